@@ -1,0 +1,64 @@
+package cti
+
+import "time"
+
+// Customer is a person or a business as a CRM knows it.
+type Customer struct {
+	ID             string    `json:"id"`
+	Type           string    `json:"type"` // contact, lead, account: the CRM's object type
+	Name           string    `json:"name"`
+	Company        string    `json:"company,omitempty"`
+	Email          string    `json:"email,omitempty"`
+	Numbers        []string  `json:"numbers,omitempty"` // as the CRM stores them
+	Tags           []string  `json:"tags,omitempty"`
+	Status         string    `json:"status,omitempty"`
+	Owner          string    `json:"owner,omitempty"`
+	LastActivityAt time.Time `json:"last_activity_at,omitzero"`
+}
+
+// Grade tells how sure a match is.
+type Grade string
+
+// The grades. A Perhaps is never written to by itself.
+const (
+	Sure    Grade = "sure"    // the whole number is equal
+	Likely  Grade = "likely"  // the national number is equal, a country code is missing or differs
+	Perhaps Grade = "perhaps" // only the tail is equal
+)
+
+// Match is a candidate with the reason why we think so: the rule that matched, on how many digits, from where and from when.
+type Match struct {
+	Customer Customer  `json:"customer"`
+	Grade    Grade     `json:"grade"`
+	Rule     string    `json:"rule"` // e164, national, tail
+	Digits   int       `json:"digits"`
+	From     string    `json:"from"` // crm or cache
+	At       time.Time `json:"at"`
+}
+
+// Ticket is an open matter of a customer.
+type Ticket struct {
+	ID        string    `json:"id"`
+	Subject   string    `json:"subject"`
+	Status    string    `json:"status"`
+	Priority  string    `json:"priority,omitempty"`
+	UpdatedAt time.Time `json:"updated_at,omitzero"`
+}
+
+// Contact is one line of a customer's history, newest first in lists.
+type Contact struct {
+	At        time.Time `json:"at"`
+	Direction Direction `json:"direction,omitempty"`
+	Ending    string    `json:"ending,omitempty"`
+	Outcome   string    `json:"outcome,omitempty"`
+	Note      string    `json:"note,omitempty"`
+	Agent     string    `json:"agent,omitempty"`
+	TalkMS    int64     `json:"talk_ms,omitempty"`
+}
+
+// Agent is the person at this workstation, as the CRM knows them.
+type Agent struct {
+	ID    string `json:"id,omitempty"`
+	Name  string `json:"name,omitempty"`
+	Email string `json:"email,omitempty"`
+}

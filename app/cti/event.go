@@ -1,0 +1,190 @@
+// Package cti is Ringside's domain: the call, its events and state machine, the customer, the wrap-up and the write-back.
+// The vocabulary is that of ECMA-269/323 (CSTA phase III), reduced to the agent's own leg.
+// It must not know where events come from, how a CRM is spoken to, where things are stored or who looks at them:
+// it imports nothing of ours and does no input or output.
+package cti
+
+import "time"
+
+// EnvelopeVersion is the version every Event carries; a reader refuses a higher one.
+const EnvelopeVersion = 1
+
+// EventType names a canonical event. The CSTA name stands behind each.
+type EventType string
+
+// The canonical events.
+const (
+	Originated  EventType = "call.originated"  // ServiceInitiated, Originated: the agent started an outbound attempt
+	Delivered   EventType = "call.delivered"   // Delivered: ringing at Side local (the agent) or remote (the far end)
+	Established EventType = "call.established" // Established: agent and other party can talk
+	Held        EventType = "call.held"        // Held, with By
+	Retrieved   EventType = "call.retrieved"   // Retrieved, with By
+	Transferred EventType = "call.transferred" // Transferred, with Transfer
+	Conferenced EventType = "call.conferenced" // Conferenced: a third party joined
+	Diverted    EventType = "call.diverted"    // Diverted: left the agent unanswered
+	Failed      EventType = "call.failed"      // Failed: an outbound attempt could not complete
+	Cleared     EventType = "call.cleared"     // ConnectionCleared: terminal, with Cause
+	Info        EventType = "call.info"        // CallInformation: late facts
+	Queued      EventType = "call.queued"      // Queued: waits in a queue for this agent's group
+	AgentState  EventType = "agent.state"      // AgentLoggedOn … AgentWorkingAfterCall
+	SourceUp    EventType = "source.up"        // the adapter reached its phone
+	SourceDown  EventType = "source.down"      // the adapter lost its phone
+	Snapshot    EventType = "source.snapshot"  // the full list of live legs, in Legs
+)
+
+// Side tells where it rings.
+type Side string
+
+// The sides of a Delivered event.
+const (
+	SideLocal  Side = "local"
+	SideRemote Side = "remote"
+)
+
+// Party tells who did something.
+type Party string
+
+// The parties of a hold or a cause.
+const (
+	ByLocal   Party = "local"
+	ByRemote  Party = "remote"
+	BySystem  Party = "system"
+	ByUnknown Party = "unknown"
+)
+
+// Direction is seen from the agent; empty means not known yet.
+type Direction string
+
+// The directions.
+const (
+	In  Direction = "in"
+	Out Direction = "out"
+)
+
+// Confidence tells how a source knows; the order is from best to worst.
+type Confidence string
+
+// The grades of confidence.
+const (
+	Signalled Confidence = "signalled" // the protocol said so
+	Polled    Confidence = "polled"    // seen by asking again
+	Hook      Confidence = "hook"      // a script was run
+	Inferred  Confidence = "inferred"  // concluded from other facts
+)
+
+// CauseCode tells why a call ended.
+type CauseCode string
+
+// The cause codes.
+const (
+	CauseNormal            CauseCode = "normal"
+	CauseBusy              CauseCode = "busy"
+	CauseNoAnswer          CauseCode = "no_answer"
+	CauseRejected          CauseCode = "rejected"
+	CauseAbandoned         CauseCode = "abandoned"
+	CauseAnsweredElsewhere CauseCode = "answered_elsewhere"
+	CauseTransferred       CauseCode = "transferred"
+	CauseUnreachable       CauseCode = "unreachable"
+	CauseNotFound          CauseCode = "not_found"
+	CauseNetwork           CauseCode = "network"
+	CauseMedia             CauseCode = "media"
+	CauseUnknown           CauseCode = "unknown"
+)
+
+// Cause tells why and through whom a call ended, failed or was diverted; Raw is the source's own wording.
+type Cause struct {
+	Code CauseCode `json:"code"`
+	By   Party     `json:"by"`
+	Raw  string    `json:"raw,omitempty"`
+}
+
+// Source names the adapter an event came through.
+type Source struct {
+	Adapter    string     `json:"adapter"`
+	Instance   string     `json:"instance"`
+	Confidence Confidence `json:"confidence"`
+}
+
+// The reference names that are joined across sources or count as strong (reducer rule 10).
+const RefSIPCallID = "sip_call_id"
+
+// CallRef identifies a call: Refs are what the source calls it, Case and Leg are ours and may be empty on the way in.
+type CallRef struct {
+	Case      string            `json:"case,omitempty"`
+	Leg       string            `json:"leg,omitempty"`
+	Direction Direction         `json:"direction,omitempty"`
+	State     State             `json:"state,omitempty"`
+	Refs      map[string]string `json:"refs,omitempty"`
+}
+
+// Remote is the other party.
+type Remote struct {
+	Number
+	Name string `json:"name,omitempty"`
+	URI  string `json:"uri,omitempty"`
+}
+
+// Local is the agent's own end.
+type Local struct {
+	Extension string `json:"extension,omitempty"`
+	Account   string `json:"account,omitempty"`
+}
+
+// Queue tells which queue the call waited in and for how long, in milliseconds.
+type Queue struct {
+	Name   string `json:"name"`
+	WaitMS int64  `json:"wait_ms,omitempty"`
+}
+
+// TransferKind tells how a call was passed on.
+type TransferKind string
+
+// The kinds of transfer.
+const (
+	Blind   TransferKind = "blind"
+	Consult TransferKind = "consult"
+)
+
+// TransferRole is the agent's part in a transfer.
+type TransferRole string
+
+// The roles in a transfer.
+const (
+	Transferrer TransferRole = "transferrer" // the agent gave the call away: this leg is cleared
+	Transferee  TransferRole = "transferee"  // the agent's far end changes to To
+	Target      TransferRole = "target"      // the agent received the call
+)
+
+// Transfer goes with a Transferred event.
+type Transfer struct {
+	Kind TransferKind `json:"kind"`
+	Role TransferRole `json:"role"`
+	To   string       `json:"to,omitempty"`
+}
+
+// AgentStatus goes with an AgentState event: logged_on, ready, not_ready, working_after_call or logged_off.
+type AgentStatus struct {
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Event is the envelope every source speaks. At is when Ringside learnt it, SourceAt what the source's own clock said, both UTC.
+type Event struct {
+	V        int          `json:"v"`
+	Seq      uint64       `json:"seq,omitempty"` // given by the agent, counts from 1 in each run
+	Type     EventType    `json:"type"`
+	At       time.Time    `json:"at,omitzero"`
+	SourceAt time.Time    `json:"source_at,omitzero"`
+	Source   Source       `json:"source"`
+	Call     CallRef      `json:"call,omitzero"`
+	Side     Side         `json:"side,omitempty"`
+	By       Party        `json:"by,omitempty"`
+	Transfer *Transfer    `json:"transfer,omitempty"`
+	Remote   Remote       `json:"remote,omitzero"`
+	Local    Local        `json:"local,omitzero"`
+	Dialled  string       `json:"dialled,omitempty"`
+	Queue    *Queue       `json:"queue,omitempty"`
+	Agent    *AgentStatus `json:"agent,omitempty"`
+	Cause    *Cause       `json:"cause"`
+	Legs     []Event      `json:"legs,omitempty"` // Snapshot only: one Delivered, Established or Held event per live leg
+}

@@ -1,0 +1,219 @@
+package cti
+
+import (
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// The times of the ledger.
+const (
+	// TombstoneFor is how long a cleared call still swallows late events: reducer rule 2 asks for 60 s at least.
+	TombstoneFor = 5 * time.Minute
+	// GhostAfter ends a call of which nothing was heard: for sources that cannot list their live calls (rule 8).
+	GhostAfter = 12 * time.Hour
+)
+
+// Ledger finds the call an event belongs to and keeps the live ones. It is not safe for concurrent use: one goroutine owns it.
+type Ledger struct {
+	tenant string
+	calls  map[string]Call   // by leg
+	refs   map[string]string // source reference → leg
+}
+
+// Change is one call before and after an event; Before.Leg is empty for a new one.
+type Change struct{ Before, After Call }
+
+// Ended tells whether this change cleared the call; it is true once in a call's life.
+func (c Change) Ended() bool {
+	return c.After.State == StateClosed && c.Before.State != StateClosed
+}
+
+// NewLedger makes an empty ledger; tenant keeps the ids of two sites apart.
+func NewLedger(tenant string) *Ledger {
+	return &Ledger{tenant: tenant, calls: map[string]Call{}, refs: map[string]string{}}
+}
+
+// Apply books one event and gives the calls it changed: none for a repetition or a late event, several for a snapshot.
+func (l *Ledger) Apply(e Event) []Change {
+	switch e.Type {
+	case SourceUp, SourceDown, AgentState:
+		return nil
+	case Snapshot:
+		return l.reconcile(e)
+	}
+	leg := l.find(e)
+	if leg == "" {
+		if !opens(e.Type) {
+			return nil
+		}
+		leg = l.newLeg(e)
+	}
+	before, known := l.calls[leg]
+	call := before
+	if !known {
+		call = Call{Leg: leg, Case: firstText(e.Call.Case, leg), Source: e.Source}
+	}
+	after, changed := call.Apply(e)
+	if !changed {
+		return nil
+	}
+	l.calls[leg] = after
+	for name, value := range after.Refs {
+		l.refs[refKey(e.Source, name, value)] = leg
+	}
+	return []Change{{Before: before, After: after}}
+}
+
+// reconcile is reducer rule 8: what the source lists is brought up to date, what it does not list any more is cleared, cause unknown.
+func (l *Ledger) reconcile(e Event) []Change {
+	var changes []Change
+	listed := map[string]bool{}
+	for _, live := range e.Legs {
+		live.Source = e.Source
+		if live.At.IsZero() {
+			live.At = e.At
+		}
+		changes = append(changes, l.Apply(live)...)
+		listed[l.find(live)] = true
+	}
+	for _, leg := range l.liveOf(e.Source) {
+		if !listed[leg] {
+			changes = append(changes, l.end(leg, e.At, "not in the source's list of calls"))
+		}
+	}
+	return changes
+}
+
+// Sweep ends calls of which nothing was heard for GhostAfter and forgets tombstones.
+func (l *Ledger) Sweep(now time.Time) []Change {
+	var changes []Change
+	for leg, c := range l.calls {
+		switch {
+		case c.State == StateClosed && now.Sub(c.ClearedAt) > TombstoneFor:
+			l.forget(leg)
+		case c.State != StateClosed && now.Sub(c.LastAt) > GhostAfter:
+			changes = append(changes, l.end(leg, now, "no sign of it for 12 hours"))
+		}
+	}
+	return changes
+}
+
+// Call gives a call by its leg.
+func (l *Ledger) Call(leg string) (Call, bool) {
+	c, ok := l.calls[leg]
+	return c, ok
+}
+
+// Live counts the calls that are not cleared.
+func (l *Ledger) Live() int {
+	n := 0
+	for _, c := range l.calls {
+		if c.State != StateClosed {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *Ledger) end(leg string, at time.Time, why string) Change {
+	before := l.calls[leg]
+	after, _ := before.Apply(Event{Type: Cleared, At: at, Source: before.Source,
+		Cause: &Cause{Code: CauseUnknown, By: ByUnknown, Raw: why}})
+	l.calls[leg] = after
+	return Change{Before: before, After: after}
+}
+
+func (l *Ledger) forget(leg string) {
+	delete(l.calls, leg)
+	for ref, of := range l.refs {
+		if of == leg {
+			delete(l.refs, ref)
+		}
+	}
+}
+
+func (l *Ledger) find(e Event) string {
+	if _, ok := l.calls[e.Call.Leg]; ok {
+		return e.Call.Leg
+	}
+	for _, name := range strongestFirst(e.Call.Refs) {
+		if leg, ok := l.refs[refKey(e.Source, name, e.Call.Refs[name])]; ok {
+			return leg
+		}
+	}
+	return ""
+}
+
+func (l *Ledger) liveOf(s Source) []string {
+	var legs []string
+	for leg, c := range l.calls {
+		if c.State != StateClosed && c.Source.Adapter == s.Adapter && c.Source.Instance == s.Instance {
+			legs = append(legs, leg)
+		}
+	}
+	sort.Strings(legs)
+	return legs
+}
+
+// namespace roots every id of ours; it never changes, or one call would become two.
+var namespace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://ringside.dev/ns/v1"))
+
+// ID is uuid5 over its parts: the same parts give the same id on every machine and after every restart.
+func ID(parts ...string) string {
+	return uuid.NewSHA1(namespace, []byte(strings.Join(parts, "\x00"))).String()
+}
+
+// newLeg is reducer rule 10: from tenant, adapter instance, extension and the first strong reference; minted where there is none.
+func (l *Ledger) newLeg(e Event) string {
+	if e.Call.Leg != "" {
+		return e.Call.Leg
+	}
+	names := strongestFirst(e.Call.Refs)
+	if len(names) == 0 {
+		return uuid.NewString()
+	}
+	return ID(l.tenant, e.Source.Adapter, e.Source.Instance, e.Local.Extension, names[0], e.Call.Refs[names[0]])
+}
+
+// strongestFirst: the SIP Call-ID, then the source's own names for the call in alphabetical order.
+func strongestFirst(refs map[string]string) []string {
+	names := make([]string, 0, len(refs))
+	for name, value := range refs {
+		if value != "" {
+			names = append(names, name)
+		}
+	}
+	sort.Slice(names, func(i, j int) bool {
+		if (names[i] == RefSIPCallID) != (names[j] == RefSIPCallID) {
+			return names[i] == RefSIPCallID
+		}
+		return names[i] < names[j]
+	})
+	return names
+}
+
+func refKey(s Source, name, value string) string {
+	return s.Adapter + "\x00" + s.Instance + "\x00" + name + "\x00" + value
+}
+
+// opens tells which events may begin a call: an end without a beginning does too, so that a missed ring is not lost (rule 2),
+// but holds, transfers and facts about a call nobody knows say nothing.
+func opens(t EventType) bool {
+	switch t {
+	case Originated, Delivered, Established, Queued, Failed, Cleared, Diverted, Held, Conferenced:
+		return true
+	}
+	return false
+}
+
+func firstText(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}
