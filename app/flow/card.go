@@ -1,0 +1,142 @@
+package flow
+
+import (
+	"slices"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// Search tells how far the look-up is.
+type Search string
+
+// The states of the look-up.
+const (
+	Looking  Search = "looking"
+	Found    Search = "found"
+	Several  Search = "several"
+	Nobody   Search = "none"
+	Failed   Search = "failed"
+	Withheld Search = "withheld"
+	OwnLine  Search = "own"
+)
+
+// Notice is a code for something the agent should know.
+type Notice string
+
+// The notices.
+const (
+	PhoneSilent    Notice = "phone_did_not_answer"
+	PhoneRefused   Notice = "phone_refused"
+	PhoneOffline   Notice = "phone_offline"
+	NotSaved       Notice = "not_saved"
+	WrapUpNotSaved Notice = "wrapup_not_saved"
+)
+
+// Card is one call with all that is known about it. The screen gets copies.
+type Card struct {
+	Call       cti.Call
+	Search     Search
+	SearchKind cti.Kind // why the look-up failed
+	Matches    []cti.Match
+	Picked     string // customer id: the one match, or the agent's choice
+	Details    Details
+	WrapUp     cti.WrapUp
+	Write      Write
+	Commands   []cti.Command // what the phone can do with the call now
+	Notice     Notice
+	Pop        bool // asks for the window to be shown
+
+	asked   string      // the number of the newest look-up: an older one's answer is dropped
+	chosen  bool        // the agent picked: look-ups do not undo that
+	awaited cti.Command // accepted by the phone, not followed yet
+}
+
+// Write tells where the record is on its way.
+type Write struct {
+	State    string // "", unsaved, queued, sending, retrying, delivered, review
+	Kind     cti.Kind
+	Message  string
+	Attempts int
+	NextAt   time.Time
+	RecordID string
+}
+
+// The states of a write-back as the card knows them.
+const (
+	WriteUnsaved   = "unsaved"
+	WriteQueued    = "queued"
+	WriteSending   = "sending"
+	WriteRetrying  = "retrying"
+	WriteDelivered = "delivered"
+	WriteReview    = "review"
+)
+
+// card gives the card of a call, making it at the first ring; nil as long as nothing rings.
+func (f *Flow) card(call cti.Call) *Card {
+	card := f.cards[call.Leg]
+	if card == nil {
+		if call.State == cti.Null {
+			return nil
+		}
+		card = &Card{Pop: call.State != cti.StateClosed}
+		f.cards[call.Leg] = card
+	}
+	card.Call = call
+	return card
+}
+
+// show hands a copy to the screen.
+func (f *Flow) show(card *Card) {
+	card.Commands = f.commands(card.Call)
+	c := *card
+	c.Matches = slices.Clone(card.Matches)
+	f.cfg.Screen.Show(c)
+}
+
+// commands lists what makes sense in the call's state, as far as the phone can do it.
+func (f *Flow) commands(call cti.Call) []cti.Command {
+	var sensible []cti.Command
+	switch call.State {
+	case cti.Alerting:
+		sensible = []cti.Command{cti.CommandAnswer, cti.CommandReject}
+	case cti.Initiated, cti.Connected, cti.OnHold:
+		sensible = []cti.Command{cti.CommandHangup}
+	case cti.Null, cti.StateClosed:
+	}
+	can := f.cfg.Phone.Abilities()
+	return slices.DeleteFunc(sensible, func(c cti.Command) bool { return !slices.Contains(can, c) })
+}
+
+// Dismiss takes a finished call's card away. A card whose record is not on the disk yet stays.
+func (f *Flow) dismiss(card *Card) error {
+	switch {
+	case card.Call.State != cti.StateClosed:
+		return cti.Errorf(cti.Conflict, "the call is not over yet", nil)
+	case card.Write.State == WriteUnsaved:
+		return cti.Errorf(cti.Conflict, "the call record is not on the disk yet", nil)
+	}
+	delete(f.cards, card.Call.Leg)
+	f.cfg.Screen.Drop(card.Call.Leg)
+	return nil
+}
+
+// sweep ends ghosts, forgets tombstones and puts old cards away, the oldest first where there are too many.
+func (f *Flow) sweep(now time.Time) {
+	for _, change := range f.ledger.Sweep(now) {
+		f.follow(change)
+	}
+	var done []*Card
+	for _, card := range f.cards {
+		if card.Call.State == cti.StateClosed && card.Write.State != WriteUnsaved {
+			done = append(done, card)
+		}
+	}
+	slices.SortFunc(done, func(a, b *Card) int { return a.Call.ClearedAt.Compare(b.Call.ClearedAt) })
+	for i, card := range done {
+		if now.Sub(card.Call.ClearedAt) > keepCards || len(done)-i > maxCards {
+			delete(f.cards, card.Call.Leg)
+			f.cfg.Screen.Drop(card.Call.Leg)
+		}
+	}
+}

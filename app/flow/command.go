@@ -1,0 +1,136 @@
+package flow
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// Command asks the phone to do something with a call. A nil error means that the phone accepted it: what becomes of it shows on the
+// card. When nothing follows within three seconds the card says so (reducer rule 4).
+func (f *Flow) Command(ctx context.Context, leg string, cmd cti.Command) error {
+	var call cti.Call
+	if err := f.onCard(ctx, leg, func(card *Card) error {
+		if !slices.Contains(f.commands(card.Call), cmd) {
+			return cti.Errorf(cti.Conflict, "the phone cannot do this with the call now", nil)
+		}
+		call, card.awaited, card.Notice = card.Call, cmd, ""
+		f.show(card)
+		f.after(phoneLimit, func() { f.silent(leg, cmd, call.State) })
+		return nil
+	}); err != nil {
+		return err
+	}
+	err := f.tell(ctx, cmd, call)
+	if err == nil {
+		return nil
+	}
+	return f.refused(ctx, leg, err)
+}
+
+func (f *Flow) tell(ctx context.Context, cmd cti.Command, call cti.Call) error {
+	switch cmd {
+	case cti.CommandAnswer:
+		return f.cfg.Phone.Answer(ctx, call)
+	case cti.CommandReject:
+		return f.cfg.Phone.Reject(ctx, call)
+	case cti.CommandHangup:
+		return f.cfg.Phone.Hangup(ctx, call)
+	case cti.CommandDial:
+	}
+	return cti.Errorf(cti.Invalid, "not a command for a call", nil)
+}
+
+// refused notes on the card that the phone said no; the phone's error is what the caller gets.
+func (f *Flow) refused(ctx context.Context, leg string, refusal error) error {
+	err := f.onCard(ctx, leg, func(card *Card) error {
+		card.awaited, card.Notice = "", PhoneRefused
+		if cti.KindOf(refusal) == cti.Offline {
+			card.Notice = PhoneOffline
+		}
+		f.show(card)
+		return nil
+	})
+	if err != nil {
+		f.cfg.Log.Warn("refused command has no card any more", "leg", leg, "err", err)
+	}
+	return refusal
+}
+
+// silent is the watchdog: the phone accepted a command and the call is still as it was.
+func (f *Flow) silent(leg string, cmd cti.Command, state cti.State) {
+	if card := f.cards[leg]; card != nil && card.awaited == cmd && card.Call.State == state {
+		card.awaited, card.Notice = "", PhoneSilent
+		f.cfg.Log.Warn("phone accepted a command and did nothing", "leg", leg, "command", cmd)
+		f.show(card)
+	}
+}
+
+// Dial asks the phone to call a number and waits until the call appears, at most three seconds.
+func (f *Flow) Dial(ctx context.Context, number string) error {
+	if f.cfg.Phone.Dial == nil {
+		return cti.Errorf(cti.Invalid, "this phone cannot be told to dial", nil)
+	}
+	appeared := make(chan struct{})
+	if err := f.ask(ctx, func() error { f.dials = append(f.dials, appeared); return nil }); err != nil {
+		return err
+	}
+	defer f.forgetDial(appeared)
+	if err := f.cfg.Phone.Dial(ctx, number); err != nil {
+		return err
+	}
+	timer := time.NewTimer(phoneLimit)
+	defer timer.Stop()
+	select {
+	case <-appeared:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return cti.Errorf(cti.Offline, "the phone did not answer", nil)
+	}
+}
+
+// dialled tells the oldest waiting Dial that an outgoing call appeared.
+func (f *Flow) dialled() {
+	if len(f.dials) > 0 {
+		close(f.dials[0])
+		f.dials = f.dials[1:]
+	}
+}
+
+func (f *Flow) forgetDial(appeared chan struct{}) {
+	forget := func() { f.dials = slices.DeleteFunc(f.dials, func(c chan struct{}) bool { return c == appeared }) }
+	select {
+	case f.posted <- forget:
+	case <-f.stopped:
+	}
+}
+
+// Pick says which of several customers it is.
+func (f *Flow) Pick(ctx context.Context, leg, customerID string) error {
+	return f.onCard(ctx, leg, func(card *Card) error { return f.pick(card, customerID) })
+}
+
+// SaveWrapUp takes outcome and note. When it returns nil they are on the disk, or the call is still going on and they will be written
+// with its end. A draft is kept the same way but not sent.
+func (f *Flow) SaveWrapUp(ctx context.Context, leg string, w cti.WrapUp, draft bool) error {
+	return f.onCard(ctx, leg, func(card *Card) error { return f.wrapUp(card, w, draft, time.Now()) })
+}
+
+// Dismiss takes a finished call's card off the screen.
+func (f *Flow) Dismiss(ctx context.Context, leg string) error {
+	return f.onCard(ctx, leg, f.dismiss)
+}
+
+func (f *Flow) onCard(ctx context.Context, leg string, do func(*Card) error) error {
+	return f.ask(ctx, func() error {
+		card := f.cards[leg]
+		if card == nil {
+			return cti.Errorf(cti.NotFound, "there is no such call on the screen", nil)
+		}
+		return do(card)
+	})
+}

@@ -1,0 +1,148 @@
+package flow
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// write makes a finished call and its write-backs durable; when the disk refuses, the card says so and it is tried again.
+func (f *Flow) write(card *Card) {
+	if err := f.accept(card, f.writes(card)); err != nil {
+		f.cfg.Log.Error("call not written down", "leg", card.Call.Leg, "err", err)
+		card.Write, card.Notice = Write{State: WriteUnsaved}, NotSaved
+		leg := card.Call.Leg
+		f.after(saveAgain, func() { f.writeAgain(leg) })
+	}
+}
+
+func (f *Flow) writeAgain(leg string) {
+	if card := f.cards[leg]; card != nil && card.Write.State == WriteUnsaved {
+		f.write(card)
+		f.show(card)
+	}
+}
+
+// accept hands the call to the queue and notes on the card what is on its way now.
+func (f *Flow) accept(card *Card, writes []cti.WriteBack) error {
+	if err := f.cfg.Queue.Accept(card.Call, card.WrapUp, writes); err != nil {
+		return err
+	}
+	if card.Notice == NotSaved {
+		card.Notice = ""
+	}
+	switch {
+	case len(writes) == 0 && card.Write.State == WriteUnsaved:
+		card.Write = Write{}
+	case len(writes) > 0:
+		card.Write = Write{State: WriteQueued}
+		if writes[0].Identity == cti.IdentityUnclear {
+			card.Write = Write{State: WriteReview, Kind: cti.Conflict}
+		}
+	}
+	return nil
+}
+
+// writes tells what a finished call brings to the CRM. Who did not answer because a colleague did writes nothing.
+func (f *Flow) writes(card *Card) []cti.WriteBack {
+	if card.Call.Ending() == cti.EndAnsweredElsewhere {
+		return nil
+	}
+	record := cti.NewRecord(f.cfg.Tenant, card.Call, card.WrapUp)
+	w := cti.WriteBack{Op: cti.LogCall, Key: record.Key, Leg: card.Call.Leg, CustomerID: card.Picked, Record: record}
+	w.Identity = identity(card)
+	return []cti.WriteBack{w}
+}
+
+func identity(card *Card) cti.Identity {
+	switch {
+	case card.Picked != "":
+		return cti.IdentityKnown
+	case card.Search == Looking || card.Search == Failed || card.Search == "":
+		return cti.IdentityPending
+	case card.Search == Several:
+		return cti.IdentityUnclear
+	}
+	return cti.IdentityKnown // nobody to be found: the record names only the number
+}
+
+// identified is the case of a look-up that answered after the call was over: what was not sent yet learns whom it is for.
+func (f *Flow) identified(card *Card) {
+	if card.Write.State == WriteQueued || card.Write.State == WriteRetrying {
+		f.write(card)
+	}
+}
+
+// wrapUp takes the agent's outcome and note; for a call that goes on they are kept until its end.
+func (f *Flow) wrapUp(card *Card, w cti.WrapUp, draft bool, now time.Time) error {
+	if err := f.checkWrapUp(&w); err != nil {
+		return err
+	}
+	w.SavedAt = now.UTC().Truncate(time.Millisecond)
+	if draft {
+		w.SavedAt = card.WrapUp.SavedAt
+	}
+	before, call := card.WrapUp, card.Call
+	card.WrapUp = w
+	var err error
+	switch {
+	case card.Call.State != cti.StateClosed: // kept on the card until the call's end
+	case draft && card.Write.State != WriteUnsaved:
+		err = f.accept(card, nil)
+	case draft:
+		err = f.accept(card, f.writes(card))
+	default:
+		card.Call = card.Call.EndWrap(now)
+		err = f.accept(card, f.writes(card))
+	}
+	if err != nil {
+		card.WrapUp, card.Call, card.Notice = before, call, WrapUpNotSaved
+		f.cfg.Log.Error("wrap-up not written down", "leg", card.Call.Leg, "err", err)
+		f.show(card)
+		return cti.Errorf(cti.Internal, "the wrap-up could not be written to the disk", err)
+	}
+	if card.Notice == WrapUpNotSaved {
+		card.Notice = ""
+	}
+	if !draft {
+		f.show(card)
+	}
+	return nil
+}
+
+func (f *Flow) checkWrapUp(w *cti.WrapUp) error {
+	w.Outcome = cti.Clean(w.Outcome, cti.MaxText)
+	w.Note = strings.TrimSpace(strings.ToValidUTF8(w.Note, "\uFFFD"))
+	switch {
+	case len(w.Note) > cti.MaxNote:
+		return cti.Errorf(cti.Invalid, fmt.Sprintf("the note is too long: shorten it by about %d characters", utf8.RuneCountInString(w.Note[cti.MaxNote:])+1), nil)
+	case w.Outcome != "" && len(f.cfg.Outcomes) > 0 && !slices.Contains(f.cfg.Outcomes, w.Outcome):
+		return cti.Errorf(cti.Invalid, "this outcome is not one of the profile's: "+strings.Join(f.cfg.Outcomes, ", "), nil)
+	}
+	return nil
+}
+
+// Progress is what the outbox tells about a call's write-back.
+type Progress struct {
+	Leg   string
+	Write Write
+}
+
+// Progress hands the outbox's news to the loop.
+func (f *Flow) Progress(p Progress) {
+	select {
+	case f.posted <- func() { f.progressed(p) }:
+	case <-f.stopped:
+	}
+}
+
+func (f *Flow) progressed(p Progress) {
+	if card := f.cards[p.Leg]; card != nil && card.Write != p.Write {
+		card.Write = p.Write
+		f.show(card)
+	}
+}

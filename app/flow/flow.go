@@ -1,0 +1,214 @@
+// Package flow is THE loop: one goroutine with one select owns the calls. It must not know which phone, which CRM, which database or
+// which window there is: it asks for the small interfaces below.
+//
+//	          events                       found, details
+//	phone ───────────▶ ┌──────────────┐ ◀─────────────── Finder (own goroutines, with a deadline)
+//	                   │   Run        │
+//	          asked    │  one select  │    progress
+//	window ──────────▶ │              │ ◀─────────────── outbox
+//	                   └──────┬───────┘
+//	           cards ◀────────┴────────▶ Queue: call and write-backs, durable before anything else happens
+//
+// On the first sign of a call: card on the screen at once (number, state, whoever is cached), then the look-up.
+// On its end: call and write-backs into the Queue, then everything else.
+package flow
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// Finder knows customers. Own and Cached answer at once; Find and Details may take until their context ends, are called from several
+// goroutines, and only read.
+type Finder interface {
+	Own(n cti.Number) bool
+	Cached(n cti.Number) []cti.Match
+	Find(ctx context.Context, n cti.Number) ([]cti.Match, error)
+	Details(ctx context.Context, customerID string) (Details, error)
+}
+
+// Details is what the card shows below the name.
+type Details struct {
+	History []cti.Contact
+	Tickets []cti.Ticket
+}
+
+// Screen shows cards. Its methods are called by the loop only, in order, and must not block.
+type Screen interface {
+	Show(c Card)
+	Drop(leg string)
+	Phone(up bool, since time.Time)
+}
+
+// Queue makes a finished call durable together with its write-backs: when Accept returns nil they survive anything. A second Accept
+// of the same call replaces what was not sent yet and updates what was.
+type Queue interface {
+	Accept(call cti.Call, wrap cti.WrapUp, writes []cti.WriteBack) error
+}
+
+// Config holds what the flow works with; all fields are required but Outcomes.
+type Config struct {
+	Tenant   string
+	Phone    cti.Phone
+	Finder   Finder
+	Screen   Screen
+	Queue    Queue
+	Log      *slog.Logger
+	Outcomes []string // the outcomes to choose from; empty: any text
+}
+
+// The times of the flow.
+const (
+	// lookupLimit: a customer who is not found by then is not on the card in time to be of use.
+	lookupLimit = 1500 * time.Millisecond
+	// phoneLimit is how long a phone may take to follow a command it accepted (reducer rule 4).
+	phoneLimit = 3 * time.Second
+	// saveAgain is how often a record the disk refused is tried again.
+	saveAgain = 2 * time.Second
+	// sweepEvery is how often ghosts, tombstones and old cards are looked for.
+	sweepEvery = time.Minute
+	// keepCards is how long a finished call stays at hand for a late note.
+	keepCards = time.Hour
+	// maxCards bounds the finished calls at hand.
+	maxCards = 50
+)
+
+// Flow owns the calls. Its methods may be called from any goroutine; they take effect in the loop.
+type Flow struct {
+	cfg    Config
+	ledger *cti.Ledger
+	cards  map[string]*Card
+	dials  []chan struct{} // waiting for an outgoing call to appear
+
+	events  chan cti.Event
+	asked   chan ask
+	posted  chan func() // results of what the flow started itself
+	stopped chan struct{}
+	started sync.WaitGroup // look-ups and timers
+	ctx     context.Context
+}
+
+// ask is a request from outside the loop.
+type ask struct {
+	do    func() error
+	reply chan error
+}
+
+// New makes a flow; Run starts it.
+func New(cfg Config) *Flow {
+	return &Flow{cfg: cfg, ledger: cti.NewLedger(cfg.Tenant), cards: map[string]*Card{},
+		events: make(chan cti.Event), asked: make(chan ask), posted: make(chan func()), stopped: make(chan struct{})}
+}
+
+// Run is the loop. It returns when ctx ends, after everything it started has stopped. Run once.
+func (f *Flow) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	f.ctx = ctx
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	defer f.started.Wait()
+	defer close(f.stopped)
+	defer cancel()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-f.events:
+			f.event(e)
+		case a := <-f.asked:
+			a.reply <- a.do()
+		case do := <-f.posted:
+			do()
+		case now := <-sweep.C:
+			f.sweep(now)
+		}
+	}
+}
+
+// Event hands a canonical event to the loop: cleaned, numbered, with its number in all three forms.
+func (f *Flow) Event(ctx context.Context, e cti.Event) {
+	select {
+	case f.events <- e:
+	case <-f.stopped:
+	case <-ctx.Done():
+	}
+}
+
+// event is what happens on each event: the ledger books it, every call it changed is followed up.
+func (f *Flow) event(e cti.Event) {
+	switch e.Type {
+	case cti.SourceUp:
+		f.cfg.Screen.Phone(true, e.At)
+	case cti.SourceDown:
+		f.cfg.Screen.Phone(false, e.At)
+	}
+	for _, change := range f.ledger.Apply(e) {
+		f.follow(change)
+	}
+}
+
+// follow brings card, look-up and write-back in line with a changed call. The order matters: durable, visible, then curious.
+func (f *Flow) follow(change cti.Change) {
+	call := change.After
+	card := f.card(call)
+	if card == nil {
+		return // nothing rings yet
+	}
+	if card.awaited != "" && call.State != change.Before.State {
+		card.awaited = ""
+	}
+	if change.Ended() {
+		f.write(card)
+	}
+	lookup := f.needsLookup(card)
+	f.show(card)
+	if lookup {
+		f.lookUp(card)
+	}
+	if call.Direction == cti.Out && change.Before.Leg == "" {
+		f.dialled()
+	}
+}
+
+// ask runs do in the loop and gives its answer.
+func (f *Flow) ask(ctx context.Context, do func() error) error {
+	a := ask{do: do, reply: make(chan error, 1)}
+	select {
+	case f.asked <- a:
+		return <-a.reply
+	case <-f.stopped:
+		return cti.Errorf(cti.Offline, "Ringside is closing", nil)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// start runs work beside the loop; what it gives back runs in the loop. The work must end with its context.
+func (f *Flow) start(work func(ctx context.Context) func()) {
+	f.started.Add(1)
+	go func() {
+		defer f.started.Done()
+		then := work(f.ctx)
+		select {
+		case f.posted <- then:
+		case <-f.stopped:
+		}
+	}()
+}
+
+// after runs do in the loop once the time has passed.
+func (f *Flow) after(d time.Duration, do func()) {
+	f.start(func(ctx context.Context) func() {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		return do
+	})
+}

@@ -1,0 +1,135 @@
+package flow
+
+import (
+	"context"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// needsLookup decides who could be calling before anybody is asked: it fills the card's first paint and tells whether to ask.
+// A number that became better (transfer, call information) is looked up again, in place.
+func (f *Flow) needsLookup(card *Card) bool {
+	n := card.Call.Remote.Number
+	if card.chosen || card.asked == n.Best() && card.Search != "" {
+		return false
+	}
+	card.asked = n.Best()
+	switch {
+	case n.Withheld || n.Best() == "":
+		f.found(card, Withheld, nil)
+	case f.cfg.Finder.Own(n):
+		f.found(card, OwnLine, nil)
+	case card.Call.State == cti.StateClosed:
+		f.found(card, Failed, nil) // it began and ended in one event: the outbox asks
+	default:
+		card.Search, card.Matches, card.Picked, card.Details = Looking, nil, "", Details{}
+		if cached := f.cfg.Finder.Cached(n); len(cached) > 0 {
+			f.matched(card, cached)
+		}
+		return true
+	}
+	return false
+}
+
+// lookUp asks beside the loop: first who it is, shown at once, then history and tickets.
+func (f *Flow) lookUp(card *Card) {
+	leg, n := card.Call.Leg, card.Call.Remote.Number
+	f.start(func(ctx context.Context) func() {
+		ctx, cancel := context.WithTimeout(ctx, lookupLimit)
+		defer cancel()
+		matches, err := f.cfg.Finder.Find(ctx, n)
+		return func() { f.answered(leg, n, matches, err) }
+	})
+	if card.Picked != "" {
+		f.fetchDetails(card)
+	}
+}
+
+// answered books what the look-up brought, if the card still asks for that number.
+func (f *Flow) answered(leg string, n cti.Number, matches []cti.Match, err error) {
+	card := f.cards[leg]
+	if card == nil || card.chosen || card.asked != n.Best() {
+		return
+	}
+	had := card.Picked
+	switch {
+	case err != nil:
+		f.cfg.Log.Warn("look-up failed", "leg", leg, "number", n, "kind", cti.KindOf(err), "err", err)
+		card.SearchKind = cti.KindOf(err)
+		if len(card.Matches) == 0 { // a cached customer stays: better old than none
+			card.Search = Failed
+		}
+	default:
+		f.matched(card, matches)
+	}
+	if card.Call.State == cti.StateClosed {
+		f.identified(card)
+	}
+	f.show(card)
+	if card.Picked != "" && card.Picked != had {
+		f.fetchDetails(card)
+	}
+}
+
+// matched puts the candidates on the card. One good match is picked; of several, or of a mere "perhaps", the agent decides.
+func (f *Flow) matched(card *Card, matches []cti.Match) {
+	card.SearchKind = ""
+	switch {
+	case len(matches) == 0:
+		f.found(card, Nobody, nil)
+	case len(matches) == 1 && matches[0].Grade != cti.Perhaps:
+		f.found(card, Found, matches)
+	default:
+		f.found(card, Several, matches)
+	}
+}
+
+func (f *Flow) found(card *Card, s Search, matches []cti.Match) {
+	before := card.Picked
+	card.Search, card.Matches, card.Picked = s, matches, ""
+	if s == Found {
+		card.Picked = matches[0].Customer.ID
+	}
+	if card.Picked != before {
+		card.Details = Details{}
+	}
+}
+
+// fetchDetails brings history and tickets of the picked customer. They are extras: a failure leaves them empty and is logged.
+func (f *Flow) fetchDetails(card *Card) {
+	leg, id := card.Call.Leg, card.Picked
+	f.start(func(ctx context.Context) func() {
+		ctx, cancel := context.WithTimeout(ctx, 2*lookupLimit)
+		defer cancel()
+		details, err := f.cfg.Finder.Details(ctx, id)
+		return func() {
+			card := f.cards[leg]
+			if err != nil {
+				f.cfg.Log.Warn("history not fetched", "leg", leg, "customer", id, "kind", cti.KindOf(err), "err", err)
+				return
+			}
+			if card != nil && card.Picked == id {
+				card.Details = details
+				f.show(card)
+			}
+		}
+	})
+}
+
+// pick takes the agent's word for who it is.
+func (f *Flow) pick(card *Card, customerID string) error {
+	for _, m := range card.Matches {
+		if m.Customer.ID != customerID {
+			continue
+		}
+		card.Picked, card.chosen, card.Details = customerID, true, Details{}
+		card.Search = Found
+		if card.Call.State == cti.StateClosed {
+			f.write(card)
+		}
+		f.show(card)
+		f.fetchDetails(card)
+		return nil
+	}
+	return cti.Errorf(cti.NotFound, "this customer is not among the matches of the call", nil)
+}
