@@ -1,0 +1,262 @@
+package crm
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/expr-lang/expr/types"
+	"go.yaml.in/yaml/v4"
+)
+
+// loader compiles the parts of one file.
+type loader struct {
+	*problems
+	doc    *document
+	root   *yaml.Node
+	params scope // what is known before anything is asked
+}
+
+// The kinds of sign-in. All write their headers (or query) themselves; the type says what the window asks for.
+var (
+	authTypes      = []string{"none", "basic", "bearer", "api_key"}
+	laterAuthTypes = []string{"oauth2", "session", "script"}
+)
+
+func (l *loader) auth() (headers, query []pair) {
+	spec := l.doc.Auth
+	place := find(l.root, "auth", "type")
+	switch {
+	case slices.Contains(laterAuthTypes, spec.Type):
+		l.add(place, words("auth type %q is not supported yet", "认证类型 %q 暂不支持", spec.Type), oneOf("", authTypes))
+	case !slices.Contains(authTypes, spec.Type):
+		l.add(place, words("unknown auth type %q", "未知的认证类型 %q", spec.Type), oneOf(spec.Type, authTypes))
+	case spec.Type == "none" && len(spec.Headers)+len(spec.Query) > 0:
+		l.add(place, words("auth type none takes no headers", "认证类型 none 不带 headers"), oneOf("", authTypes[1:]))
+	case spec.Type != "none" && len(spec.Headers)+len(spec.Query) == 0:
+		l.add(place, words("auth type %s needs headers", "认证类型 %s 需要 headers", spec.Type), words(
+			`Write headers: {Authorization: "Bearer ${param.token}"}, or for basic "Basic ${toBase64(param.user + ':' + param.password)}".`,
+			`请写 headers: {Authorization: "Bearer ${param.token}"}；basic 则写 "Basic ${toBase64(param.user + ':' + param.password)}"。`))
+	}
+	names := with(l.params, scope{"auth": types.Map{}})
+	return l.pairs(spec.Headers, names), l.pairs(spec.Query, names)
+}
+
+func (l *loader) pairs(from map[string]yaml.Node, names scope) []pair {
+	var out []pair
+	for _, name := range slices.Sorted(maps.Keys(from)) {
+		node := from[name]
+		if t := l.scalar(&node, names); t != nil {
+			out = append(out, pair{name, t})
+		}
+	}
+	return out
+}
+
+func (l *loader) templates(from map[string]yaml.Node, names scope) map[string]*template {
+	out := map[string]*template{}
+	for _, p := range l.pairs(from, names) {
+		out[p.name] = p.value
+	}
+	return out
+}
+
+func (l *loader) hosts() []*template {
+	if len(l.doc.Network.AllowHosts) == 0 {
+		l.add(find(l.root, "network"), words("network.allow_hosts is missing", "缺少 network.allow_hosts"),
+			words(`Name the hosts this connector may speak to: allow_hosts: ["${host(param.base_url)}"].`,
+				`请列出允许访问的主机：allow_hosts: ["${host(param.base_url)}"]。`))
+	}
+	var out []*template
+	for i := range l.doc.Network.AllowHosts {
+		if t := l.scalar(&l.doc.Network.AllowHosts[i], l.params); t != nil {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (l *loader) rules() []rule {
+	names := with(l.params, scope{"res": resScope, "input": types.Any, "step": types.Any, "auth": types.Map{}})
+	var out []rule
+	for i := range l.doc.Errors {
+		spec := &l.doc.Errors[i]
+		place := strconv.Itoa(i)
+		r := rule{when: l.scalar(&spec.When, names), class: class(spec.Class), message: l.scalar(&spec.Message, names), retryAfter: l.scalar(&spec.RetryAfter, names)}
+		if spec.When.IsZero() || r.when != nil && !r.when.whole {
+			l.add(find(l.root, "errors", place, "when"), words("when is not one expression", "when 不是单个表达式"),
+				words(`Write it as when: "${res.json?.error != nil}".`, `请写成 when: "${res.json?.error != nil}"。`))
+		}
+		if !slices.Contains(classNames, spec.Class) {
+			l.add(find(l.root, "errors", place, "class"), words("unknown error class %q", "未知的错误类别 %q", spec.Class), oneOf(spec.Class, classNames))
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func (l *loader) verify() string {
+	all := []string{verifyStrict, verifyBlankOK, verifyOff}
+	switch v := l.doc.Phone.Verify; {
+	case v == "":
+		return verifyStrict
+	case !slices.Contains(all, v):
+		l.add(find(l.root, "phone", "verify"), words("unknown way to verify %q", "未知的核对方式 %q", v), oneOf(v, all))
+		return verifyStrict
+	default:
+		return v
+	}
+}
+
+func (l *loader) links() map[string]*template {
+	for kind := range l.doc.DeepLink {
+		if !slices.Contains(deepLinkKinds, kind) {
+			l.add(find(l.root, "deep_link", kind), words("unknown kind of link %q", "未知的链接类型 %q", kind), oneOf(kind, deepLinkKinds))
+		}
+	}
+	return l.templates(l.doc.DeepLink, with(l.params, scope{"input": types.Map{"id": types.String}, "auth": types.Map{}}))
+}
+
+func (l *loader) operations() map[string]*operation {
+	out := map[string]*operation{}
+	for _, name := range slices.Sorted(maps.Keys(l.doc.Operations)) {
+		shape, known := shapes[name]
+		if !known {
+			l.unknownOp(name)
+			continue
+		}
+		out[name] = l.operation(name, shape, l.doc.Operations[name])
+	}
+	for _, name := range []string{"whoami", "lookup", "log_call"} {
+		if out[name] == nil {
+			l.add(find(l.root, "operations"), words("operation %s is missing", "缺少操作 %s", name),
+				words("Every connector needs whoami, lookup and log_call.", "每个连接器都需要 whoami、lookup 和 log_call。"))
+		}
+	}
+	return out
+}
+
+func (l *loader) unknownOp(name string) {
+	what := words("unknown operation %q", "未知的操作 %q", name)
+	if slices.Contains(laterOps, name) {
+		what = words("operation %q is not supported yet", "操作 %q 暂不支持", name)
+	}
+	l.add(find(l.root, "operations", name), what, oneOf(name, slices.Sorted(maps.Keys(shapes))))
+}
+
+func (l *loader) operation(name string, shape opShape, spec operationSpec) *operation {
+	op := &operation{name: name, shape: shape}
+	if len(spec.Steps) == 0 {
+		l.add(find(l.root, "operations", name), words("operation %s has no steps", "操作 %s 没有步骤", name),
+			words("Write steps: [{id: a, request: {url: …}}].", "请写 steps: [{id: a, request: {url: …}}]。"))
+	}
+	saved := types.Map{}
+	names := with(l.params, scope{"input": inputScopes[name], "auth": types.Map{}, "step": saved})
+	for i := range spec.Steps {
+		op.steps = append(op.steps, l.step(name, i, &spec.Steps[i], names))
+		if !spec.Steps[i].Save.IsZero() {
+			saved = with(saved, scope{spec.Steps[i].ID: types.Any})
+			names = with(names, scope{"step": saved})
+		}
+	}
+	done := with(names, scope{"res": resScope})
+	if shape.list {
+		op.mapping = l.result(name, "map", spec.Map, shape, with(done, scope{"item": types.Any}))
+		l.noneOf(name, "output", spec.Output)
+	} else {
+		op.output = l.result(name, "output", spec.Output, shape, done)
+		l.noneOf(name, "map", spec.Map)
+	}
+	op.strategy = l.strategy(name, shape, spec)
+	return op
+}
+
+func (l *loader) noneOf(op, key string, spec map[string]yaml.Node) {
+	if len(spec) > 0 {
+		l.add(find(l.root, "operations", op, key), words("operation %s does not read %s", "操作 %s 不使用 %s", op, key),
+			words("A list is read through items and map, a single result through output.", "列表用 items 和 map，单个结果用 output。"))
+	}
+}
+
+// result compiles map or output: only known names, and none missing that the agent cannot do without.
+func (l *loader) result(op, key string, spec map[string]yaml.Node, shape opShape, names scope) map[string]*template {
+	for _, name := range slices.Sorted(maps.Keys(spec)) {
+		if !slices.Contains(shape.fields, name) {
+			l.add(find(l.root, "operations", op, key, name), words("unknown name %q in %s", "%[2]s 中有未知的名称 %[1]q", name, key), oneOf(name, shape.fields))
+		}
+	}
+	for _, name := range shape.needs {
+		if _, there := spec[name]; !there {
+			l.add(find(l.root, "operations", op, key), words("%s of %s lacks %q", "%[2]s 的 %[1]s 缺少 %[3]q", key, op, name),
+				words(`Add %s: "${…}".`, `请补上 %s: "${…}"。`, name))
+		}
+	}
+	return l.templates(spec, names)
+}
+
+func (l *loader) step(op string, i int, spec *stepSpec, names scope) step {
+	place := []string{"operations", op, "steps", strconv.Itoa(i)}
+	s := step{id: spec.ID, method: strings.ToUpper(spec.Request.Method)}
+	if s.method == "" {
+		s.method = http.MethodGet
+	}
+	if !slices.Contains(methods, s.method) {
+		l.add(find(l.root, append(place, "request", "method")...), words("unknown method %q", "未知的方法 %q", s.method), oneOf(s.method, methods))
+	}
+	if spec.ID == "" {
+		l.add(find(l.root, place...), words("a step has no id", "步骤没有 id"), words("Write id: a.", "请写 id: a。"))
+	}
+	if s.url = l.scalar(&spec.Request.URL, names); s.url == nil && spec.Request.URL.IsZero() {
+		l.add(find(l.root, append(place, "request")...), words("a step has no url", "步骤没有 url"),
+			words(`Write url: "${param.base_url}/…".`, `请写 url: "${param.base_url}/…"。`))
+	}
+	s.query, s.headers = l.pairs(spec.Request.Query, names), l.pairs(spec.Request.Headers, names)
+	s.json = l.body(&spec.Request.JSON, names)
+	answered := with(names, scope{"res": resScope})
+	s.items, s.save = l.scalar(&spec.Items, answered), l.body(&spec.Save, answered)
+	return s
+}
+
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+// strategy checks that a write says what makes it safe to repeat: after a lost answer it will be.
+func (l *loader) strategy(op string, shape opShape, spec operationSpec) string {
+	place := find(l.root, "operations", op)
+	if !shape.write {
+		if spec.Idempotency != nil {
+			l.add(find(l.root, "operations", op, "idempotency"), words("operation %s only reads", "操作 %s 只读取数据", op),
+				words("Remove idempotency.", "请删除 idempotency。"))
+		}
+		return ""
+	}
+	if spec.Idempotency == nil || spec.Idempotency.Strategy == "" {
+		l.add(place, words("operation %s does not say how it is safe to repeat", "操作 %s 没有说明如何安全重复", op),
+			words("Write idempotency: {strategy: %s} with one of: %s.", "请写 idempotency: {strategy: %s}，可选：%s。", upsert, strings.Join(strategies, ", ")))
+		return ""
+	}
+	s := spec.Idempotency.Strategy
+	place = find(l.root, "operations", op, "idempotency", "strategy")
+	switch {
+	case slices.Contains(laterStrategies, s):
+		l.add(place, words("strategy %q is not supported yet", "策略 %q 暂不支持", s), oneOf("", strategies))
+	case !slices.Contains(strategies, s):
+		l.add(place, words("unknown strategy %q", "未知的策略 %q", s), oneOf(s, strategies))
+	case s == header && !sendsKey(spec.Steps):
+		l.add(place, words("strategy header, but no step sends an idempotency header", "策略为 header，但没有步骤发送幂等请求头"),
+			words(`Add to the step that writes: headers: {Idempotency-Key: "${input.key}"}.`, `请在写入步骤中加上 headers: {Idempotency-Key: "${input.key}"}。`))
+	}
+	return s
+}
+
+func sendsKey(steps []stepSpec) bool {
+	return slices.ContainsFunc(steps, func(s stepSpec) bool {
+		for name := range s.Request.Headers {
+			if strings.Contains(strings.ToLower(name), "idempotency") {
+				return true
+			}
+		}
+		return false
+	})
+}

@@ -1,0 +1,252 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+const (
+	fewestDigits = 5 // a shorter number matches half the book
+	suffixDigits = 8
+	maxPhones    = 20
+	maxTags      = 50
+)
+
+// contact is a customer as stored.
+type contact struct {
+	ID             string   `json:"id"`
+	Name           string   `json:"name"`
+	CompanyID      *string  `json:"company_id"`
+	Email          string   `json:"email"`
+	Phones         []phone  `json:"phones"`
+	Tags           []string `json:"tags"`
+	Owner          owner    `json:"owner"`
+	Status         string   `json:"status"` // active, inactive
+	CreatedAt      Stamp    `json:"created_at"`
+	UpdatedAt      Stamp    `json:"updated_at"`
+	LastActivityAt Stamp    `json:"last_activity_at"`
+}
+
+func (c contact) ident() string { return c.ID }
+func (c contact) key() string   { return "" }
+
+type phone struct {
+	Label  string `json:"label"`  // mobile, office, home
+	Number string `json:"number"` // as somebody typed it
+}
+
+type owner struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// contactView adds what is joined when the contact is shown.
+type contactView struct {
+	contact
+	Company string `json:"company"`
+	URL     string `json:"url"`
+}
+
+func (b *book) view(c contact, base string) contactView {
+	v := contactView{contact: c, URL: base + "/contacts/" + c.ID}
+	if c.CompanyID != nil {
+		firm, _ := b.companies.get(*c.CompanyID)
+		v.Company = firm.Name
+	}
+	return v
+}
+
+func contactFields(b *book) fields[contact] {
+	return fields[contact]{
+		"name":       filled(func(c *contact) *string { return &c.Name }),
+		"email":      text(func(c *contact) *string { return &c.Email }, maxLine),
+		"company_id": optional(func(c *contact) **string { return &c.CompanyID }, maxLine),
+		"status":     choice(func(c *contact) *string { return &c.Status }, "active", "inactive"),
+		"phones":     setPhones,
+		"tags":       setTags,
+		"owner_id":   b.setOwner,
+	}
+}
+
+func setPhones(c *contact, raw json.RawMessage) error {
+	var in []struct{ Label, Number *string }
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if dec.Decode(&in) != nil || in == nil || len(in) > maxPhones {
+		return fmt.Errorf("must be a list of at most %d {label, number}", maxPhones)
+	}
+	out := make([]phone, 0, len(in))
+	for _, p := range in {
+		if p.Label == nil || !slices.Contains([]string{"mobile", "office", "home"}, *p.Label) {
+			return fmt.Errorf("label must be mobile, office or home")
+		}
+		if p.Number == nil || digits(*p.Number) == "" || len(*p.Number) > maxLine {
+			return fmt.Errorf("number must hold digits")
+		}
+		out = append(out, phone{*p.Label, *p.Number})
+	}
+	c.Phones = out
+	return nil
+}
+
+func setTags(c *contact, raw json.RawMessage) error {
+	var in []string
+	if json.Unmarshal(raw, &in) != nil || in == nil || len(in) > maxTags {
+		return fmt.Errorf("must be a list of at most %d names", maxTags)
+	}
+	out := []string{}
+	for _, name := range in {
+		if err := checkTag(name); err != nil {
+			return err
+		}
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	c.Tags = out
+	return nil
+}
+
+func (b *book) setOwner(c *contact, raw json.RawMessage) error {
+	id, err := readText(raw, maxLine)
+	i := slices.IndexFunc(b.users, func(u Agent) bool { return u.ID == id })
+	if err != nil || i < 0 {
+		return fmt.Errorf("no such user")
+	}
+	c.Owner = owner{b.users[i].ID, b.users[i].Name}
+	return nil
+}
+
+func (s *Server) listContacts(r *http.Request) (answer, error) {
+	n, err := limit(r, defaultLimit)
+	if err != nil {
+		return answer{}, err
+	}
+	q := r.URL.Query()
+	suffix := digits(q.Get("phone"))
+	if q.Has("phone") && len(suffix) < fewestDigits {
+		return answer{}, invalid("phone", fmt.Sprintf("needs at least %d digits", fewestDigits))
+	}
+	return items(first(s.findContacts(suffix, q.Get("q")), n)), nil
+}
+
+// findContacts returns, in order of creation, those who have a number with that end and the words in name, e-mail
+// or company. An empty criterion lets all pass.
+func (s *Server) findContacts(number, words string) []contactView {
+	suffix := number[max(0, len(number)-suffixDigits):]
+	words = strings.ToLower(strings.TrimSpace(words))
+	base := s.URL()
+	var out []contactView
+	s.store.read(func(b *book) {
+		for _, c := range b.contacts.rows {
+			if v := b.view(c, base); c.hasNumber(suffix) && v.mentions(words) {
+				out = append(out, v)
+			}
+		}
+	})
+	return out
+}
+
+func (c contact) hasNumber(suffix string) bool {
+	return suffix == "" || slices.ContainsFunc(c.Phones, func(p phone) bool { return strings.HasSuffix(digits(p.Number), suffix) })
+}
+
+func (v contactView) mentions(words string) bool {
+	return slices.ContainsFunc([]string{v.Name, v.Email, v.Company}, func(s string) bool {
+		return strings.Contains(strings.ToLower(s), words)
+	})
+}
+
+// digits keeps the digits, full-width ones as plain ones.
+func digits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '０' && r <= '９' {
+			return r - '０' + '0'
+		}
+		if r > unicode.MaxASCII || !unicode.IsDigit(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func (s *Server) contact(id string) (contactView, error) {
+	base := s.URL()
+	var v contactView
+	err := error(notFound("contact"))
+	s.store.read(func(b *book) {
+		if c, found := b.contacts.get(id); found {
+			v, err = b.view(c, base), nil
+		}
+	})
+	return v, err
+}
+
+func (s *Server) getContact(r *http.Request) (answer, error) {
+	v, err := s.contact(r.PathValue("id"))
+	return ok(v), err
+}
+
+func (s *Server) postContact(r *http.Request) (answer, error) {
+	in, err := parseBody(r)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := in.need("name"); err != nil {
+		return answer{}, err
+	}
+	at := now()
+	c := contact{
+		Phones: []phone{}, Tags: []string{}, Owner: owner{s.agent.ID, s.agent.Name}, Status: "active",
+		CreatedAt: at, UpdatedAt: at, LastActivityAt: at,
+	}
+	v, err := s.changeContact(func(b *book) (contact, error) {
+		c.ID = b.contacts.nextID("c")
+		err := contactFields(b).apply(&c, in)
+		return c, err
+	})
+	return created(v), err
+}
+
+func (s *Server) patchContact(r *http.Request) (answer, error) {
+	in, err := parseBody(r)
+	if err != nil {
+		return answer{}, err
+	}
+	v, err := s.changeContact(func(b *book) (contact, error) {
+		c, found := b.contacts.get(r.PathValue("id"))
+		if !found {
+			return c, notFound("contact")
+		}
+		c.UpdatedAt = now()
+		err := contactFields(b).apply(&c, in)
+		return c, err
+	})
+	return ok(v), err
+}
+
+// changeContact writes what edit returns and shows it as it is then.
+func (s *Server) changeContact(edit func(*book) (contact, error)) (contactView, error) {
+	base := s.URL()
+	var v contactView
+	err := s.store.change(func(b *book) error {
+		c, err := edit(b)
+		if err != nil {
+			return err
+		}
+		if c.CompanyID != nil {
+			if _, found := b.companies.get(*c.CompanyID); !found {
+				return invalid("company_id", "no such company")
+			}
+		}
+		put(b, &b.contacts, c)
+		v = b.view(c, base)
+		return nil
+	})
+	return v, err
+}

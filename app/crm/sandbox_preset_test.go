@@ -1,0 +1,133 @@
+package crm_test
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"ringside.dev/ringside/app/crm"
+	"ringside.dev/ringside/app/crm/crmtest"
+	"ringside.dev/ringside/app/crm/sandbox"
+)
+
+const sandboxToken = "sandbox-token-of-the-test"
+
+func TestSandboxPresetPassesTheSuite(t *testing.T) {
+	server := startSandbox(t)
+	set := func(f sandbox.Fault) {
+		if err := server.SetFault(f); err != nil {
+			t.Errorf("set fault: %v", err)
+		}
+	}
+	known := addContact(t, server, "Ada Lovelace", "020 7946 0123")
+	addContact(t, server, "Same Tail", "0117 946 0123")
+	crmtest.Run(t, crmtest.Rig{
+		Connector: openSandbox(t, server.URL(), sandboxToken), BadSignIn: openSandbox(t, server.URL(), "not-the-token"), Region: "GB",
+		KnownID:    known,
+		Spellings:  []string{"+442079460123", "02079460123", "00442079460123", "+44 (0)20 7946-0123", "sip:+442079460123@pbx.example", "０２０ ７９４６ ０１２３"},
+		NearNumber: "+441179460123", UnknownNumber: "+442073335678",
+		CountRecords:   func(key string) int { return len(recordsOf(t, server, key)) },
+		Record:         func(key string) map[string]any { return recordsOf(t, server, key)[0] },
+		DropNextAnswer: func() { set(sandbox.Fault{DropAnswer: true, Count: 1}) },
+		Refuse:         func() { set(sandbox.Fault{Refuse: true}) },
+		Restore:        func() { set(sandbox.Fault{}) },
+		Throttle: func(after time.Duration) {
+			set(sandbox.Fault{Status: http.StatusTooManyRequests, RetryAfter: int(after.Seconds()), Count: 1})
+		},
+	})
+}
+
+func TestSandboxPresetListsOpenTicketsAndLinks(t *testing.T) {
+	server := startSandbox(t)
+	e := openSandbox(t, server.URL(), sandboxToken)
+	known := addContact(t, server, "Ada Lovelace", "020 7946 0123")
+	post(t, server, "/api/tickets", `{"external_key":"t1","contact_id":"`+known+`","subject":"Lamp broken"}`)
+	tickets, err := e.Features().Tickets(t.Context(), known, 5)
+	if err != nil || len(tickets) != 1 || tickets[0].Subject != "Lamp broken" || tickets[0].UpdatedAt.IsZero() {
+		t.Errorf("tickets are %+v, %v", tickets, err)
+	}
+	link, err := e.Features().DeepLink("contact", known)
+	if want := server.URL() + "/contacts/" + known; err != nil || link != want {
+		t.Errorf("the link is %q, %v; want %q", link, err, want)
+	}
+}
+
+func startSandbox(t *testing.T) *sandbox.Server {
+	t.Helper()
+	server, err := sandbox.Start(t.Context(), sandbox.Options{Token: sandboxToken, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Errorf("close sandbox: %v", err)
+		}
+	})
+	return server
+}
+
+func openSandbox(t *testing.T, base, token string) *crm.Engine {
+	t.Helper()
+	e, err := crm.Open(crm.Config{Connector: "sandbox", Params: map[string]string{"base_url": base, "token": token}, Region: "GB"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	return e
+}
+
+func addContact(t *testing.T, s *sandbox.Server, name, number string) string {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"name": name, "phones": []map[string]string{{"label": "mobile", "number": number}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return post(t, s, "/api/contacts", string(body))
+}
+
+func post(t *testing.T, s *sandbox.Server, path, body string) (id string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+sandboxToken)
+	r.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made struct {
+		ID    string `json:"id"`
+		Error any    `json:"error"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&made); err != nil || made.ID == "" {
+		t.Fatalf("POST %s: status %d, %v, %v", path, res.StatusCode, made.Error, err)
+	}
+	if err := res.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return made.ID
+}
+
+func recordsOf(t *testing.T, s *sandbox.Server, key string) []map[string]any {
+	var out []map[string]any
+	for _, c := range s.Calls() {
+		if c.ExternalKey != key {
+			continue
+		}
+		b, err := json.Marshal(c)
+		row := map[string]any{}
+		if err == nil {
+			err = json.Unmarshal(b, &row)
+		}
+		if err != nil {
+			t.Errorf("read record: %v", err)
+		}
+		out = append(out, row)
+	}
+	return out
+}
