@@ -1,0 +1,130 @@
+package settings
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// version is the profile format this program reads.
+const version = 1
+
+// DefaultTenant is the tenant of a profile that names none.
+const DefaultTenant = "default"
+
+// More outcomes than these do not fit the wrap-up pane, and an agent in a hurry would not read them.
+const (
+	maxOutcomes = 40
+	maxOutcome  = 80 // characters
+)
+
+// fields is the whole profile: every key there is, in the order of the example.
+func (r *reader) fields() []field {
+	p := &r.profile
+	return []field{
+		{key: "version", need: write("version: 1", " version: 1"), read: r.version},
+		{key: "tenant", read: r.text(&p.Tenant, tenant)},
+		{key: "language", read: r.text(&p.Language, oneOf("en", "zh-CN"))},
+		{key: "agent", need: write("a section agent: with name: and email:", "包含 name: 和 email: 的 agent: 小节"), within: []field{
+			{key: "id", read: r.text(&p.Agent.ID, nil)},
+			{key: "name", need: write("the agent's name as the CRM has it", "座席在 CRM 中的姓名"), read: r.text(&p.Agent.Name, nil)},
+			{key: "email", read: r.text(&p.Agent.Email, email)},
+		}},
+		{key: "phone", need: write("a section phone: with source: and extension:", "包含 source: 和 extension: 的 phone: 小节"), within: []field{
+			{key: "source", need: write("sim or baresip", " sim 或 baresip"), read: r.text(&p.Phone.Source, oneOf("sim", "baresip"))},
+			{key: "address", need: r.needAddress, read: r.text(&p.Phone.Address, loopback)},
+			{key: "extension", need: write("the agent's own extension, such as 201", "座席自己的分机号，例如 201"), read: r.text(&p.Phone.Extension, nil)},
+		}},
+		{key: "region", need: write("the country whose national numbers you dial, such as GB or CN", "拨打国内号码所属的国家或地区，例如 CN 或 GB"),
+			read: r.text(&p.Region, region)},
+		{key: "own_numbers", read: r.ownNumbers},
+		{key: "crm", need: write("a section crm: with connector: and params:", "包含 connector: 和 params: 的 crm: 小节"), within: []field{
+			{key: "connector", need: write("a preset's name, such as sandbox, or the path of a connector file", "预设名称（例如 sandbox）或连接器文件的路径"),
+				read: r.text(&p.CRM.Connector, nil)},
+			{key: "params", read: r.params},
+		}},
+		{key: "wrapup", need: write("a section wrapup: with a list outcomes:", "包含 outcomes: 列表的 wrapup: 小节"), within: []field{
+			{key: "outcomes", need: write("a list of what an agent may choose after a call", "座席在通话后可选择的结果列表"), read: r.outcomes},
+		}},
+	}
+}
+
+func write(en, zh string) func() *wording { return func() *wording { return &wording{en, zh} } }
+
+// newer tells whether the profile is of a later version. Its other keys are not judged then: they follow rules unknown here.
+func (r *reader) newer(root *yaml.Node) bool {
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		key, value := root.Content[i], root.Content[i+1]
+		if n, err := strconv.Atoi(value.Value); key.Value == "version" && err == nil && n > version {
+			r.wrong(value, "version", say("this profile is for a newer Ringside (%d; this one reads %d): update Ringside",
+				"此配置文件适用于更新版本的 Ringside（版本 %d，本程序支持版本 %d）：请更新 Ringside", n, version))
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reader) version(path string, n *yaml.Node) {
+	r.text(new(string), func(s string) *wording {
+		if s != strconv.Itoa(version) {
+			return say("%s is not a version; write 1", "%s 不是有效的版本；请写 1", quoted(s))
+		}
+		r.profile.Version = version
+		return nil
+	})(path, n)
+}
+
+func (r *reader) needAddress() *wording {
+	if r.profile.Phone.Source != "baresip" {
+		return nil
+	}
+	return say("the address of baresip's ctrl_tcp, such as 127.0.0.1:4444", " baresip 的 ctrl_tcp 地址，例如 127.0.0.1:4444")
+}
+
+func (r *reader) ownNumbers(path string, n *yaml.Node) {
+	r.list(path, n, func(path string, n *yaml.Node) {
+		var number string
+		r.text(&number, nil)(path, n)
+		r.profile.OwnNumbers = append(r.profile.OwnNumbers, number)
+	})
+}
+
+func (r *reader) outcomes(path string, n *yaml.Node) {
+	first := map[string]*yaml.Node{}
+	r.list(path, n, func(path string, n *yaml.Node) {
+		var outcome string
+		r.text(&outcome, outcomeText)(path, n)
+		name := strings.TrimSpace(outcome)
+		if was := first[name]; was != nil && name != "" {
+			r.twice(path, n, was)
+		} else {
+			first[name] = n
+		}
+		r.profile.WrapUp.Outcomes = append(r.profile.WrapUp.Outcomes, outcome)
+	})
+	if count := len(r.profile.WrapUp.Outcomes); count > maxOutcomes {
+		r.wrong(n, path, say("%d outcomes; keep at most %d", "共有 %d 个结果；最多保留 %d 个", count, maxOutcomes))
+	}
+}
+
+func outcomeText(s string) *wording {
+	switch length := utf8.RuneCountInString(s); {
+	case strings.ContainsAny(s, "\r\n"):
+		return say("more than one line; write it in one line", "超过一行；请写在一行内")
+	case length > maxOutcome:
+		return say("%d characters; write at most %d", "共 %d 个字符；最多 %d 个", length, maxOutcome)
+	}
+	return nil
+}
+
+// quoted shows what was written, shortened so that a whole file pasted into one value stays readable.
+func quoted(s string) string {
+	const enough = 40
+	if utf8.RuneCountInString(s) > enough {
+		s = string([]rune(s)[:enough]) + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}
