@@ -1,0 +1,231 @@
+// Package baresip is the call source for the softphone baresip, versions 1.0.0 to 4, over its ctrl_tcp module: it owns that wire
+// (netstrings of JSON), the connection, and what the phone's texts mean in canonical events.
+// It must not know what becomes of the events, other sources, or who gives commands.
+//
+// ctrl_tcp has no password and serves one client: a second one silently evicts the first. So the address must be this machine's,
+// and a lost connection is taken up again slowly, or two agents at one phone would fight for it.
+package baresip
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// The back-off between connections: doubling from backoffFirst to backoffMost, a random part of up to a quarter taken off, never
+// shorter than backoffFirst. A connection that ends before it lived for provenAfter counts as a failed attempt, since that is how
+// it looks when another program takes the phone away again and again.
+const (
+	backoffFirst = 500 * time.Millisecond
+	backoffMost  = 15 * time.Second
+	provenAfter  = 10 * time.Second
+	dialTimeout  = 5 * time.Second
+)
+
+// eventQueue is how many events may wait for emit before the phone is no longer read: replies to commands must get through while
+// emit blocks.
+const eventQueue = 1024
+
+// Source is one baresip phone. Make it with New.
+type Source struct {
+	address, extension string
+	log                *slog.Logger
+	dial               func(ctx context.Context) (net.Conn, error)
+	commands           chan struct{} // holds one token: one command at a time
+
+	mu      sync.Mutex
+	running bool
+	link    *link // nil while not connected
+}
+
+// New makes the source for the phone whose ctrl_tcp listens at address ("127.0.0.1:4444"); extension is the agent's own, used
+// where the phone does not name its account; log may be nil. It does not connect yet. The error's kind is invalid when the address
+// is no host:port or not this machine's.
+func New(address, extension string, log *slog.Logger) (*Source, error) {
+	if err := checkAddress(address); err != nil {
+		return nil, err
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	dialer := net.Dialer{Timeout: dialTimeout}
+	return &Source{
+		address: address, extension: extension, log: log.With("source", "baresip", "address", address),
+		dial:     func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", address) },
+		commands: make(chan struct{}, 1),
+	}, nil
+}
+
+func checkAddress(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if n, numErr := strconv.ParseUint(port, 10, 16); err != nil || numErr != nil || n == 0 {
+		return cti.Errorf(cti.Invalid, "the phone's address must be host:port, for instance 127.0.0.1:4444", err)
+	}
+	ip, err := netip.ParseAddr(host)
+	if host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return cti.Errorf(cti.Invalid, "the phone's address must be on this machine, because ctrl_tcp has no password: write "+
+			"\"ctrl_tcp_listen 127.0.0.1:4444\" in baresip's config and use that address here", nil)
+	}
+	return nil
+}
+
+// Run connects, feeds canonical events to emit and reconnects until ctx ends; then it returns nil after everything it started has
+// stopped, and emit is not called any more. emit may block, and must let go when ctx ends. On every connection comes source.up and,
+// when the phone has at most one call, source.snapshot; when the connection is lost, source.down. It runs once at a time: a second
+// Run beside the first fails with kind conflict.
+func (s *Source) Run(ctx context.Context, emit func(cti.Event)) error {
+	s.mu.Lock()
+	if s.running {
+		s.mu.Unlock()
+		return cti.Errorf(cti.Conflict, "run the phone's source: it runs already", nil)
+	}
+	s.running = true
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.running = false
+		s.mu.Unlock()
+	}()
+
+	queue := make(chan cti.Event, eventQueue)
+	var emitter sync.WaitGroup
+	emitter.Go(func() { deliver(ctx, queue, emit) })
+	defer emitter.Wait()
+
+	source := cti.Source{Adapter: "baresip", Instance: s.address, Confidence: cti.Signalled}
+	mint := func() string { return "dial-" + rand.Text() }
+	c := &session{source: s, in: newInterpreter(source, s.extension, mint), queue: queue}
+	c.reconnect(ctx)
+	return nil
+}
+
+// deliver passes events on in order until ctx ends.
+func deliver(ctx context.Context, queue <-chan cti.Event, emit func(cti.Event)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-queue:
+			if ctx.Err() != nil {
+				return
+			}
+			emit(e)
+		}
+	}
+}
+
+// session is what one Run keeps across its connections.
+type session struct {
+	source *Source
+	in     *interpreter
+	queue  chan<- cti.Event
+	down   bool // source.down was said
+	snap   snapshotter
+}
+
+// reconnect is the loop that never is a tight one: every turn but the one after a proven connection waits longer than the last.
+func (c *session) reconnect(ctx context.Context) {
+	wait := backoffFirst
+	for ctx.Err() == nil {
+		lived, err := c.connect(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		c.lost(ctx, err)
+		if lived >= provenAfter {
+			wait = backoffFirst
+		}
+		pause := jitter(wait)
+		wait = min(2*wait, backoffMost)
+		c.source.log.Warn("phone not connected", "error", err, "lived", lived, "retry_in", pause)
+		if !sleep(ctx, pause) {
+			return
+		}
+	}
+}
+
+func jitter(d time.Duration) time.Duration {
+	return max(backoffFirst, d-mathrand.N(d/4))
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// connect serves one connection from dialling to its end, and tells how long it lived and why it ended.
+func (c *session) connect(ctx context.Context) (time.Duration, error) {
+	conn, err := c.source.dial(ctx)
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	l := newLink(conn)
+	c.source.use(l)
+	defer c.source.use(nil)
+	c.in.connected()
+	c.down = false
+	c.push(ctx, c.sourceEvent(cti.SourceUp, nil))
+	c.source.log.Info("phone connected")
+	c.snap = snapshotter{}
+	c.ask(ctx, l)
+	err = l.run(ctx, func(m message) { c.handle(ctx, l, m) }, func(err error) {
+		c.source.log.Warn("message of the phone skipped", "error", err)
+	})
+	return time.Since(began), err
+}
+
+func (s *Source) use(l *link) {
+	s.mu.Lock()
+	s.link = l
+	s.mu.Unlock()
+}
+
+func (c *session) handle(ctx context.Context, l *link, m message) {
+	events := c.in.events(m, time.Now().UTC())
+	for _, e := range events {
+		c.push(ctx, e)
+	}
+	if c.snap.saw(m.Type, len(events) > 0) {
+		c.ask(ctx, l)
+	}
+}
+
+func (c *session) lost(ctx context.Context, err error) {
+	if c.down {
+		return
+	}
+	c.down = true
+	raw := err.Error()
+	if errors.Is(err, io.EOF) {
+		raw = "the phone closed the connection: it ended, or another program took its place"
+	}
+	c.push(ctx, c.sourceEvent(cti.SourceDown, &cti.Cause{Code: cti.CauseNetwork, By: cti.BySystem, Raw: raw}))
+}
+
+func (c *session) sourceEvent(t cti.EventType, cause *cti.Cause) cti.Event {
+	return cti.Event{V: cti.EnvelopeVersion, Type: t, At: time.Now().UTC(), Source: c.in.source, Cause: cause}
+}
+
+func (c *session) push(ctx context.Context, e cti.Event) {
+	select {
+	case c.queue <- e:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,192 @@
+// Package client speaks to the running agent over its local API; ringctl is built on it. It must not open the agent's store: only one
+// process may hold that.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/loopback"
+	"ringside.dev/ringside/bridge/wire"
+)
+
+// Client is safe for concurrent use.
+type Client struct {
+	http *http.Client
+}
+
+// New makes a client for the agent at an endpoint; an empty name means the user's own. Nothing is connected yet.
+func New(endpoint string) *Client {
+	return &Client{http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return loopback.Dial(ctx, endpoint) },
+	}}}
+}
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Status gives the agent's own state.
+func (c *Client) Status(ctx context.Context) (wire.Status, error) {
+	return get[wire.Status](ctx, c, "/v1/status")
+}
+
+// Snapshot gives all the window shows.
+func (c *Client) Snapshot(ctx context.Context) (wire.Snapshot, error) {
+	return get[wire.Snapshot](ctx, c, "/v1/snapshot")
+}
+
+// Calls gives the newest finished calls, newest first; limit 1 to 1000.
+func (c *Client) Calls(ctx context.Context, limit int) ([]wire.LoggedCall, error) {
+	return get[[]wire.LoggedCall](ctx, c, "/v1/calls?limit="+strconv.Itoa(limit))
+}
+
+// Call gives one finished call; kind notfound if there is none.
+func (c *Client) Call(ctx context.Context, leg string) (wire.LoggedCall, error) {
+	return get[wire.LoggedCall](ctx, c, "/v1/calls/"+url.PathEscape(leg))
+}
+
+// Timing tells how fast a call's card was.
+func (c *Client) Timing(ctx context.Context, leg string) (wire.Timing, error) {
+	return get[wire.Timing](ctx, c, "/v1/calls/"+url.PathEscape(leg)+"/timing")
+}
+
+// Outbox lists the write-backs that are not finished.
+func (c *Client) Outbox(ctx context.Context) ([]wire.OutboxItem, error) {
+	return get[[]wire.OutboxItem](ctx, c, "/v1/outbox")
+}
+
+// Retry makes an item of the outbox due now.
+func (c *Client) Retry(ctx context.Context, seq uint64) error {
+	return c.post(ctx, "/v1/outbox/"+strconv.FormatUint(seq, 10)+"/retry", struct{}{})
+}
+
+// Feed hands one canonical event to the agent.
+func (c *Client) Feed(ctx context.Context, e cti.Event) error { return c.post(ctx, "/v1/events", e) }
+
+// Command asks the phone to do something with a call.
+func (c *Client) Command(ctx context.Context, leg string, cmd cti.Command) error {
+	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/command", wire.CommandRequest{Command: cmd})
+}
+
+// Dial asks the phone to call a number.
+func (c *Client) Dial(ctx context.Context, number string) error {
+	return c.post(ctx, "/v1/dial", wire.DialRequest{Number: number})
+}
+
+// Pick says which of several customers a call is from.
+func (c *Client) Pick(ctx context.Context, leg, customerID string) error {
+	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/pick", wire.PickRequest{CustomerID: customerID})
+}
+
+// WrapUp saves outcome and note of a call.
+func (c *Client) WrapUp(ctx context.Context, leg string, w wire.WrapUpRequest) error {
+	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/wrapup", w)
+}
+
+// Watch calls first with the snapshot and then each with every delta, until ctx ends (nil), each gives an error (that error), or the
+// agent goes away or the reader fell behind (kind offline: begin anew).
+func (c *Client) Watch(ctx context.Context, first func(wire.Snapshot) error, each func(wire.Delta) error) error {
+	res, err := c.send(ctx, http.MethodGet, "/v1/deltas", nil)
+	if err != nil {
+		return err
+	}
+	defer closeBody(res)
+	decoder := json.NewDecoder(res.Body)
+	var snapshot wire.Snapshot
+	if err := decoder.Decode(&snapshot); err != nil {
+		return ended(ctx, err)
+	}
+	if snapshot.V > wire.Version {
+		return cti.Errorf(cti.Invalid, "the running Ringside is newer than this program: update it", nil)
+	}
+	if err := first(snapshot); err != nil {
+		return err
+	}
+	for {
+		var d wire.Delta
+		if err := decoder.Decode(&d); err != nil {
+			return ended(ctx, err)
+		}
+		if err := each(d); err != nil {
+			return err
+		}
+	}
+}
+
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return cti.Errorf(cti.Offline, "the connection to Ringside ended", err)
+}
+
+// requestTimeout is longer than the phone's three seconds, which a command may take.
+const requestTimeout = 10 * time.Second
+
+func get[T any](ctx context.Context, c *Client, path string) (T, error) {
+	var answer T
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	res, err := c.send(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return answer, err
+	}
+	defer closeBody(res)
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		return answer, fmt.Errorf("read the agent's answer: %w", err)
+	}
+	return answer, nil
+}
+
+func (c *Client) post(ctx context.Context, path string, body any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("write the request: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	res, err := c.send(ctx, http.MethodPost, path, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	closeBody(res)
+	return nil
+}
+
+// send makes a request; any status but 200 is the error it describes.
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+loopback.Host+path, body)
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		var known *cti.Error
+		if errors.As(err, &known) {
+			return nil, known
+		}
+		return nil, cti.Errorf(cti.Offline, "the running Ringside did not answer", err)
+	}
+	if res.StatusCode == http.StatusOK {
+		return res, nil
+	}
+	defer closeBody(res)
+	var p wire.Problem
+	if err := json.NewDecoder(res.Body).Decode(&p); err != nil || p.Kind == "" {
+		return nil, cti.Errorf(cti.Internal, "the running Ringside answered "+res.Status, err)
+	}
+	return nil, &cti.Error{Kind: p.Kind, Msg: p.Message, RetryAfter: time.Duration(p.RetryAfterMS) * time.Millisecond}
+}
+
+// closeBody: all that is wanted was read, so an error on closing says nothing.
+func closeBody(res *http.Response) { _ = res.Body.Close() }

@@ -1,0 +1,30 @@
+package loopback
+
+import (
+	"context"
+	"net"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// Listen opens the endpoint for this user only. An endpoint on which another agent answers is kind conflict; what a killed agent left
+// behind is taken over. An empty name means DefaultEndpoint.
+func Listen(name string) (net.Listener, error) {
+	return listen(orDefault(name))
+}
+
+// Dial connects to the agent at an endpoint; kind offline when none is running.
+func Dial(ctx context.Context, name string) (net.Conn, error) {
+	conn, err := dial(ctx, orDefault(name))
+	if err != nil {
+		return nil, cti.Errorf(cti.Offline, "no running Ringside was found at "+orDefault(name)+": start it, or name its --socket", err)
+	}
+	return conn, nil
+}
+
+func orDefault(name string) string {
+	if name == "" {
+		return DefaultEndpoint()
+	}
+	return name
+}

@@ -1,0 +1,123 @@
+//go:build unix
+
+package loopback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// DefaultEndpoint is the socket of this user's agent: in the runtime folder where there is one, else beside the user's settings.
+func DefaultEndpoint() string {
+	if path := os.Getenv("RINGSIDE_SOCKET"); path != "" {
+		return path
+	}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && runtime.GOOS != "darwin" {
+		return filepath.Join(dir, "ringside", "agent.sock")
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		dir = filepath.Join(os.TempDir(), fmt.Sprintf("ringside-%d", os.Getuid()))
+	}
+	return filepath.Join(dir, "ringside", "agent.sock")
+}
+
+// maxSocketPath is the shortest limit among the systems: sun_path has 104 bytes on macOS, 108 on Linux, one of them for the end.
+const maxSocketPath = 103
+
+func listen(path string) (net.Listener, error) {
+	if len(path) > maxSocketPath {
+		return nil, cti.Errorf(cti.Invalid, fmt.Sprintf("the socket's path is %d bytes long, at most %d are allowed: name a shorter --socket", len(path), maxSocketPath), nil)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the socket's folder: %w", err)
+	}
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	// The mask closes the gap between bind and chmod: at no moment may anybody else connect.
+	old := syscall.Umask(0o177)
+	l, err := net.Listen("unix", path)
+	syscall.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("open the socket %s: %w", path, err)
+	}
+	return peerChecked{l}, nil
+}
+
+// removeStale takes away a socket on which nobody answers; anything else at that path is left alone.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", path, err)
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return cti.Errorf(cti.Conflict, path+" is there and is not a socket: name another --socket", nil)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	conn, err := dial(ctx, path)
+	if err == nil {
+		return errors.Join(cti.Errorf(cti.Conflict, "another Ringside of this user is running at "+path, nil), conn.Close())
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("remove the old socket: %w", err)
+	}
+	return nil
+}
+
+func dial(ctx context.Context, path string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "unix", path)
+}
+
+// peerChecked lets in only processes of this user, whatever the file's mode says.
+type peerChecked struct{ net.Listener }
+
+func (l peerChecked) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		uid, err := peerUID(conn)
+		if err == nil && uid == os.Getuid() {
+			return conn, nil
+		}
+		slog.Warn("connection of another user refused", "uid", uid, "err", err)
+		if err := conn.Close(); err != nil {
+			slog.Debug("refused connection not closed", "err", err)
+		}
+	}
+}
+
+// control runs ask on the connection's descriptor.
+func control(conn net.Conn, ask func(fd int) error) error {
+	unix, ok := conn.(*net.UnixConn)
+	if !ok {
+		return fmt.Errorf("not a Unix socket: %T", conn)
+	}
+	raw, err := unix.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var asked error
+	if err := raw.Control(func(fd uintptr) { asked = ask(int(fd)) }); err != nil { //nolint:gosec // a descriptor fits
+		return err
+	}
+	return asked
+}

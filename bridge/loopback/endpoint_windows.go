@@ -1,0 +1,50 @@
+package loopback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+
+	"github.com/Microsoft/go-winio"
+	"golang.org/x/sys/windows"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// pipePrefix begins the name of every local pipe.
+const pipePrefix = `\\.\pipe\`
+
+// DefaultEndpoint is the pipe of this user's agent: the name carries the user's SID, since pipes share one name space.
+func DefaultEndpoint() string {
+	if name := os.Getenv("RINGSIDE_SOCKET"); name != "" {
+		return name
+	}
+	sid := "unknown"
+	if u, err := user.Current(); err == nil {
+		sid = u.Uid
+	}
+	return pipePrefix + "ringside-" + sid
+}
+
+// listen makes the first instance of the pipe, with full access for this user's SID and for nobody else.
+func listen(name string) (net.Listener, error) {
+	u, err := user.Current()
+	if err != nil {
+		return nil, fmt.Errorf("find out who is signed in: %w", err)
+	}
+	l, err := winio.ListenPipe(name, &winio.PipeConfig{SecurityDescriptor: "D:P(A;;GA;;;" + u.Uid + ")"})
+	if errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_PIPE_BUSY) {
+		return nil, cti.Errorf(cti.Conflict, "another Ringside of this user is running at "+name, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the pipe %s: %w", name, err)
+	}
+	return l, nil
+}
+
+func dial(ctx context.Context, name string) (net.Conn, error) {
+	return winio.DialPipeContext(ctx, name)
+}

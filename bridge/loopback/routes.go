@@ -1,0 +1,120 @@
+package loopback
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/wire"
+)
+
+// Agent is what the routes call: the running agent. All fields are required; all are called concurrently.
+type Agent struct {
+	Board   *Board
+	Status  func() wire.Status
+	Feed    func(ctx context.Context, e cti.Event) error
+	Command func(ctx context.Context, leg string, c cti.Command) error
+	Dial    func(ctx context.Context, number string) error
+	Pick    func(ctx context.Context, leg, customerID string) error
+	WrapUp  func(ctx context.Context, leg string, w wire.WrapUpRequest) error
+	Calls   func(limit int) ([]wire.LoggedCall, error)
+	Call    func(leg string) (wire.LoggedCall, error)
+	Timing  func(leg string) (wire.Timing, error)
+	Outbox  func() ([]wire.OutboxItem, error)
+	Retry   func(seq uint64) error
+}
+
+// permission is the right a route asks for. Until roles come, everybody who passes the gate has all of them.
+type permission string
+
+const (
+	see     permission = "see"     // calls, cards, the agent's state
+	act     permission = "act"     // do what the agent at the desk does
+	operate permission = "operate" // feed events, retry deliveries
+)
+
+type route struct {
+	pattern string
+	needs   permission
+	serve   func(a Agent, r *http.Request) (any, error)
+}
+
+// routes is the whole local API; GET /v1/deltas, which never ends, stands beside it in stream.go.
+var routes = []route{
+	{"GET /v1/status", see, func(a Agent, _ *http.Request) (any, error) { return a.Status(), nil }},
+	{"GET /v1/snapshot", see, func(a Agent, _ *http.Request) (any, error) { return a.Board.Snapshot(), nil }},
+	{"GET /v1/calls", see, listCalls},
+	{"GET /v1/calls/{leg}", see, func(a Agent, r *http.Request) (any, error) { return a.Call(r.PathValue("leg")) }},
+	{"GET /v1/calls/{leg}/timing", see, func(a Agent, r *http.Request) (any, error) { return a.Timing(r.PathValue("leg")) }},
+	{"POST /v1/calls/{leg}/command", act, body(func(a Agent, r *http.Request, b wire.CommandRequest) error {
+		return a.Command(r.Context(), r.PathValue("leg"), b.Command)
+	})},
+	{"POST /v1/calls/{leg}/pick", act, body(func(a Agent, r *http.Request, b wire.PickRequest) error {
+		return a.Pick(r.Context(), r.PathValue("leg"), b.CustomerID)
+	})},
+	{"POST /v1/calls/{leg}/wrapup", act, body(func(a Agent, r *http.Request, b wire.WrapUpRequest) error {
+		return a.WrapUp(r.Context(), r.PathValue("leg"), b)
+	})},
+	{"POST /v1/dial", act, body(func(a Agent, r *http.Request, b wire.DialRequest) error { return a.Dial(r.Context(), b.Number) })},
+	{"POST /v1/events", operate, body(func(a Agent, r *http.Request, e cti.Event) error { return a.Feed(r.Context(), e) })},
+	{"GET /v1/outbox", operate, func(a Agent, _ *http.Request) (any, error) { return a.Outbox() }},
+	{"POST /v1/outbox/{seq}/retry", operate, retry},
+}
+
+func listCalls(a Agent, r *http.Request) (any, error) {
+	const most = 1000
+	limit := 50
+	if text := r.URL.Query().Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > most {
+			return nil, cti.Errorf(cti.Invalid, "limit must be a whole number from 1 to 1000", nil)
+		}
+		limit = n
+	}
+	return a.Calls(limit)
+}
+
+func retry(a Agent, r *http.Request) (any, error) {
+	seq, err := strconv.ParseUint(r.PathValue("seq"), 10, 64)
+	if err != nil {
+		return nil, cti.Errorf(cti.Invalid, "the item is named by its number: see ringctl outbox list", nil)
+	}
+	return struct{}{}, a.Retry(seq)
+}
+
+// body decodes a request strictly: an unknown field is a mistake of the caller's and is named.
+func body[T any](do func(a Agent, r *http.Request, b T) error) func(a Agent, r *http.Request) (any, error) {
+	return func(a Agent, r *http.Request) (any, error) {
+		var b T
+		decoder := json.NewDecoder(r.Body)
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&b); err != nil {
+			var tooLarge *http.MaxBytesError
+			if errors.As(err, &tooLarge) {
+				return nil, cti.Errorf(cti.Invalid, "the request is larger than 256 KiB", nil)
+			}
+			return nil, cti.Errorf(cti.Invalid, "the request is not the JSON this route takes: "+err.Error(), nil)
+		}
+		if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+			return nil, cti.Errorf(cti.Invalid, "the request holds more than one JSON value", nil)
+		}
+		return struct{}{}, do(a, r, b)
+	}
+}
+
+// httpStatus is the one table from error kinds to HTTP statuses.
+var httpStatus = map[cti.Kind]int{
+	cti.Invalid:   http.StatusUnprocessableEntity,
+	cti.Auth:      http.StatusUnauthorized,
+	cti.Denied:    http.StatusForbidden,
+	cti.NotFound:  http.StatusNotFound,
+	cti.Conflict:  http.StatusConflict,
+	cti.Limited:   http.StatusTooManyRequests,
+	cti.Offline:   http.StatusServiceUnavailable,
+	cti.Uncertain: http.StatusGatewayTimeout,
+	cti.Internal:  http.StatusInternalServerError,
+}

@@ -1,0 +1,133 @@
+// Package loopback is the local API: HTTP over a per-user Unix socket or Windows named pipe, one gate and one table of routes, a
+// snapshot and then deltas for those who watch. No TCP port is opened. It must not know how the agent does what it is asked.
+package loopback
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/wire"
+)
+
+// Host is the host name every request must carry: nothing that thinks it speaks to a web server gets in by accident.
+const Host = "ringside"
+
+// The limits of the server.
+const (
+	maxBody       = 256 << 10
+	headerTimeout = 5 * time.Second
+	closeTimeout  = 3 * time.Second
+)
+
+// Server answers on one listener.
+type Server struct {
+	agent Agent
+	log   *slog.Logger
+}
+
+// NewServer makes a server for an agent.
+func NewServer(a Agent, log *slog.Logger) *Server { return &Server{agent: a, log: log} }
+
+// Serve answers until ctx ends and returns after every request has ended. The listener (see Listen) already let in only this user.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: headerTimeout,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("local API: %w", err)
+	case <-ctx.Done():
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	err := server.Shutdown(closing)
+	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}
+
+// Handler is the gate with the routes behind it.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, rt := range routes {
+		mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) {
+			answer, err := rt.serve(s.agent, r)
+			if err != nil {
+				s.refuse(w, r, err)
+				return
+			}
+			s.answer(w, http.StatusOK, answer)
+		})
+	}
+	mux.HandleFunc("GET /v1/deltas", s.stream)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.refuse(w, r, cti.Errorf(cti.NotFound, "there is no such route; this may be another version of Ringside", nil))
+	})
+	return s.gate(mux)
+}
+
+// gate: Host, Origin, size, in that order, before any routing. Who may connect at all was decided by the socket or the pipe.
+func (s *Server) gate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Host != Host:
+			s.refuse(w, r, cti.Errorf(cti.Denied, "this is not a web server", nil))
+		case r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "":
+			s.refuse(w, r, cti.Errorf(cti.Denied, "web pages are not let in", nil))
+		default:
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	kind := cti.KindOf(err)
+	message := cti.MessageOf(err)
+	if kind == cti.Internal {
+		s.log.Error("local API request failed", "path", r.URL.Path, "err", err)
+		if message == "" {
+			message = "something went wrong inside Ringside: see its log"
+		}
+	}
+	s.answer(w, httpStatus[kind], wire.Problem{Kind: kind, Message: message, RetryAfterMS: cti.RetryAfter(err).Milliseconds()})
+}
+
+func (s *Server) answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		s.log.Debug("answer not delivered", "err", err)
+	}
+}
+
+// stream writes the snapshot and then each delta, one JSON value a line, until the reader goes or falls behind.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
+	first, deltas, cancel := s.agent.Board.Subscribe()
+	defer cancel()
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	encoder, flush := json.NewEncoder(w), http.NewResponseController(w)
+	if encoder.Encode(first) != nil || flush.Flush() != nil {
+		return // the reader went
+	}
+	for {
+		select {
+		case <-r.Context().Done():
+			return
+		case d, ok := <-deltas:
+			if !ok || encoder.Encode(d) != nil || flush.Flush() != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package sourcetest
+
+import (
+	"context"
+	"maps"
+	"testing"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// commands lists what a phone can do, as calls that need nothing more.
+func commands(p cti.Phone, c cti.Call, number string) map[cti.Command]func(context.Context) error {
+	list := map[cti.Command]func(context.Context) error{}
+	for name, f := range map[cti.Command]func(context.Context, cti.Call) error{
+		cti.CommandAnswer: p.Answer, cti.CommandReject: p.Reject, cti.CommandHangup: p.Hangup} {
+		if f != nil {
+			list[name] = func(ctx context.Context) error { return f(ctx, c) }
+		}
+	}
+	if p.Dial != nil {
+		list[cti.CommandDial] = func(ctx context.Context) error { return p.Dial(ctx, number) }
+	}
+	return list
+}
+
+func wantKind(t *testing.T, kind cti.Kind, commands map[cti.Command]func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	for name, command := range commands {
+		if err := command(ctx); cti.KindOf(err) != kind || cti.MessageOf(err) == "" {
+			t.Errorf("%s: %v of kind %q, want kind %s and a message for people", name, err, cti.KindOf(err), kind)
+		}
+	}
+}
+
+func unknownCall(t *testing.T, rig Rig) {
+	w, _, real := connected(t, rig) // while there is a call: a phone must not take the unknown one for its current one
+	nobody := cti.Call{Leg: "nobody", Refs: maps.Clone(real.Refs)}
+	for name := range nobody.Refs {
+		nobody.Refs[name] = "nobody"
+	}
+	all := commands(rig.Source.Phone(), nobody, "")
+	delete(all, cti.CommandDial)
+	wantKind(t, cti.NotFound, all)
+	w.hangup(real)
+	w.wantStates(w.awaitCall(0, cti.StateClosed), cti.Alerting, cti.Connected, cti.StateClosed)
+	wantKind(t, cti.NotFound, all) // and also when the phone has no call at all
+}
+
+func commandsOffline(t *testing.T, rig Rig) {
+	nobody := cti.Call{Refs: map[string]string{cti.RefSIPCallID: "nobody"}}
+	wantKind(t, cti.Offline, commands(rig.Source.Phone(), nobody, "123"))
+	start(t, rig).stop()
+	wantKind(t, cti.Offline, commands(rig.Source.Phone(), nobody, "123"))
+}
+
+func commandsDisconnected(t *testing.T, rig Rig) {
+	breakable(t, rig)
+	w, _, c := connected(t, rig)
+	rig.Break(t)
+	w.awaitEvent(cti.SourceDown, 1)
+	wantKind(t, cti.Offline, commands(rig.Source.Phone(), c, "123"))
+	rig.Restore(t)
+	w.awaitEvent(cti.SourceUp, 2)
+	w.hangup(c)
+	w.awaitCall(0, cti.StateClosed)
+}
+
+// emitBlocks: the loop that takes the events may be the one that gives the command.
+func emitBlocks(t *testing.T, rig Rig) {
+	w := start(t, rig)
+	rig.Ring(t, "Zhang San")
+	c := w.awaitCall(0, cti.Alerting)
+	open := make(chan struct{})
+	w.mu.Lock()
+	w.hold = open
+	w.mu.Unlock()
+	w.answer(c)
+	w.mu.Lock()
+	w.hold = nil
+	w.mu.Unlock()
+	close(open)
+	w.awaitCall(0, cti.Connected)
+}
+
+func runAgain(t *testing.T, rig Rig) {
+	w, caller, before := connected(t, rig)
+	snapshots := w.count(cti.Snapshot)
+	w.stop()
+	w.run()
+	w.awaitEvent(cti.Snapshot, snapshots+1)
+	caller.Hangup(t)
+	c := w.awaitCall(0, cti.StateClosed)
+	if c.Leg != before.Leg || w.legs() != 1 {
+		t.Errorf("the call of the first Run became another in the second: %d calls", w.legs())
+	}
+}
+
+func runTwice(t *testing.T, rig Rig) {
+	start(t, rig)
+	err := rig.Source.Run(t.Context(), func(cti.Event) { t.Error("the second Run emitted") })
+	if cti.KindOf(err) != cti.Conflict {
+		t.Errorf("a second Run: %v, want kind conflict", err)
+	}
+}

@@ -1,0 +1,223 @@
+// Package wire holds the versioned JSON messages that the window, the command line and later the extension read and write:
+// a snapshot of all, then deltas with a rising number. It holds codes, never words: those are the reader's, in its language.
+// It must not know how messages travel. Each message has an example in testdata that the TypeScript tests read too.
+package wire
+
+import (
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// Version is the version of all messages; a reader refuses a higher one.
+const Version = 1
+
+// Snapshot is everything a reader needs to begin.
+type Snapshot struct {
+	V         int           `json:"v"`
+	Seq       uint64        `json:"seq"` // of the last delta it contains
+	Language  string        `json:"language"`
+	Agent     cti.Agent     `json:"agent"`
+	Extension string        `json:"extension"`
+	Outcomes  []string      `json:"outcomes"`
+	Abilities []cti.Command `json:"abilities"` // what the phone can do
+	Phone     Link          `json:"phone"`
+	CRM       Link          `json:"crm"`
+	Outbox    Outbox        `json:"outbox"`
+	Cards     []Card        `json:"cards"` // newest first
+}
+
+// Delta is one change; the fields that are set replace what the reader has.
+type Delta struct {
+	V      int     `json:"v"`
+	Seq    uint64  `json:"seq"`
+	Card   *Card   `json:"card,omitempty"` // new, or replaces the card of the same leg
+	Drop   string  `json:"drop,omitempty"` // the leg whose card is gone
+	Phone  *Link   `json:"phone,omitempty"`
+	CRM    *Link   `json:"crm,omitempty"`
+	Outbox *Outbox `json:"outbox,omitempty"`
+}
+
+// Link is the health of a connection.
+type Link struct {
+	Name  string    `json:"name"`
+	State LinkState `json:"state"`
+	Since time.Time `json:"since,omitzero"`
+}
+
+// LinkState tells how a connection is.
+type LinkState string
+
+// The states of a link.
+const (
+	LinkUnknown LinkState = "unknown" // not tried yet
+	LinkUp      LinkState = "up"
+	LinkDown    LinkState = "down"
+	LinkAuth    LinkState = "auth" // reached, but the sign-in was refused
+)
+
+// Outbox counts what has not reached the CRM.
+type Outbox struct {
+	Waiting int `json:"waiting"`
+	Review  int `json:"review"` // needs a person
+}
+
+// Search tells how far the look-up is.
+type Search string
+
+// The states of the look-up.
+const (
+	SearchLooking  Search = "looking"
+	SearchFound    Search = "found"    // one
+	SearchSeveral  Search = "several"  // more than one: the agent picks
+	SearchNone     Search = "none"     // nobody has this number
+	SearchFailed   Search = "failed"   // could not ask: see SearchError
+	SearchWithheld Search = "withheld" // there is no number to look up
+	SearchOwn      Search = "own"      // one of the company's own numbers
+)
+
+// Card is one call with all that is known about it. Times are UTC, durations milliseconds.
+type Card struct {
+	Leg       string        `json:"leg"`
+	Case      string        `json:"case"`
+	Direction cti.Direction `json:"direction"`
+	State     cti.State     `json:"state"`
+	Number    cti.Number    `json:"number"`
+	PhoneName string        `json:"phone_name,omitempty"` // the name the phone sent
+	Extension string        `json:"extension,omitempty"`
+	Dialled   string        `json:"dialled,omitempty"`
+	Queue     *cti.Queue    `json:"queue,omitempty"`
+
+	StartedAt     time.Time  `json:"started_at"`
+	EstablishedAt time.Time  `json:"established_at,omitzero"`
+	ClearedAt     time.Time  `json:"cleared_at,omitzero"`
+	HeldSince     time.Time  `json:"held_since,omitzero"`
+	RingMS        int64      `json:"ring_ms"`
+	TalkMS        int64      `json:"talk_ms"`
+	HoldMS        int64      `json:"hold_ms"`
+	Ending        cti.Ending `json:"ending,omitempty"`
+
+	Search      Search        `json:"search"`
+	SearchError cti.Kind      `json:"search_error,omitempty"`
+	Matches     []cti.Match   `json:"matches"`
+	Picked      string        `json:"picked,omitempty"` // customer id: the single match, or the agent's choice
+	History     []cti.Contact `json:"history"`          // of Picked, newest first
+	Tickets     []cti.Ticket  `json:"tickets"`          // of Picked, open ones
+
+	WrapUp   cti.WrapUp    `json:"wrapup"`
+	Write    Write         `json:"write"`
+	Commands []cti.Command `json:"commands"`         // what the phone can do with this call now
+	Notice   Notice        `json:"notice,omitempty"` // what the agent should know
+	Pop      bool          `json:"pop"`              // this call asks for the window to be shown
+}
+
+// Notice is a code for something the agent should know.
+type Notice string
+
+// The notices.
+const (
+	NoticePhoneSilent   Notice = "phone_did_not_answer" // a command was accepted, nothing followed within 3 s
+	NoticePhoneRefused  Notice = "phone_refused"        // the phone said no
+	NoticeNotSaved      Notice = "not_saved"            // the disk refused the record: it is kept in memory and tried again
+	NoticePhoneOffline  Notice = "phone_offline"        // the phone is not connected
+	NoticeWrapUpNotKept Notice = "wrapup_not_saved"     // the disk refused the wrap-up
+)
+
+// WriteState tells where the call record is on its way to the CRM.
+type WriteState string
+
+// The states of the write-back.
+const (
+	WriteNone      WriteState = ""          // the call is not over, or nothing is to be written
+	WriteQueued    WriteState = "queued"    // safe on disk, waiting its turn
+	WriteSending   WriteState = "sending"   // on its way
+	WriteRetrying  WriteState = "retrying"  // failed, will be tried again: see NextAt
+	WriteDelivered WriteState = "delivered" // the CRM has it
+	WriteReview    WriteState = "review"    // needs a person: see Message
+	WriteUnsaved   WriteState = "unsaved"   // not on disk yet
+)
+
+// Write is the state of the write-back of a call.
+type Write struct {
+	State    WriteState `json:"state"`
+	Kind     cti.Kind   `json:"kind,omitempty"`
+	Message  string     `json:"message,omitempty"` // the CRM's own words
+	Attempts int        `json:"attempts,omitempty"`
+	NextAt   time.Time  `json:"next_at,omitzero"`
+	RecordID string     `json:"record_id,omitempty"`
+}
+
+// LoggedCall is a finished call with its wrap-up, as lists show it.
+type LoggedCall struct {
+	Call   cti.Call   `json:"call"`
+	Ending cti.Ending `json:"ending"`
+	RingMS int64      `json:"ring_ms"`
+	TalkMS int64      `json:"talk_ms"`
+	HoldMS int64      `json:"hold_ms"`
+	WrapUp cti.WrapUp `json:"wrapup"`
+}
+
+// OutboxItem is a write-back that is not finished, as lists show it.
+type OutboxItem struct {
+	Seq       uint64     `json:"seq"`
+	State     WriteState `json:"state"`
+	Op        cti.Op     `json:"op"`
+	Key       string     `json:"key"`
+	Leg       string     `json:"leg"`
+	CreatedAt time.Time  `json:"created_at"`
+	Due       time.Time  `json:"due,omitzero"`
+	Attempts  int        `json:"attempts"`
+	Kind      cti.Kind   `json:"kind,omitempty"`
+	Message   string     `json:"message,omitempty"`
+}
+
+// Timing tells how fast a call's card was, in milliseconds since the event of its first ring came in; negative: did not happen (yet).
+type Timing struct {
+	ShownMS   float64 `json:"shown_ms"`   // the card was handed to the readers
+	PaintedMS float64 `json:"painted_ms"` // the window had painted it
+	FoundMS   float64 `json:"found_ms"`   // the customer was on the card
+	FilledMS  float64 `json:"filled_ms"`  // the window had painted the customer
+}
+
+// Status is the agent's own state.
+type Status struct {
+	Version   string    `json:"version"`
+	PID       int       `json:"pid"`
+	StartedAt time.Time `json:"started_at"`
+	Agent     cti.Agent `json:"agent"`
+	Extension string    `json:"extension"`
+	Phone     Link      `json:"phone"`
+	CRM       Link      `json:"crm"`
+	Outbox    Outbox    `json:"outbox"`
+	LiveCalls int       `json:"live_calls"`
+	Window    bool      `json:"window"` // there is a window, hidden or not, and its page is alive
+}
+
+// The requests of the local API.
+type (
+	// CommandRequest asks the phone to do something with a call.
+	CommandRequest struct {
+		Command cti.Command `json:"command"`
+	}
+	// DialRequest asks the phone to call a number.
+	DialRequest struct {
+		Number string `json:"number"`
+	}
+	// PickRequest says which of several customers it is.
+	PickRequest struct {
+		CustomerID string `json:"customer_id"`
+	}
+	// WrapUpRequest brings outcome and note; a draft is kept but not sent.
+	WrapUpRequest struct {
+		Outcome string `json:"outcome"`
+		Note    string `json:"note"`
+		Draft   bool   `json:"draft,omitempty"`
+	}
+)
+
+// Problem is the answer to a request that was refused.
+type Problem struct {
+	Kind         cti.Kind `json:"kind"`
+	Message      string   `json:"message"`
+	RetryAfterMS int64    `json:"retry_after_ms,omitempty"`
+}
