@@ -1,0 +1,174 @@
+// The messages of bridge/wire (Go) as the window reads them. wire.test.ts holds this against the Go examples and structs.
+// Words are never in here: codes are put into the reader's language by src/i18n.
+import { code, flag, list, maybe, maybeList, object, type Read, text, WireError, whole } from "./schema";
+
+/** The newest version of the messages this window understands. */
+export const VERSION = 1;
+
+const direction = code("", "in", "out");
+
+export const number = object({
+  number: text, // as received
+  e164: maybe(text, ""),
+  key: maybe(text, ""),
+  withheld: maybe(flag, false),
+});
+
+export const queue = object({ name: text, wait_ms: maybe(whole, 0) });
+
+export const customer = object({
+  id: text,
+  type: text,
+  name: text,
+  company: maybe(text, ""),
+  email: maybe(text, ""),
+  numbers: maybeList(text),
+  tags: maybeList(text),
+  status: maybe(text, ""),
+  owner: maybe(text, ""),
+  last_activity_at: maybe(text, ""),
+});
+
+export const match = object({
+  customer,
+  grade: code("sure", "likely", "perhaps"),
+  rule: text,
+  digits: whole,
+  from: text,
+  at: text,
+});
+
+export const contact = object({
+  at: text,
+  direction: maybe(direction, ""),
+  ending: maybe(text, ""),
+  outcome: maybe(text, ""),
+  note: maybe(text, ""),
+  agent: maybe(text, ""),
+  talk_ms: maybe(whole, 0),
+});
+
+export const ticket = object({
+  id: text,
+  subject: text,
+  status: text,
+  priority: maybe(text, ""),
+  updated_at: maybe(text, ""),
+});
+
+export const wrapUp = object({ outcome: maybe(text, ""), note: maybe(text, ""), saved_at: maybe(text, "") });
+
+export const write = object({
+  state: code("", "queued", "sending", "retrying", "delivered", "review", "unsaved"),
+  kind: maybe(text, ""),
+  message: maybe(text, ""),
+  attempts: maybe(whole, 0),
+  next_at: maybe(text, ""),
+  record_id: maybe(text, ""),
+});
+
+export const card = object({
+  leg: text,
+  case: text,
+  direction,
+  state: code("", "initiated", "alerting", "connected", "hold", "cleared"),
+  number,
+  phone_name: maybe(text, ""),
+  extension: maybe(text, ""),
+  dialled: maybe(text, ""),
+  queue: maybe(queue),
+  started_at: text,
+  established_at: maybe(text, ""),
+  cleared_at: maybe(text, ""),
+  held_since: maybe(text, ""),
+  ring_ms: whole,
+  talk_ms: whole,
+  hold_ms: whole,
+  ending: maybe(text, ""),
+  search: code("looking", "found", "several", "none", "failed", "withheld", "own"),
+  search_error: maybe(text, ""),
+  matches: list(match),
+  picked: maybe(text, ""),
+  history: list(contact),
+  tickets: list(ticket),
+  wrapup: wrapUp,
+  write,
+  commands: list(text),
+  notice: maybe(text, ""),
+  pop: flag,
+});
+
+export const link = object({
+  name: text,
+  state: code("unknown", "up", "down", "auth"),
+  since: maybe(text, ""),
+});
+
+export const outbox = object({ waiting: whole, review: whole });
+
+export const agent = object({ id: maybe(text, ""), name: maybe(text, ""), email: maybe(text, "") });
+
+export const snapshot = object({
+  v: whole,
+  seq: whole,
+  language: text,
+  agent,
+  extension: text,
+  outcomes: list(text),
+  abilities: list(text),
+  phone: link,
+  crm: link,
+  outbox,
+  cards: list(card),
+});
+
+export const delta = object({
+  v: whole,
+  seq: whole,
+  card: maybe(card),
+  drop: maybe(text, ""),
+  phone: maybe(link),
+  crm: maybe(link),
+  outbox: maybe(outbox),
+});
+
+/** The answer to a command; kind is one of the kinds of error, message the server's own words. */
+export const result = object({ ok: flag, kind: maybe(text, ""), message: maybe(text, "") });
+
+export type Customer = Read<typeof customer>;
+export type Match = Read<typeof match>;
+export type Contact = Read<typeof contact>;
+export type Ticket = Read<typeof ticket>;
+export type WrapUp = Read<typeof wrapUp>;
+export type Write = Read<typeof write>;
+export type Card = Read<typeof card>;
+export type Link = Read<typeof link>;
+export type Outbox = Read<typeof outbox>;
+export type Snapshot = Read<typeof snapshot>;
+export type Delta = Read<typeof delta>;
+export type Result = Read<typeof result>;
+
+/** The agent is newer than this window. */
+export class VersionError extends WireError {}
+
+export function readSnapshot(value: unknown, unknown: string[] = []): Snapshot {
+  refuseNewer(value);
+  return snapshot(value, { path: "", unknown });
+}
+
+export function readDelta(value: unknown, unknown: string[] = []): Delta {
+  refuseNewer(value);
+  return delta(value, { path: "", unknown });
+}
+
+export function readResult(value: unknown): Result {
+  return result(value, { path: "", unknown: [] });
+}
+
+// Asked before anything else: a newer message may differ in every other field.
+function refuseNewer(value: unknown): void {
+  const v = typeof value === "object" && value !== null && "v" in value ? value.v : undefined;
+  if (typeof v === "number" && v > VERSION) {
+    throw new VersionError(`message version ${v} is newer than ${VERSION}: update this window`);
+  }
+}

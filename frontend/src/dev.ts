@@ -1,0 +1,202 @@
+// Examples for judging the design in a browser: ?state=found&lang=zh-CN. Loaded while developing, never in a build.
+import { type Card, type Result, readSnapshot, type Snapshot } from "../shared/wire";
+import type { Api } from "./api";
+
+const ago = (seconds: number) => new Date(Date.now() - seconds * 1000).toISOString();
+const ok: Result = { ok: true, kind: "", message: "" };
+
+const chen = {
+  customer: {
+    id: "c_1",
+    type: "contact",
+    name: "陈丽华",
+    company: "上海远景物流有限公司",
+    tags: ["VIP", "物流"],
+    last_activity_at: ago(2 * 86400),
+  },
+  grade: "sure",
+  rule: "e164",
+  digits: 13,
+  from: "cache",
+  at: ago(3700),
+};
+
+const hart = (id: string, name: string, grade: string, company: string) => ({
+  customer: { id, type: "contact", name, company, tags: ["Retail"], last_activity_at: ago(86400 * 9) },
+  grade,
+  rule: grade === "likely" ? "national" : "tail",
+  digits: grade === "likely" ? 10 : 8,
+  from: "crm",
+  at: ago(1),
+});
+
+const history = [
+  {
+    at: ago(2 * 86400),
+    direction: "in",
+    ending: "answered",
+    outcome: "Order placed",
+    note: "下周二送货，送到 3 号门，提前电话",
+    agent: "Wang",
+    talk_ms: 184000,
+  },
+  { at: ago(5 * 86400), direction: "in", ending: "missed", agent: "Li Na" },
+  {
+    at: ago(9 * 86400),
+    direction: "out",
+    ending: "answered",
+    outcome: "Complaint",
+    note: "Pallet damaged on arrival, photos sent, wants a refund",
+    agent: "Wang",
+    talk_ms: 642000,
+  },
+  { at: ago(40 * 86400), direction: "out", ending: "no_answer", agent: "Zhang Wei" },
+];
+const tickets = [
+  { id: "t_7", subject: "Pallet damaged on arrival at warehouse 3", status: "open", priority: "high" },
+  { id: "t_9", subject: "Invoice 20931 has the wrong VAT number", status: "pending" },
+];
+
+const base = {
+  case: "case",
+  direction: "in",
+  state: "alerting",
+  number: { number: "013800138000", e164: "+8613800138000", key: "13800138000" },
+  phone_name: "Chen",
+  extension: "1001",
+  queue: { name: "support", wait_ms: 14000 },
+  started_at: ago(7),
+  ring_ms: 7000,
+  talk_ms: 0,
+  hold_ms: 0,
+  search: "found",
+  matches: [chen],
+  picked: "c_1",
+  history,
+  tickets,
+  wrapup: {},
+  write: { state: "" },
+  commands: ["answer", "reject"],
+  pop: true,
+};
+const uk = { number: "02079460999", e164: "+442079460999", key: "2079460999" };
+const nobody = { number: uk, matches: null, picked: "", history: null, tickets: null, phone_name: "" };
+const talking = { state: "connected", established_at: ago(95), started_at: ago(102), commands: ["hangup"] };
+const over = { ...talking, state: "cleared", ending: "answered", cleared_at: ago(5), talk_ms: 184000, commands: null };
+const several = {
+  ...nobody,
+  search: "several",
+  matches: [
+    hart("c_3", "A. Hart", "likely", "Hart & Sons Ltd"),
+    hart("c_4", "Beatrice Hart-Featherstonehaugh", "perhaps", "Northern Cold Chain Distribution"),
+    hart("c_5", "Reception", "perhaps", ""),
+  ],
+};
+const wrapup = { outcome: "Complaint", note: "Pallet damaged again. Photos by e-mail, refund promised by Friday." };
+
+const cards: Record<string, object[]> = {
+  idle: [],
+  found: [base],
+  several: [{ ...base, ...several }],
+  picked: [{ ...base, ...several, ...talking, picked: "c_4" }],
+  withheld: [{ ...base, ...nobody, search: "withheld", number: { number: "anonymous", withheld: true } }],
+  looking: [{ ...base, ...nobody, search: "looking", phone_name: "Hart" }],
+  none: [{ ...base, ...nobody, search: "none" }],
+  failed: [{ ...base, ...nobody, search: "failed", search_error: "offline" }],
+  own: [{ ...base, ...nobody, search: "own" }],
+  talking: [{ ...base, ...talking, wrapup: { ...wrapup, saved_at: "" } }],
+  hold: [{ ...base, ...talking, state: "hold", held_since: ago(21) }],
+  delivered: [
+    { ...base, ...over, wrapup: { ...wrapup, saved_at: ago(3) }, write: { state: "delivered", record_id: "r1" } },
+  ],
+  retrying: [
+    {
+      ...base,
+      ...over,
+      wrapup: { ...wrapup, saved_at: ago(3) },
+      write: { state: "retrying", kind: "offline", message: "dial tcp: connection refused", next_at: ago(-300) },
+      notice: "phone_did_not_answer",
+    },
+  ],
+  review: [
+    {
+      ...base,
+      ...over,
+      ...several,
+      write: { state: "review", kind: "invalid", message: "Field “Subject” is required by your CRM" },
+    },
+  ],
+  missed: [
+    { ...base, ...over, ...nobody, search: "none", ending: "missed", established_at: "", write: { state: "queued" } },
+  ],
+  stack: [
+    { ...base, ...talking },
+    { ...base, ...nobody, leg: "b", search: "none", started_at: ago(4) },
+    { ...base, ...over, ...several, leg: "c" },
+  ],
+  late: [
+    { ...base, ...over },
+    { ...base, ...over, ...nobody, search: "none", leg: "c", ending: "missed" },
+  ],
+};
+
+function snapshotOf(query: URLSearchParams): Snapshot {
+  const list = cards[query.get("state") ?? "found"] ?? [];
+  const sick = query.has("sick");
+  return readSnapshot({
+    v: 1,
+    seq: 1,
+    language: query.get("lang") ?? "",
+    agent: { name: "Wang Lei" },
+    extension: "1001",
+    outcomes: query.has("many")
+      ? [..."ABCDEFGH"].map((c) => `Outcome ${c}`)
+      : ["Order placed", "Complaint", "Call back", "Wrong number"],
+    abilities: ["answer", "reject", "hangup", "dial"],
+    phone: { name: "baresip", state: sick ? "down" : "up", since: ago(600) },
+    crm: { name: "sandbox", state: sick ? "auth" : "up", since: ago(600) },
+    outbox: { waiting: sick ? 3 : 0, review: sick ? 1 : 0 },
+    cards: list.map((card, i) => ({ leg: `leg${i}`, ...card })),
+  });
+}
+
+export function examples(search: string): Api {
+  const query = new URLSearchParams(search);
+  const refused: Result = { ok: false, kind: "offline", message: "the phone is not connected" };
+  const answer = async () => (query.has("refuse") ? refused : ok);
+  let snapshot: Snapshot | undefined;
+  return {
+    snapshot: async () => {
+      snapshot ??= snapshotOf(query);
+      return snapshot;
+    },
+    onDelta: (take) => {
+      const second = snapshotOf(new URLSearchParams("state=none")).cards[0] as Card;
+      const timer = query.has("second")
+        ? setTimeout(
+            () =>
+              take({
+                v: 1,
+                seq: 2,
+                card: { ...second, leg: "z" },
+                drop: "",
+                phone: undefined,
+                crm: undefined,
+                outbox: undefined,
+              }),
+            3000,
+          )
+        : 0;
+      return () => clearTimeout(timer);
+    },
+    command: answer,
+    dial: answer,
+    pick: answer,
+    saveWrapUp: answer,
+    draftWrapUp: answer,
+    open: answer,
+    dismiss: answer,
+    hide: () => undefined,
+    painted: () => undefined,
+  };
+}

@@ -1,0 +1,55 @@
+// Picks the reader's language and says words, times and lengths of time in it.
+import { en, type Key, type Words } from "./en";
+import { zhCN } from "./zh-CN";
+
+export type { Key } from "./en";
+
+export interface Speech {
+  language: "en" | "zh-CN";
+  t(key: Key, values?: Record<string, string | number>): string;
+  /** The words for a code of an open list, or the code itself where it is new to us. */
+  coded(prefix: "ending" | "rule" | "kind" | "notice", code: string): string;
+  time(iso: string): string;
+  date(iso: string): string;
+  age(ms: number): string;
+}
+
+export function languageOf(wanted: string, navigator: string): "en" | "zh-CN" {
+  return (wanted || navigator).toLowerCase().startsWith("zh") ? "zh-CN" : "en";
+}
+
+export function speech(wanted: string, navigator: string): Speech {
+  const language = languageOf(wanted, navigator);
+  const words: Words = language === "zh-CN" ? zhCN : en;
+  // A British reader of English gets British dates: the system's locale wins where it is the same language.
+  const locale = navigator.slice(0, 2) === language.slice(0, 2) ? navigator : language;
+  const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+  const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+  const dayOfYear = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric" });
+  const t = (key: Key, values: Record<string, string | number> = {}) =>
+    words[key].replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole));
+  return {
+    language,
+    t,
+    coded: (prefix, code) => words[`${prefix}.${code}` as Key] ?? code,
+    time: (iso) => clock.format(new Date(iso)),
+    date: (iso) => {
+      const at = new Date(iso);
+      return (at.getFullYear() === new Date().getFullYear() ? day : dayOfYear).format(at);
+    },
+    age: (ms) => ageIn(locale, ms),
+  };
+}
+
+function ageIn(locale: string, ms: number): string {
+  const minutes = Math.max(0, Math.floor(ms / 60_000));
+  const steps = [
+    { unit: "day", size: 1440 },
+    { unit: "hour", size: 60 },
+    { unit: "minute", size: 1 },
+  ] as const;
+  const step = steps.find((s) => minutes >= s.size) ?? steps[2];
+  return new Intl.NumberFormat(locale, { style: "unit", unit: step.unit, unitDisplay: "narrow" }).format(
+    Math.floor(minutes / step.size),
+  );
+}

@@ -1,0 +1,42 @@
+import { Show } from "solid-js";
+import type { Card } from "../../shared/wire";
+import { Actions } from "./Actions";
+import { Chooser } from "./Chooser";
+import { pickedMatch, toneOf } from "./caller";
+import { History } from "./History";
+import { Identity } from "./Identity";
+import { Messages } from "./Messages";
+import { StateLine } from "./StateLine";
+import { Tickets } from "./Tickets";
+import { WrapUpForm } from "./WrapUpForm";
+
+/** Top: who and how. Middle, scrolls: what we know. Bottom, always there: what can be done. */
+export function CardView(props: { card: Card }) {
+  const toChoose = () => props.card.matches.length > 1 || (props.card.matches.length > 0 && !pickedMatch(props.card));
+  return (
+    <main class={`card ${toneOf(props.card)}`}>
+      <StateLine card={props.card} />
+      <Identity card={props.card} />
+      <div class="middle">
+        <Messages card={props.card} />
+        <Show when={toChoose()}>
+          <Chooser card={props.card} />
+        </Show>
+        <Show when={pickedMatch(props.card)}>
+          <Tickets card={props.card} />
+          <History card={props.card} />
+        </Show>
+      </div>
+      <Show when={hasWrapUp(props.card)}>
+        <WrapUpForm card={props.card} />
+      </Show>
+      <Actions card={props.card} />
+    </main>
+  );
+}
+
+/** A colleague's call is the colleague's to wrap up. */
+function hasWrapUp(card: Card): boolean {
+  if (card.state === "cleared") return card.ending !== "answered_elsewhere";
+  return card.state === "connected" || card.state === "hold";
+}

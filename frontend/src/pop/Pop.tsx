@@ -1,0 +1,38 @@
+import { createEffect, Match, Show, Switch } from "solid-js";
+import { type Desk, DeskContext } from "../desk";
+import { CardView } from "./CardView";
+import { callerName } from "./caller";
+import { Header } from "./Header";
+import { Idle } from "./Idle";
+import { Strip } from "./Strip";
+
+/** The whole window. One card at a time; the key makes a new card a new element, so that nothing of the last one stays. */
+export function Pop(props: { desk: Desk }) {
+  const desk = props.desk;
+  createEffect(() => {
+    document.documentElement.lang = desk.say().language;
+  });
+  const spoken = () => {
+    const card = desk.card();
+    return card ? `${desk.say().t(`state.${card.state}`)} ${callerName(card, desk.say())}` : "";
+  };
+  return (
+    <DeskContext.Provider value={desk}>
+      <p class="sr-only" aria-live="polite">
+        {spoken()}
+      </p>
+      <Header />
+      <Switch>
+        <Match when={desk.board.phase !== "ready" && desk.board.phase}>
+          {(phase) => <p class="quiet-page">{desk.say().t(`board.${phase()}`)}</p>}
+        </Match>
+        <Match when={desk.board.phase === "ready"}>
+          <Strip />
+          <Show when={desk.card()?.leg} keyed fallback={<Idle />}>
+            {(_) => <Show when={desk.card()}>{(card) => <CardView card={card()} />}</Show>}
+          </Show>
+        </Match>
+      </Switch>
+    </DeskContext.Provider>
+  );
+}
