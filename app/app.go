@@ -1,0 +1,150 @@
+// Package app is the composition root: it alone knows every part and how they are joined. It is headless, so that tests and ringctl
+// run it whole; the window stands on top of it. It decides nothing itself.
+//
+//	bridge.Source ─▶ intake ─▶ flow ─▶ screen ─▶ loopback.Board ─▶ window, ringctl
+//	                            │ ▲
+//	                  customers ┘ └ progress ◀─ outbox ─▶ delivery ─▶ crm.Connector
+//	                                              │
+//	                                            store
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ringside.dev/ringside/app/crm"
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/flow"
+	"ringside.dev/ringside/app/identify"
+	"ringside.dev/ringside/app/outbox"
+	"ringside.dev/ringside/bridge"
+	"ringside.dev/ringside/bridge/loopback"
+	"ringside.dev/ringside/bridge/wire"
+	"ringside.dev/ringside/store"
+)
+
+// Version is set when a release is built (-ldflags "-X …").
+var Version = "dev"
+
+// Config says how to run; Profile, StateDir, Secret and Log are required.
+type Config struct {
+	Profile  cti.Profile
+	StateDir string                            // where the store is
+	Socket   string                            // endpoint of the local API; empty: this user's own
+	Secret   func(name string) (string, error) // reads a secret the profile names
+	Log      *slog.Logger
+}
+
+// App is the running agent.
+type App struct {
+	cfg       Config
+	started   time.Time
+	store     *store.Store
+	source    bridge.Source
+	connector crm.Connector
+	flow      *flow.Flow
+	outbox    *outbox.Outbox
+	board     *loopback.Board
+	timings   *timings
+	links     *links
+	intake    *intake
+
+	windowReady atomic.Bool
+}
+
+// secretPrefix marks a connector parameter that names a secret.
+const secretPrefix = "keychain:"
+
+// New builds all parts and opens the store; Run starts them, Close lets go of the store.
+func New(cfg Config) (*App, error) {
+	a := &App{cfg: cfg, started: time.Now().UTC(), timings: newTimings()}
+	if err := a.connect(); err != nil {
+		return nil, err
+	}
+	p := cfg.Profile
+	a.board = loopback.NewBoard(wire.Snapshot{Language: p.Language, Agent: p.Agent, Extension: p.Phone.Extension,
+		Outcomes: p.WrapUp.Outcomes, Abilities: a.source.Phone().Abilities(),
+		Phone: wire.Link{Name: p.Phone.Source, State: wire.LinkUnknown}, CRM: wire.Link{Name: a.connector.Name(), State: wire.LinkUnknown}})
+	a.links = &links{board: a.board, crmName: a.connector.Name(), phoneName: p.Phone.Source}
+	watched := watch(a.connector, a.links.crm)
+	who := &customers{Finder: identify.New(watched, p.Region, p.OwnNumbers), features: watched.Features()}
+
+	var err error
+	if a.store, err = store.Open(cfg.StateDir); err != nil {
+		return nil, err
+	}
+	if a.outbox, err = outbox.New(a.store, &delivery{connector: watched, customers: who, region: p.Region}, a.progressed, cfg.Log); err != nil {
+		return nil, errors.Join(err, a.store.Close())
+	}
+	a.flow = flow.New(flow.Config{Tenant: p.Tenant, Phone: a.source.Phone(), Finder: who, Queue: counted{a.outbox, a.board},
+		Screen: &screen{board: a.board, links: a.links, timings: a.timings}, Log: cfg.Log, Outcomes: p.WrapUp.Outcomes})
+	a.intake = &intake{flow: a.flow, region: p.Region, extension: p.Phone.Extension}
+	a.board.Publish(wire.Delta{Outbox: counts(a.outbox)})
+	return a, nil
+}
+
+// connect opens phone and CRM as the profile names them; nothing is sent yet.
+func (a *App) connect() error {
+	params := map[string]string{}
+	for name, value := range a.cfg.Profile.CRM.Params {
+		if secret, ok := strings.CutPrefix(value, secretPrefix); ok {
+			v, err := a.cfg.Secret(secret)
+			if err != nil {
+				return cti.Errorf(cti.Auth, fmt.Sprintf("crm.params.%s: %v", name, err), nil)
+			}
+			value = v
+		}
+		params[name] = value
+	}
+	var err error
+	if a.connector, err = crm.Open(crm.Config{Connector: a.cfg.Profile.CRM.Connector, Params: params, Region: a.cfg.Profile.Region, Log: a.cfg.Log}); err != nil {
+		return err
+	}
+	a.source, err = bridge.Open(a.cfg.Profile, a.cfg.Log)
+	return err
+}
+
+// Run runs the agent until ctx ends or a part fails, and returns after everything has stopped.
+func (a *App) Run(ctx context.Context) error {
+	l, err := loopback.Listen(a.cfg.Socket)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return loopback.NewServer(a.api(), a.cfg.Log).Serve(ctx, l) })
+	group.Go(func() error { return a.flow.Run(ctx) })
+	group.Go(func() error { return a.outbox.Run(ctx) })
+	group.Go(func() error {
+		return a.source.Run(ctx, func(e cti.Event) { a.intake.take(ctx, e) })
+	})
+	group.Go(func() error { return a.greet(ctx) })
+	a.cfg.Log.Info("agent started", "version", Version, "phone", a.cfg.Profile.Phone.Source, "crm", a.connector.Name(), "pid", os.Getpid())
+	err = group.Wait()
+	a.cfg.Log.Info("agent stopped")
+	return err
+}
+
+// greet asks the CRM once who we are, so that a wrong address or token shows before the first call. Failing is no reason to stop.
+func (a *App) greet(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	who, err := a.connector.Whoami(ctx)
+	a.links.crm(err)
+	if err != nil {
+		a.cfg.Log.Warn("the CRM did not say who we are", "kind", cti.KindOf(err), "err", err)
+		return nil
+	}
+	a.cfg.Log.Info("signed in to the CRM", "crm", a.connector.Name(), "agent_id", who.ID)
+	return nil
+}
+
+// Close lets go of the store. Call it after Run has returned.
+func (a *App) Close() error { return a.store.Close() }

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/wire"
+)
+
+func (e *env) statusCommand() *cobra.Command {
+	return command("status", e.say("Show how the running agent is", "显示正在运行的代理的状态"), 0, func(ctx context.Context, _ []string) error {
+		s, err := e.client().Status(ctx)
+		if err != nil {
+			return err
+		}
+		return e.print(s, func() string {
+			return table(func(w io.Writer) {
+				row(w, e.say("version", "版本"), s.Version)
+				row(w, e.say("running since", "启动时间"), local(s.StartedAt), "pid "+strconv.Itoa(s.PID))
+				row(w, e.say("agent", "坐席"), s.Agent.Name, s.Extension)
+				row(w, e.say("phone", "电话"), s.Phone.Name, string(s.Phone.State))
+				row(w, "CRM", s.CRM.Name, string(s.CRM.State))
+				row(w, e.say("outbox", "发件箱"), fmt.Sprintf(e.say("%d waiting, %d for a person", "%d 待发送，%d 待人工处理"), s.Outbox.Waiting, s.Outbox.Review))
+				row(w, e.say("live calls", "进行中的通话"), strconv.Itoa(s.LiveCalls))
+			})
+		})
+	})
+}
+
+func (e *env) callsCommand() *cobra.Command {
+	var limit int
+	list := command("list", e.say("List finished calls, newest first", "列出已结束的通话，最新的在前"), 0, func(ctx context.Context, _ []string) error {
+		calls, err := e.client().Calls(ctx, limit)
+		if err != nil {
+			return err
+		}
+		return e.print(calls, func() string {
+			return table(func(w io.Writer) {
+				row(w, e.say("STARTED", "开始"), e.say("DIRECTION", "方向"), e.say("NUMBER", "号码"), e.say("ENDING", "结束方式"), e.say("TALK", "通话"), e.say("OUTCOME", "结果"), "LEG")
+				for _, c := range calls {
+					row(w, local(c.Call.StartedAt), string(c.Call.Direction), c.Call.Remote.Best(), string(c.Ending), seconds(c.TalkMS), c.WrapUp.Outcome, c.Call.Leg)
+				}
+			})
+		})
+	})
+	list.Flags().IntVar(&limit, "limit", 50, e.say("at most so many, 1 to 1000", "最多条数，1 至 1000"))
+	show := command("show LEG", e.say("Show one finished call", "显示一个已结束的通话"), 1, func(ctx context.Context, args []string) error {
+		c, err := e.client().Call(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		return e.print(c, func() string { return e.callText(c) })
+	})
+	return group("calls", e.say("Finished calls", "已结束的通话"), list, show)
+}
+
+func (e *env) callText(c wire.LoggedCall) string {
+	return table(func(w io.Writer) {
+		row(w, "leg", c.Call.Leg)
+		row(w, "case", c.Call.Case)
+		row(w, e.say("direction", "方向"), string(c.Call.Direction))
+		row(w, e.say("number", "号码"), c.Call.Remote.Best(), c.Call.Remote.Name)
+		row(w, e.say("started", "开始"), local(c.Call.StartedAt))
+		row(w, e.say("answered", "接听"), local(c.Call.EstablishedAt))
+		row(w, e.say("ended", "结束"), local(c.Call.ClearedAt))
+		row(w, e.say("ring / talk / hold", "振铃 / 通话 / 保持"), seconds(c.RingMS)+" / "+seconds(c.TalkMS)+" / "+seconds(c.HoldMS))
+		row(w, e.say("how it ended", "结束方式"), string(c.Ending))
+		row(w, e.say("what came of it", "结果"), c.WrapUp.Outcome)
+		row(w, e.say("note", "备注"), strings.ReplaceAll(c.WrapUp.Note, "\n", " ⏎ "))
+	})
+}
+
+func (e *env) outboxCommand() *cobra.Command {
+	list := command("list", e.say("List what has not reached the CRM", "列出尚未写入 CRM 的记录"), 0, func(ctx context.Context, _ []string) error {
+		items, err := e.client().Outbox(ctx)
+		if err != nil {
+			return err
+		}
+		return e.print(items, func() string {
+			if len(items) == 0 {
+				return e.say("Everything has reached the CRM.\n", "所有记录均已写入 CRM。\n")
+			}
+			return table(func(w io.Writer) {
+				row(w, "ITEM", e.say("STATE", "状态"), e.say("WHAT", "操作"), e.say("ATTEMPTS", "尝试"), e.say("NEXT", "下次"), e.say("WHY", "原因"))
+				for _, it := range items {
+					row(w, strconv.FormatUint(it.Seq, 10), string(it.State), string(it.Op), strconv.Itoa(it.Attempts), local(it.Due), string(it.Kind)+" "+it.Message)
+				}
+			})
+		})
+	})
+	retry := command("retry ITEM", e.say("Try one item again now", "立即重试一条记录"), 1, func(ctx context.Context, args []string) error {
+		seq, err := strconv.ParseUint(args[0], 10, 64)
+		if err != nil {
+			return cti.Errorf(cti.Invalid, "the item is named by its number: see ringctl outbox list", nil)
+		}
+		if err := e.client().Retry(ctx, seq); err != nil {
+			return err
+		}
+		return e.print(map[string]any{"retried": seq}, func() string {
+			return fmt.Sprintf(e.say("Item %d is tried again.\n", "正在重试记录 %d。\n"), seq)
+		})
+	})
+	return group("outbox", e.say("What has not reached the CRM", "尚未写入 CRM 的记录"), list, retry)
+}
+
+func (e *env) eventCommand() *cobra.Command {
+	return command("event JSON|-", e.say("Feed one canonical event to the running agent (- reads it from standard input)", "向正在运行的代理送入一个标准事件（- 表示从标准输入读取）"), 1,
+		func(ctx context.Context, args []string) error {
+			text := []byte(args[0])
+			if args[0] == "-" {
+				var err error
+				if text, err = io.ReadAll(io.LimitReader(e.In, 256<<10)); err != nil {
+					return fmt.Errorf("read standard input: %w", err)
+				}
+			}
+			var event cti.Event
+			decoder := json.NewDecoder(strings.NewReader(string(text)))
+			decoder.DisallowUnknownFields()
+			if err := decoder.Decode(&event); err != nil {
+				return cti.Errorf(cti.Invalid, `this is not an event: `+err.Error()+`; an example: {"type":"call.delivered","side":"local","remote":{"number":"13800138000"},"call":{"refs":{"id":"1"}}}`, nil)
+			}
+			if err := e.client().Feed(ctx, event); err != nil {
+				return err
+			}
+			return e.print(map[string]string{"fed": string(event.Type)}, func() string { return string(event.Type) + " ✓\n" })
+		})
+}
+
+// table lays out rows in columns.
+func table(fill func(w io.Writer)) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
+	fill(w)
+	_ = w.Flush() // into memory: cannot fail
+	return b.String()
+}
+
+// row writes cells; what callers put into names and notes cannot break the table or the terminal.
+func row(w io.Writer, cells ...string) {
+	for i, c := range cells {
+		cells[i] = strings.ReplaceAll(cti.Clean(c, cti.MaxNote), "\t", " ")
+	}
+	_, _ = fmt.Fprintln(w, strings.Join(cells, "\t")) // into memory: cannot fail
+}
+
+func local(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}
+
+func seconds(ms int64) string { return strconv.FormatFloat(float64(ms)/1000, 'f', 1, 64) + " s" }

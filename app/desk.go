@@ -1,0 +1,132 @@
+package app
+
+import (
+	"context"
+	"os"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/outbox"
+	"ringside.dev/ringside/bridge/loopback"
+	"ringside.dev/ringside/bridge/wire"
+	"ringside.dev/ringside/store"
+)
+
+// What a person at the desk may ask, through the window or through the local API.
+
+// Board is where the cards are, for those who watch.
+func (a *App) Board() *loopback.Board { return a.board }
+
+// Command asks the phone to do something with a call; what becomes of it shows on the card.
+func (a *App) Command(ctx context.Context, leg string, c cti.Command) error {
+	return a.flow.Command(ctx, leg, c)
+}
+
+// Dial asks the phone to call a number and waits until the call appears, at most three seconds.
+func (a *App) Dial(ctx context.Context, number string) error { return a.flow.Dial(ctx, number) }
+
+// Pick says which of several customers it is.
+func (a *App) Pick(ctx context.Context, leg, customerID string) error {
+	return a.flow.Pick(ctx, leg, customerID)
+}
+
+// WrapUp takes outcome and note.
+func (a *App) WrapUp(ctx context.Context, leg string, w wire.WrapUpRequest) error {
+	return a.flow.SaveWrapUp(ctx, leg, cti.WrapUp{Outcome: w.Outcome, Note: w.Note}, w.Draft)
+}
+
+// Dismiss takes a finished call's card away.
+func (a *App) Dismiss(ctx context.Context, leg string) error { return a.flow.Dismiss(ctx, leg) }
+
+// Link gives the CRM's own page of a record: kind is contact, ticket or call.
+func (a *App) Link(kind, id string) (string, error) {
+	link := a.connector.Features().DeepLink
+	if link == nil {
+		return "", cti.Errorf(cti.Invalid, "this CRM's connector knows no links", nil)
+	}
+	return link(kind, id)
+}
+
+// Painted is the window's word that it has painted a card as of a delta.
+func (a *App) Painted(seq uint64, leg string) { a.timings.painted(leg, seq) }
+
+// WindowReady is the window's word that its page is alive.
+func (a *App) WindowReady() { a.windowReady.Store(true) }
+
+// Feed takes a canonical event from outside: the simulated phone's, if that is the profile's, else straight to the loop.
+func (a *App) Feed(ctx context.Context, e cti.Event) error {
+	if e.V > cti.EnvelopeVersion {
+		return cti.Errorf(cti.Invalid, "the event is of a newer version than this Ringside knows", nil)
+	}
+	if !known(e.Type) {
+		return cti.Errorf(cti.Invalid, "type is not a canonical event: see docs/events.md", nil)
+	}
+	if phone, ok := a.source.(interface{ Feed(e cti.Event) error }); ok {
+		return phone.Feed(e)
+	}
+	e.Source = cti.Source{Adapter: "fed", Instance: "local", Confidence: cti.Inferred}
+	a.intake.take(ctx, e)
+	return nil
+}
+
+func known(t cti.EventType) bool {
+	switch t {
+	case cti.Originated, cti.Delivered, cti.Established, cti.Held, cti.Retrieved, cti.Transferred, cti.Conferenced, cti.Diverted,
+		cti.Failed, cti.Cleared, cti.Info, cti.Queued, cti.AgentState, cti.SourceUp, cti.SourceDown, cti.Snapshot:
+		return true
+	}
+	return false
+}
+
+// Status tells how the agent is.
+func (a *App) Status() wire.Status {
+	s := a.board.Snapshot()
+	status := wire.Status{Version: Version, PID: os.Getpid(), StartedAt: a.started, Agent: s.Agent, Extension: s.Extension,
+		Phone: s.Phone, CRM: s.CRM, Outbox: s.Outbox, Window: a.windowReady.Load()}
+	for _, c := range s.Cards {
+		if c.State != cti.StateClosed {
+			status.LiveCalls++
+		}
+	}
+	return status
+}
+
+func (a *App) calls(limit int) ([]wire.LoggedCall, error) {
+	logged, err := a.store.Calls(limit)
+	list := make([]wire.LoggedCall, 0, len(logged))
+	for _, l := range logged {
+		list = append(list, loggedCall(l))
+	}
+	return list, err
+}
+
+func (a *App) call(leg string) (wire.LoggedCall, error) {
+	l, err := a.store.Call(leg)
+	return loggedCall(l), err
+}
+
+func loggedCall(l store.LoggedCall) wire.LoggedCall {
+	d := l.Call.Durations(l.Call.ClearedAt)
+	return wire.LoggedCall{Call: l.Call, Ending: l.Call.Ending(), RingMS: d.Ring.Milliseconds(), TalkMS: d.Talk.Milliseconds(),
+		HoldMS: d.Hold.Milliseconds(), WrapUp: l.WrapUp}
+}
+
+func (a *App) unfinished() ([]wire.OutboxItem, error) {
+	items := a.outbox.Unfinished()
+	list := make([]wire.OutboxItem, 0, len(items))
+	for _, it := range items {
+		list = append(list, outboxItem(it))
+	}
+	return list, nil
+}
+
+func outboxItem(it outbox.Item) wire.OutboxItem {
+	w := writeOf(it, false)
+	return wire.OutboxItem{Seq: it.Seq, State: wire.WriteState(w.State), Op: it.WriteBack.Op, Key: it.WriteBack.Key, Leg: it.WriteBack.Leg,
+		CreatedAt: it.CreatedAt, Due: it.Due, Attempts: it.Attempts, Kind: w.Kind, Message: w.Message}
+}
+
+// api is what the local API's routes call.
+func (a *App) api() loopback.Agent {
+	return loopback.Agent{Board: a.board, Status: a.Status, Feed: a.Feed, Command: a.Command, Dial: a.Dial, Pick: a.Pick, WrapUp: a.WrapUp,
+		Calls: a.calls, Call: a.call, Timing: a.timings.of, Outbox: a.unfinished, Retry: a.outbox.Retry}
+}

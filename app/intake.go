@@ -1,0 +1,48 @@
+package app
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/flow"
+	"ringside.dev/ringside/app/number"
+)
+
+// intake is what every event passes on its way to the loop, whatever its source: cleaned of what a caller may have put in, numbered,
+// timed in UTC, its number in all three forms.
+type intake struct {
+	flow      *flow.Flow
+	region    string
+	extension string
+	seq       atomic.Uint64
+}
+
+func (in *intake) take(ctx context.Context, e cti.Event) {
+	e = in.ready(e)
+	for i, leg := range e.Legs {
+		e.Legs[i] = in.ready(leg)
+	}
+	in.flow.Event(ctx, e)
+}
+
+func (in *intake) ready(e cti.Event) cti.Event {
+	e = e.Clean()
+	e.V = cti.EnvelopeVersion
+	e.Seq = in.seq.Add(1)
+	if e.At.IsZero() {
+		e.At = time.Now()
+	}
+	e.At = e.At.UTC()
+	if e.Local.Extension == "" {
+		e.Local.Extension = in.extension
+	}
+	switch {
+	case e.Remote.Raw != "":
+		e.Remote.Number = number.Parse(e.Remote.Raw, in.region)
+	case e.Type == cti.Delivered && e.Side != cti.SideRemote:
+		e.Remote.Withheld = true // it rings and nobody says who (reducer rule 9)
+	}
+	return e
+}

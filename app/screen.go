@@ -1,0 +1,137 @@
+package app
+
+import (
+	"sync"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/flow"
+	"ringside.dev/ringside/app/outbox"
+	"ringside.dev/ringside/bridge/loopback"
+	"ringside.dev/ringside/bridge/wire"
+)
+
+// screen is the flow's Screen: it turns cards into messages and hands them to the board, which tells whoever watches.
+type screen struct {
+	board   *loopback.Board
+	links   *links
+	timings *timings
+}
+
+func (s *screen) Show(c flow.Card) {
+	card := toWire(c)
+	seq := s.board.Publish(wire.Delta{Card: &card})
+	s.timings.shown(c.Call.Leg, c.Call.StartedAt, seq, c.Picked != "")
+}
+
+func (s *screen) Drop(leg string) { s.board.Publish(wire.Delta{Drop: leg}) }
+
+func (s *screen) Phone(up bool, since time.Time) {
+	state := wire.LinkDown
+	if up {
+		state = wire.LinkUp
+	}
+	s.links.phone(state, since)
+}
+
+func toWire(c flow.Card) wire.Card {
+	call, d := c.Call, c.Call.Durations(time.Now())
+	return wire.Card{
+		Leg: call.Leg, Case: call.Case, Direction: call.Direction, State: call.State, Number: call.Remote.Number,
+		PhoneName: call.Remote.Name, Extension: call.Local.Extension, Dialled: call.Dialled, Queue: call.Queue,
+		StartedAt: call.StartedAt, EstablishedAt: call.EstablishedAt, ClearedAt: call.ClearedAt, HeldSince: call.HeldSince,
+		RingMS: d.Ring.Milliseconds(), TalkMS: d.Talk.Milliseconds(), HoldMS: d.Hold.Milliseconds(), Ending: call.Ending(),
+		Search: wire.Search(c.Search), SearchError: c.SearchKind, Matches: filled(c.Matches), Picked: c.Picked,
+		History: filled(c.Details.History), Tickets: filled(c.Details.Tickets), WrapUp: c.WrapUp,
+		Write: wire.Write{State: wire.WriteState(c.Write.State), Kind: c.Write.Kind, Message: c.Write.Message,
+			Attempts: c.Write.Attempts, NextAt: c.Write.NextAt, RecordID: c.Write.RecordID},
+		Commands: filled(c.Commands), Notice: wire.Notice(c.Notice), Pop: c.Pop,
+	}
+}
+
+// filled makes an empty list of none: readers need not know the difference.
+func filled[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// links tells the board how the connections are, each change once.
+type links struct {
+	board              *loopback.Board
+	phoneName, crmName string
+
+	mu       sync.Mutex
+	crmState wire.LinkState
+}
+
+func (l *links) phone(state wire.LinkState, since time.Time) {
+	l.board.Publish(wire.Delta{Phone: &wire.Link{Name: l.phoneName, State: state, Since: since.UTC()}})
+}
+
+// crm takes how a request to the CRM ended. Only what tells about the connection counts: a refused record does not.
+func (l *links) crm(err error) {
+	var state wire.LinkState
+	switch cti.KindOf(err) {
+	case "", cti.Invalid, cti.NotFound, cti.Conflict, cti.Denied, cti.Limited:
+		state = wire.LinkUp
+	case cti.Auth:
+		state = wire.LinkAuth
+	case cti.Offline, cti.Uncertain:
+		state = wire.LinkDown
+	case cti.Internal:
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if state != l.crmState {
+		l.crmState = state
+		l.board.Publish(wire.Delta{CRM: &wire.Link{Name: l.crmName, State: state, Since: time.Now().UTC()}})
+	}
+}
+
+// counted is the flow's Queue: the outbox, with its numbers kept on the board.
+type counted struct {
+	*outbox.Outbox
+	board *loopback.Board
+}
+
+func (c counted) Accept(call cti.Call, wrap cti.WrapUp, writes []cti.WriteBack) error {
+	err := c.Outbox.Accept(call, wrap, writes)
+	c.board.Publish(wire.Delta{Outbox: counts(c.Outbox)})
+	return err
+}
+
+func counts(o *outbox.Outbox) *wire.Outbox {
+	c := o.Counts()
+	return &wire.Outbox{Waiting: c.Waiting, Review: c.Review}
+}
+
+// progressed takes the outbox's news to the loop and the board.
+func (a *App) progressed(p outbox.Progress) {
+	a.flow.Progress(flow.Progress{Leg: p.Item.WriteBack.Leg, Write: writeOf(p.Item, p.Sending)})
+	a.board.Publish(wire.Delta{Outbox: counts(a.outbox)})
+}
+
+// writeOf puts an outbox item into the card's words.
+func writeOf(it outbox.Item, sending bool) flow.Write {
+	last := it.LastTry()
+	w := flow.Write{Attempts: it.Attempts, Kind: last.Kind, Message: last.Message, RecordID: it.Receipt.ID}
+	switch {
+	case sending:
+		w.State = flow.WriteSending
+	case it.State == outbox.Done:
+		w = flow.Write{State: flow.WriteDelivered, RecordID: it.Receipt.ID, Attempts: it.Attempts}
+	case it.State == outbox.Review:
+		w.State = flow.WriteReview
+		if it.WriteBack.Identity == cti.IdentityUnclear {
+			w.Kind = cti.Conflict
+		}
+	case it.State == outbox.Retry:
+		w.State, w.NextAt = flow.WriteRetrying, it.Due
+	default:
+		w.State = flow.WriteQueued
+	}
+	return w
+}

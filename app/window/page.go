@@ -1,0 +1,127 @@
+package window
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/wailsapp/wails/v2/pkg/runtime"
+
+	"ringside.dev/ringside/app"
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/wire"
+)
+
+// Page is what the page in the window may call. Each method does one thing of the agent's and tells how it went.
+type Page struct {
+	agent *app.App
+	log   *slog.Logger
+	ctx   context.Context // Wails' own: its runtime calls want it
+}
+
+// Result tells whether a request was taken; Kind and Message are the refusal's.
+type Result struct {
+	OK      bool     `json:"ok"`
+	Kind    cti.Kind `json:"kind,omitempty"`
+	Message string   `json:"message,omitempty"`
+}
+
+func (p *Page) result(what string, err error) Result {
+	if err == nil {
+		return Result{OK: true}
+	}
+	p.log.Warn("request from the window refused", "what", what, "kind", cti.KindOf(err), "err", err)
+	return Result{Kind: cti.KindOf(err), Message: cti.MessageOf(err)}
+}
+
+// Snapshot gives all there is to show. Who asks is ready to paint.
+func (p *Page) Snapshot() wire.Snapshot {
+	p.agent.WindowReady()
+	return p.agent.Board().Snapshot()
+}
+
+// Command asks the phone to do something with a call.
+func (p *Page) Command(leg, command string) Result {
+	return p.result("command", p.agent.Command(p.ctx, leg, cti.Command(command)))
+}
+
+// Dial asks the phone to call a number.
+func (p *Page) Dial(number string) Result { return p.result("dial", p.agent.Dial(p.ctx, number)) }
+
+// Pick says which of several customers it is.
+func (p *Page) Pick(leg, customerID string) Result {
+	return p.result("pick", p.agent.Pick(p.ctx, leg, customerID))
+}
+
+// SaveWrapUp saves outcome and note.
+func (p *Page) SaveWrapUp(leg, outcome, note string) Result {
+	return p.result("wrap-up", p.agent.WrapUp(p.ctx, leg, wire.WrapUpRequest{Outcome: outcome, Note: note}))
+}
+
+// DraftWrapUp keeps what is typed, without sending it.
+func (p *Page) DraftWrapUp(leg, outcome, note string) Result {
+	return p.result("draft", p.agent.WrapUp(p.ctx, leg, wire.WrapUpRequest{Outcome: outcome, Note: note, Draft: true}))
+}
+
+// Open opens a record in the CRM's own page, in the browser. The link is the connector's, restricted to its hosts.
+func (p *Page) Open(_, kind, id string) Result {
+	link, err := p.agent.Link(linkKinds[kind], id)
+	if err == nil {
+		runtime.BrowserOpenURL(p.ctx, link)
+	}
+	return p.result("open", err)
+}
+
+// linkKinds turns the page's words into the connectors'.
+var linkKinds = map[string]string{"customer": "contact", "ticket": "ticket", "call": "call"}
+
+// Dismiss takes a finished call's card away.
+func (p *Page) Dismiss(leg string) Result { return p.result("dismiss", p.agent.Dismiss(p.ctx, leg)) }
+
+// Hide hides the window; the next call shows it again.
+func (p *Page) Hide() { runtime.WindowHide(p.ctx) }
+
+// Painted is the page's word that it painted a card as of a delta.
+func (p *Page) Painted(seq uint64, leg string) { p.agent.Painted(seq, leg) }
+
+func (p *Page) open(ctx context.Context) { p.ctx = ctx }
+
+func (p *Page) quit() { runtime.Quit(p.ctx) }
+
+// watch passes every delta to the page and shows the window for a call that asks for it, once.
+func (p *Page) watch(ctx context.Context) {
+	popped := map[string]bool{}
+	for ctx.Err() == nil {
+		_, deltas, cancel := p.agent.Board().Subscribe()
+		p.pass(ctx, deltas, popped)
+		cancel() // fell behind: begin anew, the page sees the gap in the numbers and asks for a snapshot
+	}
+}
+
+func (p *Page) pass(ctx context.Context, deltas <-chan wire.Delta, popped map[string]bool) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case d, ok := <-deltas:
+			if !ok {
+				return
+			}
+			if pops(d.Card, popped) {
+				showQuietly()
+			}
+			if d.Drop != "" {
+				delete(popped, d.Drop)
+			}
+			runtime.EventsEmit(p.ctx, "delta", d)
+		}
+	}
+}
+
+// pops tells whether a card asks for the window and did not get it yet.
+func pops(card *wire.Card, popped map[string]bool) bool {
+	if card == nil || !card.Pop || card.State == cti.StateClosed || popped[card.Leg] {
+		return false
+	}
+	popped[card.Leg] = true
+	return true
+}

@@ -1,0 +1,9 @@
+//go:build !windows && !(desktop && cgo && (linux || darwin))
+
+package window
+
+// Built without the tags of the window: the package compiles everywhere, and Run fails with Wails' own words.
+
+func beforeShow() {}
+
+func showQuietly() {}
