@@ -61,8 +61,15 @@ func Clean(s string, limit int) string {
 	return strings.TrimSpace(s)
 }
 
-// Clean returns the event with every caller-controlled string cleaned; a withheld or empty number is marked so (rule 9).
+// Clean returns the event with every caller-controlled string cleaned, those of a snapshot's legs too (rule 11).
 func (e Event) Clean() Event {
+	if len(e.Legs) > 0 {
+		legs := make([]Event, len(e.Legs))
+		for i, leg := range e.Legs {
+			legs[i] = leg.Clean()
+		}
+		e.Legs = legs
+	}
 	e.Remote.Raw = Clean(e.Remote.Raw, MaxText)
 	e.Remote.Name = Clean(e.Remote.Name, MaxText)
 	e.Remote.URI = Clean(e.Remote.URI, MaxURI)

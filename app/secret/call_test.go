@@ -2,6 +2,7 @@ package secret
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,9 +14,10 @@ func TestHungKeychainHoldsOneCallAndFreesTheNext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		hung, asked := make(chan struct{}), 0
+		hung := make(chan struct{})
+		var asked atomic.Int32
 		request := func() (string, error) {
-			asked++
+			asked.Add(1)
 			<-hung
 			return "v", nil
 		}
@@ -25,8 +27,8 @@ func TestHungKeychainHoldsOneCallAndFreesTheNext(t *testing.T) {
 				t.Errorf("after %s: %v", time.Since(start), err)
 			}
 		}
-		if asked != 1 {
-			t.Errorf("%d requests hang, want 1", asked)
+		if n := asked.Load(); n != 1 {
+			t.Errorf("%d requests hang, want 1", n)
 		}
 		close(hung)
 		synctest.Wait()

@@ -3,6 +3,7 @@ package window
 import (
 	"context"
 	"log/slog"
+	"sync"
 
 	"github.com/wailsapp/wails/v2/pkg/runtime"
 
@@ -16,6 +17,7 @@ type Page struct {
 	agent *app.App
 	log   *slog.Logger
 	ctx   context.Context // Wails' own: its runtime calls want it
+	alive sync.Once
 }
 
 // Result tells whether a request was taken; Kind and Message are the refusal's.
@@ -35,7 +37,10 @@ func (p *Page) result(what string, err error) Result {
 
 // Snapshot gives all there is to show. Who asks is ready to paint.
 func (p *Page) Snapshot() wire.Snapshot {
-	p.agent.WindowReady()
+	p.alive.Do(func() {
+		warmUp()
+		p.agent.WindowReady()
+	})
 	return p.agent.Board().Snapshot()
 }
 

@@ -32,5 +32,8 @@ import "C"
 // beforeShow: nothing is needed; Wails creates the window hidden.
 func beforeShow() {}
 
+// warmUp: nothing is needed; these web views paint while hidden.
+func warmUp() {}
+
 // showQuietly shows the window lower right on the screen in use, above the others, without activating the application.
 func showQuietly() { C.show_quietly() }

@@ -5,6 +5,7 @@ package window
 /*
 #cgo pkg-config: gtk+-3.0
 #include <gtk/gtk.h>
+#include <gdk/gdkx.h>
 
 static GtkWindow *the_window = NULL;
 
@@ -45,14 +46,45 @@ static void place(GtkWindow *window) {
 	gtk_window_move(window, area.x + area.width - frame_width - 12, area.y + area.height - frame_height - 12);
 }
 
+// map_quietly maps without asking for the focus. GDK tells the window manager only once that a window wants none (EWMH,
+// _NET_WM_USER_TIME 0) and takes it back with the next click or key, so it is said anew each time.
+static void map_quietly(GtkWindow *window) {
+	gtk_window_set_focus_on_map(window, FALSE);
+	GdkWindow *gdk = gtk_widget_get_window(GTK_WIDGET(window));
+	if (gdk != NULL && GDK_IS_X11_WINDOW(gdk)) gdk_x11_window_set_user_time(gdk, 0);
+	gtk_widget_show(GTK_WIDGET(window));
+}
+
+static gboolean warming = FALSE;
+
+static gboolean warmed(gpointer data) {
+	if (warming && the_window != NULL) gtk_widget_hide(GTK_WIDGET(the_window));
+	warming = FALSE;
+	return G_SOURCE_REMOVE;
+}
+
+// The first time a page is shown costs five times as much as every later one (process, fonts, layers), so it is shown once outside
+// the screen, before the first call.
+static gboolean warm_up(gpointer data) {
+	if (the_window == NULL || gtk_widget_get_visible(GTK_WIDGET(the_window))) return G_SOURCE_REMOVE;
+	warming = TRUE;
+	gtk_window_move(the_window, -10000, -10000);
+	map_quietly(the_window);
+	gtk_window_move(the_window, -10000, -10000);
+	g_timeout_add(400, warmed, NULL);
+	return G_SOURCE_REMOVE;
+}
+
+static void warm_up_later(void) { g_idle_add(warm_up, NULL); }
+
 static gboolean show_quietly(gpointer data) {
 	if (the_window == NULL) return G_SOURCE_REMOVE;
 	GtkWidget *widget = GTK_WIDGET(the_window);
 	gtk_window_set_keep_above(the_window, TRUE);
-	if (!gtk_widget_get_visible(widget)) {
-		gtk_window_set_focus_on_map(the_window, FALSE); // with it GDK maps with a user time of 0 (EWMH, _NET_WM_USER_TIME)
+	if (warming || !gtk_widget_get_visible(widget)) {
+		warming = FALSE;
 		place(the_window); // for window managers that honour it
-		gtk_widget_show(widget);
+		map_quietly(the_window);
 		place(the_window); // for those that place a new window themselves
 	}
 	return G_SOURCE_REMOVE;
@@ -64,6 +96,9 @@ import "C"
 
 // beforeShow prepares what must be set before Wails makes the window. Call it on the main thread, before wails.Run.
 func beforeShow() { C.before_show() }
+
+// warmUp readies the page for its first call; call it when the page is alive.
+func warmUp() { C.warm_up_later() }
 
 // showQuietly shows the window lower right on the screen in use, above the others, without activating it.
 func showQuietly() { C.show_later() }

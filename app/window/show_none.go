@@ -6,4 +6,6 @@ package window
 
 func beforeShow() {}
 
+func warmUp() {}
+
 func showQuietly() {}

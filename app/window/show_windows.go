@@ -47,6 +47,9 @@ const margin = 12
 // beforeShow: nothing is needed; Wails creates the window hidden.
 func beforeShow() {}
 
+// warmUp: nothing is needed; these web views paint while hidden.
+func warmUp() {}
+
 // showQuietly shows the window lower right on the screen in use, above the others. SWP_NOACTIVATE leaves the keyboard where it is,
 // which ShowWindow and Wails' own WindowShow do not.
 func showQuietly() {

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// required makes tests that need something of the machine fail where it is missing, instead of skipping: make test has installed it.
+func required(what string) []string { return append(os.Environ(), "RINGSIDE_REQUIRE="+what) }
+
+// script counts as one test; what it prints is shown.
+func script(name string, args ...string) tally { return command(os.Environ(), name, args...) }
+
+func command(env []string, name string, args ...string) tally {
+	cmd := exec.Command(name, args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		fmt.Printf("FAILED: %s %s: %v\n", name, strings.Join(args, " "), err)
+		return tally{failed: 1}
+	}
+	return tally{passed: 1}
+}
+
+// plain is what somebody does who has Go and nothing else: no C compiler, no GTK, no Node, no network.
+func plain() tally {
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		fmt.Println("FAILED:", err)
+		return tally{failed: 1}
+	}
+	folder, err := os.MkdirTemp("", "ringside-path-")
+	if err != nil {
+		fmt.Println("FAILED:", err)
+		return tally{failed: 1}
+	}
+	defer func() { _ = os.RemoveAll(folder) }() // a temporary folder
+	if err := os.Symlink(goTool, filepath.Join(folder, "go")); err != nil {
+		fmt.Println("FAILED:", err)
+		return tally{failed: 1}
+	}
+	var env []string
+	for _, v := range os.Environ() {
+		if name, _, _ := strings.Cut(v, "="); name != "PATH" && name != "DISPLAY" && name != "RINGSIDE_REQUIRE" {
+			env = append(env, v)
+		}
+	}
+	env = append(env, "PATH="+folder, "CGO_ENABLED=0", "GOPROXY=off", "GOFLAGS=-mod=readonly")
+	t := command(env, goTool, "vet", "./...")
+	t.add(goTest(env, "./..."))
+	return t
+}
+
+// window drives the built program on a display of its own.
+func window() tally {
+	env := append(required("window"), "RINGSIDE_WINDOW="+abs("build/bin/ringside"))
+	return goTestWith(env, []string{"build/display.sh", "--own"}, "-count=1", "./app/window")
+}
+
+func abs(path string) string {
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	return full
+}
+
+// demos run the whole main job: without a window, with it, and with real phones.
+func demos() tally {
+	t := script("build/bin/ringctl", "demo", "--headless")
+	t.add(script("build/display.sh", "--own", "build/bin/ringctl", "demo", "--screenshot", "build/bin/demo.png"))
+	t.add(script("build/display.sh", "--own", "build/bin/ringctl", "demo", "--phone", "baresip"))
+	return t
+}
+
+// vitest runs the page's tests and counts them from its report.
+func vitest() tally {
+	report := abs("build/bin/vitest.json")
+	cmd := exec.Command("npx", "--no-install", "vitest", "run", "--reporter=default", "--reporter=json", "--outputFile.json="+report)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = "frontend", os.Stdout, os.Stderr
+	err := cmd.Run()
+	text, readErr := os.ReadFile(report)
+	var r struct{ NumPassedTests, NumFailedTests, NumPendingTests int }
+	if readErr != nil || json.Unmarshal(text, &r) != nil || r.NumPassedTests == 0 {
+		fmt.Println("FAILED: vitest left no report:", err, readErr)
+		return tally{failed: 1}
+	}
+	if err != nil && r.NumFailedTests == 0 {
+		fmt.Println("FAILED: vitest:", err)
+		r.NumFailedTests = 1
+	}
+	return tally{passed: r.NumPassedTests, failed: r.NumFailedTests, skipped: r.NumPendingTests}
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Installs what is missing for the parts named: window (build the window), display (show it without a screen), phones (real SIP
+# phones), keychain (a real keychain for tests), node (the page's packages). What is there already is left alone.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '%s\n' "$*" >&2; }
+
+for tool in go node npm; do
+	if ! command -v "$tool" >/dev/null; then
+		say "$tool is missing. Ringside is built with Go 1.26 and Node 20.19 or newer: install both, then run this again."
+		exit 1
+	fi
+done
+
+packages=()
+for part in "$@"; do
+	case "$(uname -s):$part" in
+	Linux:window) packages+=(gcc libc6-dev pkg-config libgtk-3-dev libwebkit2gtk-4.1-dev) ;;
+	Linux:display) packages+=(xvfb openbox xdotool xterm wmctrl x11-utils imagemagick fonts-dejavu-core fonts-noto-cjk) ;;
+	Linux:phones) packages+=(baresip-core) ;;
+	Linux:keychain) packages+=(dbus gnome-keyring) ;;
+	Darwin:phones) command -v baresip >/dev/null || brew install baresip ;;
+	Linux:node | Darwin:*) ;;
+	*)
+		say "install.sh does not know the part $part on $(uname -s)"
+		exit 2
+		;;
+	esac
+done
+
+missing=()
+for package in ${packages[@]+"${packages[@]}"}; do
+	dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+	sudo=
+	if [ "$(id -u)" -ne 0 ]; then
+		if ! command -v sudo >/dev/null; then
+			say "Please install as root: apt-get install --no-install-recommends ${missing[*]}"
+			exit 1
+		fi
+		sudo=sudo
+	fi
+	say "installing: ${missing[*]}"
+	log=$(mktemp)
+	if ! { $sudo apt-get update && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+		tail -n 30 "$log" >&2
+		say "the packages could not be installed; the whole output is in $log"
+		exit 1
+	fi
+	rm -f "$log"
+fi
+
+for part in "$@"; do
+	stamp=frontend/node_modules/.installed
+	if [ "$part" = node ] && ! cmp -s frontend/package-lock.json "$stamp"; then
+		say "installing the page's packages"
+		(cd frontend && npm ci --no-audit --no-fund --loglevel=error) >&2
+		cp frontend/package-lock.json "$stamp"
+	fi
+done

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The linters: Go for the three systems, TypeScript, shell. Formatting is checked by an empty difference.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build/install.sh node
+go tool -modfile=build/tools.mod golangci-lint run ./...
+go tool -modfile=build/tools.mod golangci-lint fmt --diff
+GOOS=windows CGO_ENABLED=0 go vet ./...
+GOOS=darwin CGO_ENABLED=0 go vet ./...
+(cd frontend && npm run --silent check)
+for script in build/*.sh .ci/run; do bash -n "$script"; done

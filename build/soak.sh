@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Everything longer: the fuzzers and the kill test with many rounds.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=${SOAK_SECONDS:-120}
+for target in $(grep -rlE '^func Fuzz' --include=*_test.go app bridge store | xargs -n1 dirname | sort -u); do
+	for name in $(grep -rhoE '^func Fuzz[A-Za-z0-9_]*' --include=*_test.go "$target" --exclude-dir=testdata | sed 's/func //'); do
+		grep -qhE "^func $name\b" "$target"/*_test.go || continue
+		echo "== $target $name, $seconds s"
+		go test "./$target" -run '^$' -fuzz "^$name\$" -fuzztime "${seconds}s" -fuzzminimizetime 1x
+	done
+done
+RINGSIDE_SOAK=1 go test -count=1 -timeout 60m -v -run 'Kill' ./store/...
+RINGSIDE_REQUIRE=phones go test -count=10 -timeout 60m ./bridge/...
