@@ -27,14 +27,25 @@ func Parse(raw, region string) cti.Number {
 		n.Withheld = true
 		return n
 	}
-	parsed, err := phonenumbers.Parse(text, region)
-	if err != nil || !phonenumbers.IsValidNumber(parsed) {
+	parsed, err := phonenumbers.ParseAndKeepRawInput(text, region)
+	if err != nil || !plausible(parsed) {
 		n.Key = Digits(text)
 		return n
 	}
 	n.E164 = phonenumbers.Format(parsed, phonenumbers.E164)
 	n.Key = phonenumbers.GetNationalSignificantNumber(parsed)
 	return n
+}
+
+// plausible: a number that names its country need only have a possible length, since new and reserved ranges are missing from
+// libphonenumber's tables for a while; one whose country is assumed must be in them.
+func plausible(p *phonenumbers.PhoneNumber) bool {
+	switch p.GetCountryCodeSource() {
+	case phonenumbers.PhoneNumber_FROM_NUMBER_WITH_PLUS_SIGN, phonenumbers.PhoneNumber_FROM_NUMBER_WITH_IDD:
+		return phonenumbers.IsPossibleNumber(p)
+	default:
+		return phonenumbers.IsValidNumber(p)
+	}
 }
 
 // plain takes the user part of a SIP or tel URI, with full-width digits and signs made plain.

@@ -17,7 +17,8 @@ type Page struct {
 	agent *app.App
 	log   *slog.Logger
 	ctx   context.Context // Wails' own: its runtime calls want it
-	alive sync.Once
+	alive sync.Once       // the page asked for its first snapshot
+	warm  sync.Once       // and painted it
 }
 
 // Result tells whether a request was taken; Kind and Message are the refusal's.
@@ -35,11 +36,12 @@ func (p *Page) result(what string, err error) Result {
 	return Result{Kind: cti.KindOf(err), Message: cti.MessageOf(err)}
 }
 
-// Snapshot gives all there is to show. Who asks is ready to paint.
+// Snapshot gives all there is to show.
 func (p *Page) Snapshot() wire.Snapshot {
 	p.alive.Do(func() {
-		warmUp()
-		p.agent.WindowReady()
+		if !warmUp() {
+			p.agent.WindowReady()
+		}
 	})
 	return p.agent.Board().Snapshot()
 }
@@ -86,7 +88,13 @@ func (p *Page) Dismiss(leg string) Result { return p.result("dismiss", p.agent.D
 func (p *Page) Hide() { runtime.WindowHide(p.ctx) }
 
 // Painted is the page's word that it painted a card as of a delta.
-func (p *Page) Painted(seq uint64, leg string) { p.agent.Painted(seq, leg) }
+func (p *Page) Painted(seq uint64, leg string) {
+	p.agent.Painted(seq, leg)
+	p.warm.Do(func() {
+		endWarmUp()
+		p.agent.WindowReady()
+	})
+}
 
 func (p *Page) open(ctx context.Context) { p.ctx = ctx }
 
@@ -111,13 +119,14 @@ func (p *Page) pass(ctx context.Context, deltas <-chan wire.Delta, popped map[st
 			if !ok {
 				return
 			}
+			// The page first, so that it lays the card out while the window is being mapped.
+			runtime.EventsEmit(p.ctx, "delta", d)
 			if pops(d.Card, popped) {
 				showQuietly()
 			}
 			if d.Drop != "" {
 				delete(popped, d.Drop)
 			}
-			runtime.EventsEmit(p.ctx, "delta", d)
 		}
 	}
 }

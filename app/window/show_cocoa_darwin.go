@@ -32,8 +32,10 @@ import "C"
 // beforeShow: nothing is needed; Wails creates the window hidden.
 func beforeShow() {}
 
-// warmUp: nothing is needed; these web views paint while hidden.
-func warmUp() {}
+// warmUp: nothing is done; what a first paint costs here has not been measured yet.
+func warmUp() bool { return false }
+
+func endWarmUp() {}
 
 // showQuietly shows the window lower right on the screen in use, above the others, without activating the application.
 func showQuietly() { C.show_quietly() }

@@ -6,6 +6,8 @@ package window
 
 func beforeShow() {}
 
-func warmUp() {}
+func warmUp() bool { return false }
+
+func endWarmUp() {}
 
 func showQuietly() {}

@@ -47,8 +47,10 @@ const margin = 12
 // beforeShow: nothing is needed; Wails creates the window hidden.
 func beforeShow() {}
 
-// warmUp: nothing is needed; these web views paint while hidden.
-func warmUp() {}
+// warmUp: nothing is done; what a first paint costs here has not been measured yet.
+func warmUp() bool { return false }
+
+func endWarmUp() {}
 
 // showQuietly shows the window lower right on the screen in use, above the others. SWP_NOACTIVATE leaves the keyboard where it is,
 // which ShowWindow and Wails' own WindowShow do not.

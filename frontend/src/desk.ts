@@ -24,10 +24,11 @@ export function createDesk(api: Api) {
   const keys = createKeys(pressed);
   const typing = createTyping();
   const [pinned, pin] = createSignal("");
+  const [hidden, setHidden] = createSignal(false);
   const cards = () => board.data.cards;
   const say = createMemo(() => speech(board.data.language, navigator.language));
   const shown = createMemo<string>(
-    (current) => chooseShown(cards(), { current, typing: typing.leg(), pinned: pinned() }),
+    (current) => chooseShown(cards(), { current, typing: typing.leg(), pinned: pinned(), hidden: hidden() }),
     "",
   );
   const card = () => cards().find((c) => c.leg === shown());
@@ -37,6 +38,12 @@ export function createDesk(api: Api) {
     requests.release(leg);
     drafts.settle(cards());
     afterPaint(() => api.painted(seq, leg || shown()));
+  }
+
+  function left(away: boolean): void {
+    if (away) void drafts.flushAll();
+    setHidden(away);
+    if (away) pin("");
   }
 
   function pressed(key: HotKey): void {
@@ -71,7 +78,7 @@ export function createDesk(api: Api) {
     }),
   );
   onMount(() => {
-    const stops = [start(), keys.start(), whenLeaving(drafts.flushAll)];
+    const stops = [start(), keys.start(), whenHidden(left)];
     onCleanup(() => {
       for (const stop of stops) stop();
     });
@@ -116,13 +123,14 @@ function createTyping() {
   return { leg, begin, pause, stop };
 }
 
-function whenLeaving(flush: () => void): () => void {
-  const hidden = () => document.visibilityState === "hidden" && flush();
-  document.addEventListener("visibilitychange", hidden);
-  window.addEventListener("pagehide", flush);
+function whenHidden(tell: (away: boolean) => void): () => void {
+  const changed = () => tell(document.visibilityState === "hidden");
+  const gone = () => tell(true);
+  document.addEventListener("visibilitychange", changed);
+  window.addEventListener("pagehide", gone);
   return () => {
-    document.removeEventListener("visibilitychange", hidden);
-    window.removeEventListener("pagehide", flush);
+    document.removeEventListener("visibilitychange", changed);
+    window.removeEventListener("pagehide", gone);
   };
 }
 

@@ -5,7 +5,7 @@ import { chooseShown, liveSign } from "./shown";
 const ringing = aCard({ leg: "ringing" });
 const talking = aCard({ leg: "talking", state: "connected", established_at: "2026-01-01T00:00:00Z" });
 const ended = aCard({ leg: "ended", state: "cleared" });
-const nothing = { current: "", typing: "", pinned: "" };
+const nothing = { current: "", typing: "", pinned: "", hidden: false };
 
 test("the newest live call comes to the front", () => {
   expect(chooseShown([ringing, talking, ended], { ...nothing, current: "talking" })).toBe("ringing");
@@ -33,4 +33,11 @@ test("the sign changes when a call begins or is answered, not when one is looked
   expect(liveSign([ringing])).not.toBe(liveSign([]));
   expect(liveSign([{ ...ringing, established_at: "2026-01-01T00:00:00Z" }])).not.toBe(liveSign([ringing]));
   expect(liveSign([{ ...ringing, search: "none" }])).toBe(liveSign([ringing]));
+});
+
+test("a finished card makes room once the window is hidden, unless somebody types on it", () => {
+  const hidden = { ...nothing, hidden: true, current: "ended" };
+  expect(chooseShown([ended], hidden)).toBe("");
+  expect(chooseShown([ended], { ...hidden, typing: "ended" })).toBe("ended");
+  expect(chooseShown([ringing, ended], hidden)).toBe("ringing");
 });

@@ -26,6 +26,7 @@ export function speech(wanted: string, navigator: string): Speech {
   const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
   const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
   const dayOfYear = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric" });
+  const age = ages(locale);
   const t = (key: Key, values: Record<string, string | number> = {}) =>
     words[key].replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole));
   return {
@@ -37,19 +38,19 @@ export function speech(wanted: string, navigator: string): Speech {
       const at = new Date(iso);
       return (at.getFullYear() === new Date().getFullYear() ? day : dayOfYear).format(at);
     },
-    age: (ms) => ageIn(locale, ms),
+    age: (ms) => age(ms),
   };
 }
 
-function ageIn(locale: string, ms: number): string {
-  const minutes = Math.max(0, Math.floor(ms / 60_000));
-  const steps = [
-    { unit: "day", size: 1440 },
-    { unit: "hour", size: 60 },
-    { unit: "minute", size: 1 },
-  ] as const;
-  const step = steps.find((s) => minutes >= s.size) ?? steps[2];
-  return new Intl.NumberFormat(locale, { style: "unit", unit: step.unit, unitDisplay: "narrow" }).format(
-    Math.floor(minutes / step.size),
-  );
+// The formatters are made once: making one costs more than painting a whole card.
+function ages(locale: string): (ms: number) => string {
+  const steps = (["day", "hour", "minute"] as const).map((unit) => ({
+    minutes: { day: 1440, hour: 60, minute: 1 }[unit],
+    format: new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "narrow" }),
+  }));
+  return (ms) => {
+    const minutes = Math.max(0, Math.floor(ms / 60_000));
+    const step = steps.find((s) => minutes >= s.minutes) ?? steps[2];
+    return step ? step.format.format(Math.floor(minutes / step.minutes)) : "";
+  };
 }

@@ -4,6 +4,9 @@ import { Icon } from "../kit/Icon";
 import { Text } from "../kit/Text";
 import { callerName, toneOf } from "./caller";
 
+/** As many as fit without a search for the one meant. */
+const LAST = 8;
+
 /** No call: quiet, with the last cards for a late note. */
 export function Idle() {
   const desk = useDesk();
@@ -19,7 +22,7 @@ export function Idle() {
         <section class="last-cards">
           <h2>{t().t("idle.last")}</h2>
           <ul class="rows">
-            <For each={desk.board.data.cards}>
+            <For each={desk.board.data.cards.slice(0, LAST)}>
               {(card) => (
                 <li>
                   <button type="button" class={`last-card ${toneOf(card)}`} onClick={() => desk.show(card.leg)}>

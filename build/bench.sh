@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Figures, each with its yardstick in the same run, the best of five. Linux only: the display and RssAnon are.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build/install.sh window display node
+build/build.sh
+go build -tags desktop,production,webkit2_41 -o build/bin/floor ./build/bench/floor
+go build -o build/bin/bench ./build/bench
+build/display.sh --own build/bin/bench "$@"

@@ -1,0 +1,80 @@
+// Command bench measures what make bench prints: each figure beside its yardstick from the same run, the best of five runs, since the
+// machines it runs on are noisy. It exits non-zero when a limit is not met. Limits of time are judged here and nowhere else.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+)
+
+// The limits of the pop: ratios to showing and painting an empty window.
+const (
+	popLimit  = 2.0
+	fillLimit = 1.5
+	rssLimit  = 40.0 // MB after 1,000 calls
+	rssGrowth = 1.05 // of the last hundred calls' median against that of the calls 400 to 500
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	runs := flag.Int("runs", 5, "how many runs; the best counts")
+	n := flag.Int("n", 60, "pops in each run")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := bench(ctx, *runs, *n); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	return 0
+}
+
+func bench(ctx context.Context, runs, n int) error {
+	var pops, fills []float64
+	fmt.Printf("%-4s %16s %16s %7s %16s %16s %7s   (milliseconds, p50 / p99)\n", "run", "floor", "pop", "ratio", "fill", "CRM's own", "ratio")
+	for i := range runs {
+		r, err := popRun(ctx, n)
+		if err != nil {
+			return err
+		}
+		pops, fills = append(pops, r.popRatio()), append(fills, r.fillRatio())
+		fmt.Printf("%-4d %16s %16s %7.2f %16s %16s %7.2f\n", i+1, r.floor, r.pop, r.popRatio(), r.fill, r.crm, r.fillRatio())
+	}
+	memory, err := memoryRun(ctx, 1000)
+	if err != nil {
+		return err
+	}
+	fmt.Println()
+	good := judge("event in → pop painted, customer cached, p99 / floor p99", slices.Min(pops), popLimit)
+	good = judge("(event in → card filled p99 - the sandbox's own p99) / floor p99", slices.Min(fills), fillLimit) && good
+	good = judge("RssAnon of ringctl run after 1,000 calls, MB", memory.after, rssLimit) && good
+	good = judge("its growth over the last 500 calls, ratio", memory.growth, rssGrowth) && good
+	if !good {
+		return fmt.Errorf("a limit is not met")
+	}
+	return nil
+}
+
+func judge(what string, got, limit float64) bool {
+	verdict := "ok"
+	if got > limit {
+		verdict = "NOT MET"
+	}
+	fmt.Printf("%-70s %8.2f  (at most %.2f) %s\n", what, got, limit, verdict)
+	return got <= limit
+}
+
+// spread is the median and the 99th percentile (nearest rank) of many times.
+type spread struct{ p50, p99 float64 }
+
+func spreadOf(values []float64) spread {
+	sorted := slices.Sorted(slices.Values(values))
+	return spread{sorted[len(sorted)/2], sorted[(len(sorted)*99+99)/100-1]}
+}
+
+func (s spread) String() string { return fmt.Sprintf("%.1f / %.1f", s.p50, s.p99) }
