@@ -25,6 +25,7 @@ import (
 	"ringside.dev/ringside/app/flow"
 	"ringside.dev/ringside/app/identify"
 	"ringside.dev/ringside/app/outbox"
+	"ringside.dev/ringside/app/secret"
 	"ringside.dev/ringside/bridge"
 	"ringside.dev/ringside/bridge/loopback"
 	"ringside.dev/ringside/bridge/wire"
@@ -49,7 +50,7 @@ type App struct {
 	started   time.Time
 	store     *store.Store
 	source    bridge.Source
-	connector crm.Connector
+	connector *crm.Engine
 	flow      *flow.Flow
 	outbox    *outbox.Outbox
 	board     *loopback.Board
@@ -95,12 +96,11 @@ func New(cfg Config) (*App, error) {
 func (a *App) connect() error {
 	params := map[string]string{}
 	for name, value := range a.cfg.Profile.CRM.Params {
-		if secret, ok := strings.CutPrefix(value, secretPrefix); ok {
-			v, err := a.cfg.Secret(secret)
-			if err != nil {
-				return cti.Errorf(cti.Auth, fmt.Sprintf("crm.params.%s: %v", name, err), nil)
+		if wanted, ok := strings.CutPrefix(value, secretPrefix); ok {
+			var err error
+			if value, err = a.secret(name, wanted); err != nil {
+				return err
 			}
-			value = v
 		}
 		params[name] = value
 	}
@@ -110,6 +110,19 @@ func (a *App) connect() error {
 	}
 	a.source, err = bridge.Open(a.cfg.Profile, a.cfg.Log)
 	return err
+}
+
+// secret reads the secret that a parameter names. A keychain that cannot be asked is kind offline and keeps its own error.
+func (a *App) secret(param, name string) (string, error) {
+	value, err := a.cfg.Secret(name)
+	switch {
+	case errors.Is(err, secret.ErrNotFound):
+		return "", cti.Errorf(cti.Auth, fmt.Sprintf("crm.params.%s names the secret %[2]s, which is not there; store it with: ringctl secret set %[2]s"+
+			" (with RINGSIDE_KEYCHAIN=env: set the variable %[3]s)", param, name, secret.EnvName(name)), nil)
+	case err != nil:
+		return "", cti.Errorf(cti.Offline, "crm.params."+param, err)
+	}
+	return value, nil
 }
 
 // Run runs the agent until ctx ends or a part fails, and returns after everything has stopped.
@@ -146,5 +159,8 @@ func (a *App) greet(ctx context.Context) error {
 	return nil
 }
 
-// Close lets go of the store. Call it after Run has returned.
-func (a *App) Close() error { return a.store.Close() }
+// Close lets go of the store and of idle connections. Call it after Run has returned.
+func (a *App) Close() error {
+	a.connector.Close()
+	return a.store.Close()
+}

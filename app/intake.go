@@ -38,6 +38,9 @@ func (in *intake) ready(e cti.Event) cti.Event {
 	if e.Local.Extension == "" {
 		e.Local.Extension = in.extension
 	}
+	if e.Call.Direction == "" {
+		e.Call.Direction = directions[e.Type]
+	}
 	switch {
 	case e.Remote.Raw != "":
 		e.Remote.Number = number.Parse(e.Remote.Raw, in.region)
@@ -46,3 +49,7 @@ func (in *intake) ready(e cti.Event) cti.Event {
 	}
 	return e
 }
+
+// directions is what may be concluded when a source tells only this of a call: a record without direction is one that no CRM takes.
+// What is known of the call already stays.
+var directions = map[cti.EventType]cti.Direction{cti.Queued: cti.In, cti.Diverted: cti.In, cti.Cleared: cti.In, cti.Failed: cti.Out}

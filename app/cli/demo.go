@@ -46,19 +46,7 @@ type DemoStep struct {
 func (e *env) demoCommand() *cobra.Command {
 	var o demoOptions
 	c := command("demo", e.say("Ring a call and show the whole main job against the training CRM", "模拟一次来电，演示从弹屏到写入练习用 CRM 的全过程"), 0,
-		func(ctx context.Context, _ []string) error {
-			result, err := e.demo(ctx, o)
-			if err != nil {
-				return err
-			}
-			if err := e.print(result, func() string { return e.demoText(result) }); err != nil {
-				return err
-			}
-			if !result.OK {
-				return fmt.Errorf("%w: %s", errFailed, strings.Join(result.Problems, "; "))
-			}
-			return nil
-		})
+		func(ctx context.Context, _ []string) error { return e.demo(ctx, o) })
 	c.Flags().BoolVar(&o.headless, "headless", false, e.say("without a window", "不显示窗口"))
 	c.Flags().StringVar(&o.window, "window", "", e.say("the window's program (default: ringside beside this one)", "窗口程序（默认：与本程序同目录的 ringside）"))
 	c.Flags().StringVar(&o.phone, "phone", "sim", e.say("sim, or baresip for a real SIP call", "sim，或 baresip（真实 SIP 呼叫）"))
@@ -67,25 +55,57 @@ func (e *env) demoCommand() *cobra.Command {
 	return c
 }
 
-// What the demo rings and says.
+// What the demo rings and says, and how long it may take.
 const (
+	demoLimit    = 2 * time.Minute
+	demoTenant   = "demo"
 	demoNumber   = "13800138000"
 	demoCustomer = "c_000001"
 	demoOutcome  = "Delivery arranged"
 	demoNote     = "Pallet arrives Tuesday 下周二送货; call back if late."
 )
 
-// demo plays the main job: a known customer rings, is answered, the CRM is cut off while the record is on its way, the agent wraps
-// up, the CRM comes back, and the record is read back from it.
-func (e *env) demo(ctx context.Context, o demoOptions) (DemoResult, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
+// demo raises the stage, plays, prints what came of it and fails unless everything holds.
+func (e *env) demo(ctx context.Context, o demoOptions) error {
 	stage, err := e.raise(ctx, o)
-	if err != nil {
-		return DemoResult{}, err
-	}
 	defer stage.strike()
-	p := &play{stage: stage, options: o}
+	if err != nil {
+		return err
+	}
+	result, err := stage.play(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := e.report(result); err != nil {
+		return err
+	}
+	if o.keep {
+		_, _ = fmt.Fprintln(e.Err, e.say("The window stays open until Ctrl+C.", "窗口保持打开，按 Ctrl+C 结束。")) // only a hint
+		select {
+		case <-stage.ended:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// report prints the result; one that is not ok is errFailed.
+func (e *env) report(r DemoResult) error {
+	if err := e.print(r, func() string { return e.demoText(r) }); err != nil {
+		return err
+	}
+	if !r.OK {
+		return fmt.Errorf("%w: %s", errFailed, strings.Join(r.Problems, "; "))
+	}
+	return nil
+}
+
+// play plays the main job: a known customer rings, is answered, the CRM is cut off while the record is on its way, the agent wraps
+// up, the CRM comes back, and the record is read back from it.
+func (s *stage) play(ctx context.Context, o demoOptions) (DemoResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, demoLimit)
+	defer cancel()
+	p := &play{stage: s, options: o, before: len(s.crm.Calls()), result: DemoResult{Problems: []string{}}}
 	for _, scene := range []struct {
 		name string
 		act  func(context.Context) error
@@ -94,14 +114,10 @@ func (e *env) demo(ctx context.Context, o demoOptions) (DemoResult, error) {
 		{"the wrap-up", p.wrapUp}, {"the CRM's return", p.restore}, {"reading the record back", p.readBack},
 	} {
 		if err := scene.act(ctx); err != nil {
-			return DemoResult{}, fmt.Errorf("%s: %w\n%s", scene.name, err, stage.said())
+			return DemoResult{}, fmt.Errorf("%s: %w\n%s", scene.name, err, s.said())
 		}
 	}
 	p.result.OK = len(p.result.Problems) == 0
-	if o.keep && p.result.OK {
-		_, _ = fmt.Fprintln(e.Err, e.say("The window stays open until Ctrl+C.", "窗口保持打开，按 Ctrl+C 结束。"))
-		<-stage.ended
-	}
 	return p.result, nil
 }
 
@@ -109,10 +125,12 @@ func (e *env) demo(ctx context.Context, o demoOptions) (DemoResult, error) {
 type play struct {
 	*stage
 	options demoOptions
+	before  int // records the CRM held before
 	result  DemoResult
 	began   time.Time
 	leg     string
 	talked  time.Time
+	receipt string // the record's id, as the agent was told
 }
 
 func (p *play) note(format string, args ...any) {
@@ -146,7 +164,10 @@ func (p *play) ring(ctx context.Context) error {
 	if err := p.measure(ctx); err != nil {
 		return err
 	}
-	return p.photograph(ctx)
+	if err := p.photograph(ctx); err != nil {
+		return err
+	}
+	return pause(ctx, 300*time.Millisecond) // it rings
 }
 
 // measure reads how fast the card was; with a window, when the page says that it has painted.
@@ -227,15 +248,9 @@ func (p *play) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.receipt = card.Write.RecordID
 	p.note("delivered after %d failed attempts", card.Write.Attempts)
-	items, err := p.client.Outbox(ctx)
-	if err != nil {
-		return err
-	}
-	if len(items) != 0 {
-		p.problem("%d items are left in the outbox", len(items))
-	}
-	return nil
+	return p.until(ctx, "an empty outbox", func() bool { return p.outbox == wire.Outbox{} })
 }
 
 func (p *play) problem(format string, args ...any) {

@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,9 +36,12 @@ type stage struct {
 	log  *syncBuffer
 	off  []func() error
 
+	err io.Writer // for what goes wrong while it is struck
+
 	mu     sync.Mutex
-	cards  map[string]wire.Card
-	latest wire.Card
+	cards  []wire.Card // every one the agent showed, so that no state is missed however short it was
+	next   int         // the card that await looks at first: the one it found last
+	outbox wire.Outbox
 	told   chan struct{} // closed and made anew at each change
 	lost   error         // the watching ended
 }
@@ -47,31 +52,28 @@ type caller struct {
 	profile string // the phone section of the profile
 }
 
-// raise starts everything and waits until the agent is there and its phone is up.
-func (e *env) raise(ctx context.Context, o demoOptions) (s *stage, err error) {
-	s = &stage{token: rand.Text(), log: &syncBuffer{}, cards: map[string]wire.Card{}, told: make(chan struct{})}
-	defer func() {
-		if err != nil {
-			s.strike()
-		}
-	}()
+// raise starts everything and waits until the agent is there and its phone is up. Strike the stage also after an error.
+func (e *env) raise(ctx context.Context, o demoOptions) (*stage, error) {
+	s := &stage{token: rand.Text(), log: &syncBuffer{}, err: e.Err, told: make(chan struct{})}
+	var err error
 	if s.dir, err = os.MkdirTemp("", "ringside-demo-"); err != nil {
-		return nil, err
+		return s, err
 	}
 	s.off = append(s.off, func() error { return os.RemoveAll(s.dir) })
-	if s.crm, err = sandbox.Start(ctx, sandbox.Options{Token: s.token}); err != nil {
-		return nil, err
+	log := slog.New(slog.NewTextHandler(s.log, nil))
+	if s.crm, err = sandbox.Start(ctx, sandbox.Options{Token: s.token, Log: log.With("of", "sandbox")}); err != nil {
+		return s, err
 	}
 	s.off = append(s.off, s.crm.Close)
 	if err := s.phones(ctx, o.phone); err != nil {
-		return nil, err
+		return s, err
 	}
 	run := RunOptions{Profile: filepath.Join(s.dir, "profile.yaml"), State: filepath.Join(s.dir, "state"), Socket: s.endpoint()}
 	if err := os.WriteFile(run.Profile, []byte(s.profile(e.language)), 0o600); err != nil {
-		return nil, err
+		return s, err
 	}
 	if err := s.start(ctx, o, run); err != nil {
-		return nil, err
+		return s, err
 	}
 	s.client = client.New(run.Socket)
 	return s, s.settle(ctx, o)
@@ -87,7 +89,7 @@ func (s *stage) endpoint() string {
 
 func (s *stage) profile(l language) string {
 	return fmt.Sprintf(`version: 1
-tenant: demo
+tenant: %s
 language: %s
 agent: {name: Lin Yue, email: lin.yue@ringside.example}
 phone: %s
@@ -98,7 +100,7 @@ crm:
   params: {base_url: %q, token: "keychain:demo-crm"}
 wrapup:
   outcomes: [%s, "Question answered", "Complaint", "Wrong number"]
-`, l, s.caller.profile, s.crm.URL(), demoOutcome)
+`, demoTenant, l, s.caller.profile, s.crm.URL(), demoOutcome)
 }
 
 // secrets gives the agent its token by the environment, so that the demo leaves nothing in the keychain.
@@ -145,7 +147,7 @@ func (s *stage) startInside(ctx context.Context, run RunOptions) error {
 }
 
 func (s *stage) startWindow(program string, run RunOptions) error {
-	cmd := exec.Command(program, "-profile", run.Profile, "-state", run.State, "-socket", run.Socket)
+	cmd := exec.Command(program, "-profile", run.Profile, "-state", run.State, "-socket", run.Socket) //nolint:gosec // our own window, or the one the user names
 	cmd.Env = os.Environ()
 	for name, value := range s.secrets() {
 		cmd.Env = append(cmd.Env, name+"="+value)
@@ -170,7 +172,9 @@ func (s *stage) startWindow(program string, run RunOptions) error {
 		case <-ended:
 			return nil
 		case <-time.After(5 * time.Second):
-			return errors.Join(errors.New("the window did not end and was killed"), cmd.Process.Kill())
+			err := errors.Join(errors.New("the window did not end and was killed"), cmd.Process.Kill())
+			<-ended
+			return err
 		}
 	}
 	return nil
@@ -204,58 +208,71 @@ func (s *stage) watch() {
 	go func() {
 		defer close(done)
 		err := s.client.Watch(ctx, func(first wire.Snapshot) error {
-			for _, c := range first.Cards {
-				s.take(c)
-			}
+			s.change(func() { s.cards, s.outbox = append(s.cards, first.Cards...), first.Outbox })
 			return nil
 		}, func(d wire.Delta) error {
-			if d.Card != nil {
-				s.take(*d.Card)
-			}
+			s.change(func() {
+				if d.Card != nil {
+					s.cards = append(s.cards, *d.Card)
+				}
+				if d.Outbox != nil {
+					s.outbox = *d.Outbox
+				}
+			})
 			return nil
 		})
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.lost = errors.Join(errors.New("the agent is gone"), err)
-		close(s.told)
-		s.told = make(chan struct{})
+		s.change(func() { s.lost = errors.Join(errors.New("the agent is gone"), err) })
 	}()
 	s.off = append(s.off, func() error { cancel(); <-done; s.client.Close(); return nil })
 }
 
-func (s *stage) take(c wire.Card) {
+func (s *stage) change(do func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.latest = c
+	do()
 	close(s.told)
 	s.told = make(chan struct{})
 }
 
-// await waits until the card is as wanted, at most 15 s.
-func (s *stage) await(ctx context.Context, what string, wanted func(wire.Card) bool) (wire.Card, error) {
+// await waits until a card is as wanted, beginning with the one the last await found.
+func (s *stage) await(ctx context.Context, what string, wanted func(wire.Card) bool) (card wire.Card, err error) {
+	err = s.until(ctx, what, func() bool {
+		for ; s.next < len(s.cards); s.next++ {
+			if card = s.cards[s.next]; wanted(card) {
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		err = fmt.Errorf("%w: state %s, search %s, write %+v", err, card.State, card.Search, card.Write)
+	}
+	return card, err
+}
+
+// until waits until ok, which is called with the lock held, at most 15 s.
+func (s *stage) until(ctx context.Context, what string, ok func() bool) error {
 	timeout := time.NewTimer(15 * time.Second)
-	defer timer(timeout)
+	defer timeout.Stop()
 	for {
 		s.mu.Lock()
-		card, told, lost := s.latest, s.told, s.lost
+		done, told, lost := ok(), s.told, s.lost
 		s.mu.Unlock()
 		switch {
-		case card.Leg != "" && wanted(card):
-			return card, nil
+		case done:
+			return nil
 		case lost != nil:
-			return card, lost
+			return lost
 		}
 		select {
 		case <-told:
 		case <-ctx.Done():
-			return card, ctx.Err()
+			return ctx.Err()
 		case <-timeout.C:
-			return card, fmt.Errorf("%s did not show on the card within 15 s: state %s, search %s, write %+v", what, card.State, card.Search, card.Write)
+			return fmt.Errorf("%s did not come within 15 s", what)
 		}
 	}
 }
-
-func timer(t *time.Timer) { t.Stop() }
 
 // phones makes the two ends of the line.
 func (s *stage) phones(ctx context.Context, kind string) error {
@@ -303,12 +320,12 @@ func (s *stage) said() string { return "--- the agent's log ---\n" + s.log.Strin
 func (s *stage) strike() {
 	if s.stop != nil {
 		if err := s.stop(); err != nil {
-			_, _ = fmt.Fprintln(os.Stderr, "demo:", err) // nobody else to tell
+			_, _ = fmt.Fprintln(s.err, "demo:", err) // nobody else to tell
 		}
 	}
 	for i := len(s.off) - 1; i >= 0; i-- {
 		if err := s.off[i](); err != nil {
-			_, _ = fmt.Fprintln(os.Stderr, "demo:", err) // nobody else to tell
+			_, _ = fmt.Fprintln(s.err, "demo:", err) // nobody else to tell
 		}
 	}
 }

@@ -54,7 +54,15 @@ func ExitCode(err error) int {
 	case errors.Is(err, errFailed):
 		return ExitFailed
 	}
-	return outcomes[kindOf(err)].code
+	return outcomeOf(err).code
+}
+
+// outcomeOf takes a kind this table does not know for our own fault: no error may look like success.
+func outcomeOf(err error) outcome {
+	if o, known := outcomes[kindOf(err)]; known {
+		return o
+	}
+	return outcomes[cti.Internal]
 }
 
 // Explain says in the user's language what went wrong and what to do.
@@ -64,7 +72,7 @@ func Explain(err error, getenv func(string) string) string {
 	if errors.As(err, &problems) {
 		return problems.In(string(l))
 	}
-	o := outcomes[kindOf(err)]
+	o := outcomeOf(err)
 	hint := l.say(o.en, o.zh)
 	if text := err.Error(); text != "" {
 		return "ringside: " + hint + ": " + text

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -125,7 +126,11 @@ func (e *env) eventCommand() *cobra.Command {
 			var event cti.Event
 			decoder := json.NewDecoder(strings.NewReader(string(text)))
 			decoder.DisallowUnknownFields()
-			if err := decoder.Decode(&event); err != nil {
+			err := decoder.Decode(&event)
+			if err == nil && decoder.More() {
+				err = errors.New("there is something after it")
+			}
+			if err != nil {
 				return cti.Errorf(cti.Invalid, `this is not an event: `+err.Error()+`; an example: {"type":"call.delivered","side":"local","remote":{"number":"13800138000"},"call":{"refs":{"id":"1"}}}`, nil)
 			}
 			if err := e.client().Feed(ctx, event); err != nil {

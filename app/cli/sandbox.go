@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ringside.dev/ringside/app/crm/sandbox"
+	"ringside.dev/ringside/app/cti"
 )
 
 func (e *env) sandboxCommand() *cobra.Command {
@@ -15,7 +16,7 @@ func (e *env) sandboxCommand() *cobra.Command {
 	c := command("sandbox", e.say("Run the training CRM with 500 made-up customers", "运行带有 500 个虚构客户的练习用 CRM"), 0, func(ctx context.Context, _ []string) error {
 		server, err := sandbox.Start(ctx, o)
 		if err != nil {
-			return err
+			return cti.Errorf(cti.Invalid, "check --addr, --control and --file", err)
 		}
 		if o.Token == "" {
 			o.Token = sandbox.DefaultToken

@@ -155,7 +155,7 @@ func (c *session) reconnect(ctx context.Context) {
 }
 
 func jitter(d time.Duration) time.Duration {
-	return max(backoffFirst, d-mathrand.N(d/4))
+	return max(backoffFirst, d-mathrand.N(d/4)) //nolint:gosec // jitter
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -73,16 +73,16 @@ func TestAConnectionThatLivedTenSecondsBeginsTheBackoffAnew(t *testing.T) {
 func TestUpAndDownAreSaidOncePerChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{answer: works}
-		play(t, f, time.Minute, func(context.Context, cti.Phone) {
+		play(t, f, time.Minute, func(ctx context.Context, _ cti.Phone) {
 			f.mu.Lock()
 			f.refuse = true
 			f.mu.Unlock()
 			_ = f.conn.Close() // evicted
-			time.Sleep(20 * time.Second)
+			sleep(ctx, 20*time.Second)
 			f.mu.Lock()
 			f.refuse = false
 			f.mu.Unlock()
-			time.Sleep(20 * time.Second)
+			sleep(ctx, 20*time.Second)
 		})
 		want := []cti.EventType{cti.SourceUp, cti.Snapshot, cti.SourceDown, cti.SourceUp, cti.Snapshot}
 		if diff := cmp.Diff(want, f.types()); diff != "" {

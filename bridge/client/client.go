@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -42,7 +43,26 @@ func (c *Client) Status(ctx context.Context) (wire.Status, error) {
 
 // Snapshot gives all the window shows.
 func (c *Client) Snapshot(ctx context.Context) (wire.Snapshot, error) {
-	return get[wire.Snapshot](ctx, c, "/v1/snapshot")
+	text, err := get[json.RawMessage](ctx, c, "/v1/snapshot")
+	if err != nil {
+		return wire.Snapshot{}, err
+	}
+	return snapshot(text)
+}
+
+// snapshot looks at the version first: what a newer Ringside writes may have another shape.
+func snapshot(text []byte) (s wire.Snapshot, err error) {
+	var version struct{ V int }
+	if err = json.Unmarshal(text, &version); err == nil && version.V > wire.Version {
+		return s, cti.Errorf(cti.Invalid, "the running Ringside is newer than this program: update it", nil)
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &s)
+	}
+	if err != nil {
+		return s, fmt.Errorf("read the agent's answer: %w", err)
+	}
+	return s, nil
 }
 
 // Calls gives the newest finished calls, newest first; limit 1 to 1000.
@@ -97,19 +117,26 @@ func (c *Client) WrapUp(ctx context.Context, leg string, w wire.WrapUpRequest) e
 // agent goes away or the reader fell behind (kind offline: begin anew).
 func (c *Client) Watch(ctx context.Context, first func(wire.Snapshot) error, each func(wire.Delta) error) error {
 	res, err := c.send(ctx, http.MethodGet, "/v1/deltas", nil)
+	if ctx.Err() != nil {
+		if err == nil {
+			closeBody(res)
+		}
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer closeBody(res)
 	decoder := json.NewDecoder(res.Body)
-	var snapshot wire.Snapshot
-	if err := decoder.Decode(&snapshot); err != nil {
+	var text json.RawMessage
+	if err := decoder.Decode(&text); err != nil {
 		return ended(ctx, err)
 	}
-	if snapshot.V > wire.Version {
-		return cti.Errorf(cti.Invalid, "the running Ringside is newer than this program: update it", nil)
+	s, err := snapshot(text)
+	if err != nil {
+		return err
 	}
-	if err := first(snapshot); err != nil {
+	if err := first(s); err != nil {
 		return err
 	}
 	for {
@@ -124,10 +151,10 @@ func (c *Client) Watch(ctx context.Context, first func(wire.Snapshot) error, eac
 }
 
 func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return cti.Errorf(cti.Offline, "the connection to Ringside ended", err)
 	}
-	return cti.Errorf(cti.Offline, "the connection to Ringside ended", err)
+	return nil
 }
 
 // requestTimeout is longer than the phone's three seconds, which a command may take.
@@ -175,17 +202,33 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 		if errors.As(err, &known) {
 			return nil, known
 		}
-		return nil, cti.Errorf(cti.Offline, "the running Ringside did not answer", err)
+		return nil, unanswered(method, err)
 	}
 	if res.StatusCode == http.StatusOK {
 		return res, nil
 	}
 	defer closeBody(res)
 	var p wire.Problem
-	if err := json.NewDecoder(res.Body).Decode(&p); err != nil || p.Kind == "" {
+	if err := json.NewDecoder(res.Body).Decode(&p); err != nil || !slices.Contains(kinds, p.Kind) {
 		return nil, cti.Errorf(cti.Internal, "the running Ringside answered "+res.Status, err)
 	}
 	return nil, &cti.Error{Kind: p.Kind, Msg: p.Message, RetryAfter: time.Duration(p.RetryAfterMS) * time.Millisecond}
+}
+
+// kinds are those this program can act upon; a newer Ringside may have more.
+var kinds = []cti.Kind{cti.Invalid, cti.Auth, cti.Denied, cti.NotFound, cti.Conflict, cti.Limited, cti.Offline, cti.Uncertain, cti.Internal}
+
+// unanswered: what only reads changed nothing, anything else may have been done before the answer was lost. The address is taken off
+// the error: it is none of the user's.
+func unanswered(method string, err error) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
+	if method == http.MethodGet {
+		return cti.Errorf(cti.Offline, "the running Ringside did not answer", err)
+	}
+	return cti.Errorf(cti.Uncertain, "the running Ringside did not answer: look whether it was done before you repeat it", err)
 }
 
 // closeBody: all that is wanted was read, so an error on closing says nothing.

@@ -46,17 +46,19 @@ func listen(path string) (net.Listener, error) {
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}
-	// The mask closes the gap between bind and chmod: at no moment may anybody else connect.
-	old := syscall.Umask(0o177)
 	l, err := net.Listen("unix", path)
-	syscall.Umask(old)
 	if err != nil {
 		return nil, fmt.Errorf("open the socket %s: %w", path, err)
+	}
+	// Who connects in the instant before this is turned away too: each connection's user is checked.
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("keep the socket %s to this user: %w", path, err), l.Close())
 	}
 	return peerChecked{l}, nil
 }
 
-// removeStale takes away a socket on which nobody answers; anything else at that path is left alone.
+// removeStale takes away a socket whose owner is gone, which is what a refused connection means; anything else at that path is left
+// alone, also an agent too busy to answer.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -73,6 +75,12 @@ func removeStale(path string) error {
 	conn, err := dial(ctx, path)
 	if err == nil {
 		return errors.Join(cti.Errorf(cti.Conflict, "another Ringside of this user is running at "+path, nil), conn.Close())
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it went away meanwhile
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return cti.Errorf(cti.Conflict, "another Ringside of this user may be running at "+path+": stop it, or name another --socket", err)
 	}
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("remove the old socket: %w", err)
@@ -116,7 +124,7 @@ func control(conn net.Conn, ask func(fd int) error) error {
 		return err
 	}
 	var asked error
-	if err := raw.Control(func(fd uintptr) { asked = ask(int(fd)) }); err != nil { //nolint:gosec // a descriptor fits
+	if err := raw.Control(func(fd uintptr) { asked = ask(int(fd)) }); err != nil {
 		return err
 	}
 	return asked

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strconv"
+	"time"
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/wire"
@@ -43,7 +46,7 @@ type route struct {
 	serve   func(a Agent, r *http.Request) (any, error)
 }
 
-// routes is the whole local API; GET /v1/deltas, which never ends, stands beside it in stream.go.
+// routes is the whole local API; GET /v1/deltas, which never ends, stands beside it in server.go.
 var routes = []route{
 	{"GET /v1/status", see, func(a Agent, _ *http.Request) (any, error) { return a.Status(), nil }},
 	{"GET /v1/snapshot", see, func(a Agent, _ *http.Request) (any, error) { return a.Board.Snapshot(), nil }},
@@ -93,17 +96,42 @@ func body[T any](do func(a Agent, r *http.Request, b T) error) func(a Agent, r *
 		decoder := json.NewDecoder(r.Body)
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(&b); err != nil {
-			var tooLarge *http.MaxBytesError
-			if errors.As(err, &tooLarge) {
-				return nil, cti.Errorf(cti.Invalid, "the request is larger than 256 KiB", nil)
-			}
-			return nil, cti.Errorf(cti.Invalid, "the request is not the JSON this route takes: "+err.Error(), nil)
+			return nil, cti.Errorf(cti.Invalid, "the request is not what this route takes: "+mistake(err), nil)
 		}
 		if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 			return nil, cti.Errorf(cti.Invalid, "the request holds more than one JSON value", nil)
 		}
 		return struct{}{}, do(a, r, b)
 	}
+}
+
+// unknownField is a field's name that may be repeated: no digits, which may be a telephone number.
+var unknownField = regexp.MustCompile(`^json: unknown field ("[A-Za-z_]{1,40}")$`)
+
+// mistake says what is wrong with a request's JSON without repeating its values: the library's own words quote them.
+func mistake(err error) string {
+	var tooLarge *http.MaxBytesError
+	var syntax *json.SyntaxError
+	var wrongType *json.UnmarshalTypeError
+	var notTime *time.ParseError
+	switch {
+	case errors.As(err, &tooLarge):
+		return "it is larger than 256 KiB"
+	case errors.Is(err, io.EOF):
+		return "it is empty"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "it ends in the middle"
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("no JSON at byte %d", syntax.Offset)
+	case errors.As(err, &wrongType):
+		return fmt.Sprintf("field %q cannot hold that, it is a %s", wrongType.Field, wrongType.Type)
+	case errors.As(err, &notTime):
+		return "a time is not in RFC 3339, such as 2026-03-02T09:30:00Z"
+	}
+	if name := unknownField.FindStringSubmatch(err.Error()); name != nil {
+		return "unknown field " + name[1]
+	}
+	return "unknown field or value"
 }
 
 // httpStatus is the one table from error kinds to HTTP statuses.

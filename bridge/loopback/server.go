@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"ringside.dev/ringside/app/cti"
@@ -23,6 +24,8 @@ const Host = "ringside"
 const (
 	maxBody       = 256 << 10
 	headerTimeout = 5 * time.Second
+	writeTimeout  = 30 * time.Second // for a whole answer; longer than the three seconds a command may take
+	deltaTimeout  = 5 * time.Second  // for one delta: a reader who stops reading is cut off
 	closeTimeout  = 3 * time.Second
 )
 
@@ -37,19 +40,33 @@ func NewServer(a Agent, log *slog.Logger) *Server { return &Server{agent: a, log
 
 // Serve answers until ctx ends and returns after every request has ended. The listener (see Listen) already let in only this user.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: headerTimeout,
+	var open sync.WaitGroup // connections; only Serve's own goroutine adds to it
+	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout,
 		BaseContext: func(net.Listener) context.Context { return ctx },
-		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				open.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				open.Done()
+			case http.StateActive, http.StateIdle:
+			}
+		}}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
+	defer open.Wait()
 	select {
 	case err := <-failed:
-		return fmt.Errorf("local API: %w", err)
+		return errors.Join(fmt.Errorf("local API: %w", err), server.Close())
 	case <-ctx.Done():
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	err := server.Shutdown(closing)
+	if errors.Is(err, context.DeadlineExceeded) { // somebody connected and says nothing, or does not read
+		err = server.Close()
+	}
 	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}
@@ -92,15 +109,16 @@ func (s *Server) gate(next http.Handler) http.Handler {
 }
 
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	kind := cti.KindOf(err)
-	message := cti.MessageOf(err)
-	if kind == cti.Internal {
-		s.log.Error("local API request failed", "path", r.URL.Path, "err", err)
-		if message == "" {
-			message = "something went wrong inside Ringside: see its log"
-		}
+	if errors.Is(err, context.Canceled) {
+		err = cti.Errorf(cti.Offline, "Ringside is closing", err)
 	}
-	s.answer(w, httpStatus[kind], wire.Problem{Kind: kind, Message: message, RetryAfterMS: cti.RetryAfter(err).Milliseconds()})
+	kind, message := cti.KindOf(err), cti.MessageOf(err)
+	status, known := httpStatus[kind]
+	if !known || kind == cti.Internal {
+		s.log.Error("local API request failed", "path", r.URL.Path, "err", err)
+		kind, status, message = cti.Internal, http.StatusInternalServerError, "something went wrong inside Ringside: see its log"
+	}
+	s.answer(w, status, wire.Problem{Kind: kind, Message: message, RetryAfterMS: cti.RetryAfter(err).Milliseconds()})
 }
 
 func (s *Server) answer(w http.ResponseWriter, status int, v any) {
@@ -116,8 +134,11 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	first, deltas, cancel := s.agent.Board.Subscribe()
 	defer cancel()
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	encoder, flush := json.NewEncoder(w), http.NewResponseController(w)
-	if encoder.Encode(first) != nil || flush.Flush() != nil {
+	encoder, control := json.NewEncoder(w), http.NewResponseController(w)
+	told := func(v any) bool {
+		return control.SetWriteDeadline(time.Now().Add(deltaTimeout)) == nil && encoder.Encode(v) == nil && control.Flush() == nil
+	}
+	if !told(first) {
 		return // the reader went
 	}
 	for {
@@ -125,7 +146,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		case d, ok := <-deltas:
-			if !ok || encoder.Encode(d) != nil || flush.Flush() != nil {
+			if !ok || !told(d) {
 				return
 			}
 		}

@@ -10,8 +10,9 @@ import (
 	"ringside.dev/ringside/bridge/sourcetest"
 )
 
-func rig(t *testing.T) sourcetest.Rig {
-	s := sim.New("1001")
+func rig(*testing.T) sourcetest.Rig { return rigOf(sim.New("1001")) }
+
+func rigOf(s *sim.Source) sourcetest.Rig {
 	must := func(t *testing.T, err error) {
 		t.Helper()
 		if err != nil {
@@ -28,7 +29,7 @@ func rig(t *testing.T) sourcetest.Rig {
 	}
 	return sourcetest.Rig{
 		Source: s,
-		Ring: func(t *testing.T, name string) sourcetest.Caller {
+		Ring: func(_ *testing.T, name string) sourcetest.Caller {
 			ref := s.Ring("13800138000", name)
 			return sourcetest.Caller{Number: "13800138000", Hangup: func(t *testing.T) {
 				for _, c := range s.Live() {
@@ -54,9 +55,9 @@ func rig(t *testing.T) sourcetest.Rig {
 func TestConformance(t *testing.T) { sourcetest.Run(t, rig) }
 
 func TestPhoneThatAnswersSilently(t *testing.T) {
-	r := rig(t)
-	r.Source.(*sim.Source).SetScript(sim.Script{AnswerSilently: true})
-	sourcetest.Silent(t, r)
+	s := sim.New("1001")
+	s.SetScript(sim.Script{AnswerSilently: true})
+	sourcetest.Silent(t, rigOf(s))
 }
 
 // collect runs s until want events came.

@@ -35,15 +35,15 @@ func wantKind(t *testing.T, kind cti.Kind, commands map[cti.Command]func(context
 }
 
 func unknownCall(t *testing.T, rig Rig) {
-	w, _, real := connected(t, rig) // while there is a call: a phone must not take the unknown one for its current one
-	nobody := cti.Call{Leg: "nobody", Refs: maps.Clone(real.Refs)}
+	w, _, live := connected(t, rig) // while there is a call: a phone must not take the unknown one for its current one
+	nobody := cti.Call{Leg: "nobody", Refs: maps.Clone(live.Refs)}
 	for name := range nobody.Refs {
 		nobody.Refs[name] = "nobody"
 	}
 	all := commands(rig.Source.Phone(), nobody, "")
 	delete(all, cti.CommandDial)
 	wantKind(t, cti.NotFound, all)
-	w.hangup(real)
+	w.hangup(live)
 	w.wantStates(w.awaitCall(0, cti.StateClosed), cti.Alerting, cti.Connected, cti.StateClosed)
 	wantKind(t, cti.NotFound, all) // and also when the phone has no call at all
 }

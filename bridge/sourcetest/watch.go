@@ -134,6 +134,7 @@ func (w *watch) inspect(e cti.Event) {
 		if e.Cause == nil || e.Cause.Code == "" || e.Cause.By == "" {
 			w.fault("%s without a full cause: %+v", e.Type, e.Cause)
 		}
+	default: // an event of a call that goes on needs no cause
 	}
 	if len(e.Call.Refs) == 0 {
 		w.fault("%s without any reference", e.Type)
@@ -159,11 +160,16 @@ func (w *watch) await(what string, ready func() bool) {
 		select {
 		case <-changed:
 		case <-timeout.C:
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.t.Fatalf("%s: did not happen within %v; calls: %+v; events: %v", what, bound, w.calls, w.counts)
+			w.t.Fatalf("%s: did not happen within %v; %s", what, bound, w)
 		}
 	}
+}
+
+// String tells what was seen so far, for messages.
+func (w *watch) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return fmt.Sprintf("calls: %+v; events: %v", w.calls, w.counts)
 }
 
 func (w *watch) awaitEvent(typ cti.EventType, n int) {

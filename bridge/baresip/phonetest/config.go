@@ -64,7 +64,7 @@ func (c config) write(dir string) error {
 	if err := configText.Execute(&text, c); err != nil {
 		return err
 	}
-	account := fmt.Sprintf("\"%s\" <sip:%s@127.0.0.1:%d>;regint=0;audio_codecs=PCMU/8000/1\n", c.Display, c.User, c.SIP)
+	account := fmt.Sprintf("%s <sip:%s@127.0.0.1:%d>;regint=0;audio_codecs=PCMU/8000/1\n", `"`+c.Display+`"`, c.User, c.SIP)
 	for name, content := range map[string]string{"config": text.String(), "accounts": account, "contacts": ""} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return err

@@ -161,5 +161,6 @@ func (s *session) read() (message, error) {
 	if _, err := io.ReadFull(s.in, b); err != nil {
 		return m, err
 	}
-	return m, json.Unmarshal(b[:size], &m)
+	err = json.Unmarshal(b[:size], &m)
+	return m, err
 }

@@ -92,7 +92,7 @@ func Start(ctx context.Context, p Phone) (*Running, error) {
 }
 
 func (r *Running) run(ctx context.Context) error {
-	r.cmd = exec.CommandContext(ctx, r.phone.Binary, "-f", r.dir)
+	r.cmd = exec.CommandContext(ctx, r.phone.Binary, "-f", r.dir) //nolint:gosec // the test names the phone
 	r.cmd.Stdout, r.cmd.Stderr = r.log, r.log
 	r.cmd.Dir = r.dir
 	if err := r.cmd.Start(); err != nil {

@@ -35,7 +35,7 @@ func (s *slot) close() error { return s.own.Close() }
 func reserve() (*slot, error) {
 	var last error
 	for range maxTries {
-		base := firstPort + slotSize*mathrand.IntN(slots)
+		base := firstPort + slotSize*mathrand.IntN(slots) //nolint:gosec // a port to try first is no secret
 		own, err := net.Listen("tcp", addr(base+ownOffset))
 		if err != nil {
 			last = err

@@ -1,0 +1,114 @@
+package loopback_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/loopback"
+	"ringside.dev/ringside/bridge/wire"
+)
+
+// dialVariable makes the test binary a stranger's program that connects to the endpoint in it.
+const dialVariable = "LOOPBACK_TEST_DIAL"
+
+func dialAsChild(endpoint string) {
+	conn, err := net.Dial("unix", endpoint)
+	if err != nil {
+		fmt.Println("not connected:", err)
+		return
+	}
+	text, err := io.ReadAll(conn)
+	fmt.Printf("heard %q %v", text, err)
+}
+
+func TestMain(m *testing.M) {
+	if endpoint := os.Getenv(dialVariable); endpoint != "" {
+		dialAsChild(endpoint)
+		return
+	}
+	// go-winio keeps one goroutine for the process's life.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/Microsoft/go-winio.ioCompletionProcessor"))
+}
+
+// fake is an agent that does nothing; a test replaces the fields it is about.
+func fake() loopback.Agent {
+	return loopback.Agent{
+		Board:   loopback.NewBoard(wire.Snapshot{}),
+		Status:  func() wire.Status { return wire.Status{Version: "test"} },
+		Feed:    func(context.Context, cti.Event) error { return nil },
+		Command: func(context.Context, string, cti.Command) error { return nil },
+		Dial:    func(context.Context, string) error { return nil },
+		Pick:    func(context.Context, string, string) error { return nil },
+		WrapUp:  func(context.Context, string, wire.WrapUpRequest) error { return nil },
+		Calls:   func(int) ([]wire.LoggedCall, error) { return []wire.LoggedCall{}, nil },
+		Call:    func(string) (wire.LoggedCall, error) { return wire.LoggedCall{}, nil },
+		Timing:  func(string) (wire.Timing, error) { return wire.Timing{}, nil },
+		Outbox:  func() ([]wire.OutboxItem, error) { return []wire.OutboxItem{}, nil },
+		Retry:   func(uint64) error { return nil },
+	}
+}
+
+// recorder keeps the log, so that a test can say what must not be in it.
+type recorder struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.b.Write(p)
+}
+
+func (r *recorder) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.b.String()
+}
+
+func (r *recorder) log() *slog.Logger {
+	return slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func listen(t *testing.T, path string) net.Listener {
+	t.Helper()
+	l, err := loopback.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() }) // a test may have closed it
+	return l
+}
+
+// answers tells whether somebody takes connections at the endpoint.
+func answers(t *testing.T, l net.Listener, path string) {
+	t.Helper()
+	accepted := make(chan error, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err == nil {
+			err = conn.Close()
+		}
+		accepted <- err
+	}()
+	conn, err := loopback.Dial(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-accepted; err != nil {
+		t.Error(err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+}
