@@ -5,32 +5,38 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"ringside.dev/ringside/app/cli"
+	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/window"
 	"ringside.dev/ringside/frontend"
 )
 
-func main() {
-	var run cli.RunOptions
-	flag.StringVar(&run.Profile, "profile", cli.DefaultProfile(), "the profile `file`")
-	flag.StringVar(&run.State, "state", cli.DefaultState(), "the `folder` of the store")
-	flag.StringVar(&run.Socket, "socket", "", "endpoint of the local API (default: this user's own)")
+func main() { os.Exit(run()) }
+
+func run() int {
+	var o cli.RunOptions
+	flag.StringVar(&o.Profile, "profile", cli.DefaultProfile(), "the profile `file`")
+	flag.StringVar(&o.State, "state", cli.DefaultState(), "the `folder` of the store")
+	flag.StringVar(&o.Socket, "socket", "", "endpoint of the local API (default: this user's own)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := show(ctx, run); err != nil {
-		fmt.Fprintln(os.Stderr, cli.Explain(err, os.Getenv))
-		os.Exit(cli.ExitCode(err))
+	err := show(ctx, o)
+	if err != nil {
+		window.Tell(cli.Explain(err, os.Getenv))
 	}
+	return cli.ExitCode(err)
 }
 
-func show(ctx context.Context, run cli.RunOptions) error {
-	agent, err := cli.NewAgent(run, os.Getenv, os.Stderr)
+func show(ctx context.Context, o cli.RunOptions) error {
+	agent, err := cli.NewAgent(o, os.Getenv, os.Stderr)
+	if cti.KindOf(err) == cti.Conflict && cli.ShowRunning(ctx, o) == nil {
+		return nil // it runs already: its window is what was wanted
+	}
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -58,7 +60,7 @@ type App struct {
 	links     *links
 	intake    *intake
 
-	windowReady atomic.Bool
+	window atomic.Pointer[func()] // shows it; nil until there is one
 }
 
 // secretPrefix marks a connector parameter that names a secret.
@@ -86,10 +88,24 @@ func New(cfg Config) (*App, error) {
 		return nil, errors.Join(err, a.store.Close())
 	}
 	a.flow = flow.New(flow.Config{Tenant: p.Tenant, Phone: a.source.Phone(), Finder: who, Queue: counted{a.outbox, a.board},
-		Screen: &screen{board: a.board, links: a.links, timings: a.timings}, Log: cfg.Log, Outcomes: p.WrapUp.Outcomes})
+		Screen: &screen{board: a.board, links: a.links, timings: a.timings}, Log: cfg.Log, Outcomes: p.WrapUp.Outcomes, Unfinished: a.unfinishedCalls()})
 	a.intake = &intake{flow: a.flow, region: p.Region, extension: p.Phone.Extension}
 	a.board.Publish(wire.Delta{Outbox: counts(a.outbox)})
 	return a, nil
+}
+
+// unfinishedCalls are those of earlier runs whose records have not reached the CRM, each with its newest write-back.
+func (a *App) unfinishedCalls() []flow.Unfinished {
+	newest := map[string]flow.Unfinished{}
+	for _, it := range a.outbox.Unfinished() { // by Seq
+		logged, err := a.store.Call(it.WriteBack.Leg)
+		if err != nil { // no reason not to start: the item is delivered without a card
+			a.cfg.Log.Error("call of an unfinished item not read", "seq", it.Seq, "err", err)
+			continue
+		}
+		newest[it.WriteBack.Leg] = flow.Unfinished{Call: logged.Call, WrapUp: logged.WrapUp, WriteBack: it.WriteBack, Write: writeOf(it, false)}
+	}
+	return slices.SortedFunc(maps.Values(newest), func(x, y flow.Unfinished) int { return x.Call.ClearedAt.Compare(y.Call.ClearedAt) })
 }
 
 // connect opens phone and CRM as the profile names them; nothing is sent yet.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"os"
+	"strings"
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/outbox"
@@ -49,8 +50,18 @@ func (a *App) Link(kind, id string) (string, error) {
 // Painted is the window's word that it has painted a card as of a delta.
 func (a *App) Painted(seq uint64, leg string) { a.timings.painted(leg, seq) }
 
-// WindowReady is the window's word that its page is alive.
-func (a *App) WindowReady() { a.windowReady.Store(true) }
+// WindowReady is the window's word that its page is alive; show brings it to the screen.
+func (a *App) WindowReady(show func()) { a.window.Store(&show) }
+
+// Show brings the window to the screen.
+func (a *App) Show() error {
+	show := a.window.Load()
+	if show == nil {
+		return cti.Errorf(cti.NotFound, "this Ringside runs without a window", nil)
+	}
+	(*show)()
+	return nil
+}
 
 // Feed takes a canonical event from outside: the simulated phone's, if that is the profile's, else straight to the loop.
 func (a *App) Feed(ctx context.Context, e cti.Event) error {
@@ -59,6 +70,9 @@ func (a *App) Feed(ctx context.Context, e cti.Event) error {
 	}
 	if !known(e.Type) {
 		return cti.Errorf(cti.Invalid, "type is not a canonical event: see docs/events.md", nil)
+	}
+	if about := string(e.Type); strings.HasPrefix(about, "call.") && e.Call.Leg == "" && len(e.Call.Refs) == 0 {
+		return cti.Errorf(cti.Invalid, `an event about a call names it, the same way in all its events and differently for each call: "call":{"refs":{"id":"…"}}`, nil)
 	}
 	if phone, ok := a.source.(interface{ Feed(e cti.Event) error }); ok {
 		return phone.Feed(e)
@@ -81,7 +95,7 @@ func known(t cti.EventType) bool {
 func (a *App) Status() wire.Status {
 	s := a.board.Snapshot()
 	status := wire.Status{Version: Version, PID: os.Getpid(), StartedAt: a.started, Agent: s.Agent, Extension: s.Extension,
-		Phone: s.Phone, CRM: s.CRM, Outbox: s.Outbox, Window: a.windowReady.Load()}
+		Phone: s.Phone, CRM: s.CRM, Outbox: s.Outbox, Window: a.window.Load() != nil}
 	for _, c := range s.Cards {
 		if c.State != cti.StateClosed {
 			status.LiveCalls++
@@ -128,5 +142,5 @@ func outboxItem(it outbox.Item) wire.OutboxItem {
 // api is what the local API's routes call.
 func (a *App) api() loopback.Agent {
 	return loopback.Agent{Board: a.board, Status: a.Status, Feed: a.Feed, Command: a.Command, Dial: a.Dial, Pick: a.Pick, WrapUp: a.WrapUp,
-		Calls: a.calls, Call: a.call, Timing: a.timings.of, Outbox: a.unfinished, Retry: a.outbox.Retry}
+		Calls: a.calls, Call: a.call, Timing: a.timings.of, Outbox: a.unfinished, Retry: a.outbox.Retry, Show: a.Show}
 }

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -61,6 +62,13 @@ func (d *desk) change(do func()) {
 	d.news = make(chan struct{})
 }
 
+// last is the newest card, if any came.
+func (d *desk) last() []wire.Card {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.seen[max(0, len(d.seen)-1):])
+}
+
 // until waits until ok, called with the lock held, says so.
 func (d *desk) until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -76,9 +84,7 @@ func (d *desk) until(t *testing.T, what string, ok func() bool) {
 		select {
 		case <-news:
 		case <-late.C:
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			t.Fatalf("%s did not come; the last card is %+v\n%s", what, d.seen[max(0, len(d.seen)-1):], d.log)
+			t.Fatalf("%s did not come; the last card is %+v\n%s", what, d.last(), d.log)
 		}
 	}
 }

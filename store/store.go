@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/outbox"
@@ -60,7 +61,7 @@ func Open(dir string) (*Store, error) {
 	path := filepath.Join(dir, fileName)
 	// The freelist is synced: without it a damaged file can kill the process inside Open.
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType, MaxSize: maxSize})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, berrors.ErrTimeout) {
 		return nil, cti.Errorf(cti.Conflict, "another Ringside of this user is running with the same store "+dir+": stop it, or name another --state folder", nil)
 	}
 	if err != nil {
@@ -82,6 +83,9 @@ func (s *Store) prepare() error {
 		}
 		meta := tx.Bucket(bucketMeta)
 		if v := meta.Get(keySchema); v != nil {
+			if len(v) != 8 {
+				return cti.Errorf(cti.Invalid, "the store is damaged: its schema cannot be read", nil)
+			}
 			if got := be(v); got > schemaVersion {
 				return cti.Errorf(cti.Invalid, fmt.Sprintf("the store was written by a newer Ringside (schema %d, this one knows %d): install the newer version again", got, schemaVersion), nil)
 			}
@@ -213,11 +217,24 @@ func putCall(tx *bbolt.Tx, logged LoggedCall) error {
 		return err
 	}
 	leg := []byte(logged.Call.Leg)
-	byTime := append(bytes8(uint64(max(0, logged.Call.StartedAt.UnixNano()))), leg...) //nolint:gosec // not negative
-	if err := tx.Bucket(bucketByTime).Put(byTime, leg); err != nil {
+	if v := tx.Bucket(bucketCalls).Get(leg); v != nil {
+		var before LoggedCall
+		if err := json.Unmarshal(v, &before); err != nil {
+			return fmt.Errorf("call %s cannot be read: %w", leg, err)
+		}
+		if err := tx.Bucket(bucketByTime).Delete(byTime(before.Call)); err != nil {
+			return err
+		}
+	}
+	if err := tx.Bucket(bucketByTime).Put(byTime(logged.Call), leg); err != nil {
 		return err
 	}
 	return tx.Bucket(bucketCalls).Put(leg, value)
+}
+
+// byTime is a call's key in the list by time.
+func byTime(c cti.Call) []byte {
+	return append(bytes8(uint64(max(0, c.StartedAt.UnixNano()))), c.Leg...) // not negative
 }
 
 func putItem(tx *bbolt.Tx, it outbox.Item) error {
@@ -238,4 +255,10 @@ func putItem(tx *bbolt.Tx, it outbox.Item) error {
 // bytes8 is big-endian, so that the keys' order is the numbers' order.
 func bytes8(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
-func be(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
+// be reads bytes8; what is not that is damaged and gives 0, which is no item's number.
+func be(b []byte) uint64 {
+	if len(b) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(b)
+}

@@ -13,6 +13,7 @@ import (
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/secret"
 	"ringside.dev/ringside/app/settings"
+	"ringside.dev/ringside/bridge/client"
 )
 
 // RunOptions say which agent to run; Profile is required, the others' zero values are this user's own.
@@ -67,6 +68,13 @@ func run(ctx context.Context, o RunOptions, s Streams) error {
 	}
 	defer agent.Close()
 	return agent.Run(ctx)
+}
+
+// ShowRunning brings the window of this user's running agent to the screen.
+func ShowRunning(ctx context.Context, o RunOptions) error {
+	c := client.New(o.Socket)
+	defer c.Close()
+	return c.Show(ctx)
 }
 
 // DefaultProfile is where this user's profile is.

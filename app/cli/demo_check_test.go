@@ -17,7 +17,7 @@ import (
 func rightRecord(t *testing.T) (map[string]any, facts) {
 	t.Helper()
 	at := time.Date(2026, 3, 2, 9, 30, 0, 123_456_789, time.UTC)
-	after := func(d time.Duration) time.Time { return at.Add(d) }
+	after := at.Add
 	f := facts{leg: "leg-1", receipt: "call_000007", began: at, talked: after(400 * time.Millisecond), now: after(3 * time.Second),
 		logged: wire.LoggedCall{RingMS: 300, TalkMS: 1200, Ending: cti.EndAnswered, Call: cti.Call{Case: "case-1", Leg: "leg-1",
 			StartedAt: after(0), EstablishedAt: after(300 * time.Millisecond), ClearedAt: after(1500 * time.Millisecond), WrapEndedAt: after(1510 * time.Millisecond)}}}

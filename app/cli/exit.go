@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"ringside.dev/ringside/app/crm"
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/secret"
 	"ringside.dev/ringside/app/settings"
@@ -71,6 +72,10 @@ func Explain(err error, getenv func(string) string) string {
 	var problems settings.Problems
 	if errors.As(err, &problems) {
 		return problems.In(string(l))
+	}
+	var load *crm.LoadError
+	if errors.As(err, &load) {
+		return load.In(string(l))
 	}
 	o := outcomeOf(err)
 	hint := l.say(o.en, o.zh)

@@ -76,8 +76,10 @@ func kinds(t *testing.T) []cti.Kind {
 		if !ok || len(spec.Values) == 0 {
 			return true
 		}
-		if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "Kind" {
-			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		kind, isNamed := spec.Type.(*ast.Ident)
+		text, isLiteral := spec.Values[0].(*ast.BasicLit)
+		if isNamed && isLiteral && kind.Name == "Kind" {
+			value, err := strconv.Unquote(text.Value)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -173,7 +173,11 @@ func watch(ts *testscript.TestScript, wanted func(wire.Snapshot) bool) {
 func fault(ts *testscript.TestScript, _ bool, args []string) {
 	var f sandbox.Fault
 	ts.Check(json.Unmarshal([]byte(args[0]), &f))
-	ts.Check(ts.Value(worldKey{}).(*sandbox.Server).SetFault(f))
+	crm, ok := ts.Value(worldKey{}).(*sandbox.Server)
+	if !ok {
+		ts.Fatalf("this script has no CRM")
+	}
+	ts.Check(crm.SetFault(f))
 }
 
 // fill FILE…: replaces $CRM in files.

@@ -84,12 +84,11 @@ func (g *guardian) refuse(n ast.Node, what, do Words) {
 // nested counts how deep predicates lie in each other.
 func nested(root ast.Node) int {
 	deepest := 0
-	var finder ast.Visitor
-	finder = visit(func(node *ast.Node) {
+	finder := ast.Visitor(visit(func(node *ast.Node) {
 		if p, ok := (*node).(*ast.PredicateNode); ok {
 			deepest = max(deepest, 1+nested(p.Node))
 		}
-	})
+	}))
 	ast.Walk(&root, finder)
 	return deepest
 }

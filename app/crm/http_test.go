@@ -251,7 +251,7 @@ func TestAnswerOfMoreThanTheCapIsRefused(t *testing.T) {
 }
 
 func TestHalfAnAnswerIsUncertainForWrites(t *testing.T) {
-	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	base := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Length", "100")
 		if _, err := fmt.Fprint(w, `{"id":`); err != nil {

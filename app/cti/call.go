@@ -1,6 +1,7 @@
 package cti
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -49,7 +50,7 @@ type Call struct {
 
 // Apply is the call state machine. It is pure: the same call and event give the same result, and neither is changed.
 // The second result tells whether anything changed. Events may come late, twice, out of order or not at all (reducer rule 2);
-// the receiver decides which call an event belongs to (Ledger does).
+// the receiver decides which call an event belongs to (Ledger does). An event must have its time, At.
 func (c Call) Apply(e Event) (Call, bool) {
 	if c.State == StateClosed {
 		return c, false // terminal, never resurrected (rule 2)
@@ -64,7 +65,7 @@ func (c Call) Apply(e Event) (Call, bool) {
 	if c.equal(old) {
 		return old, false
 	}
-	if c.StartedAt.IsZero() || (!e.At.IsZero() && e.At.UTC().Before(c.StartedAt)) {
+	if c.StartedAt.IsZero() || begins(e.Type) && !e.At.IsZero() && e.At.UTC().Before(c.StartedAt) {
 		c.StartedAt = firstTime(e.At.UTC(), at)
 	}
 	if at.After(c.LastAt) {
@@ -73,9 +74,12 @@ func (c Call) Apply(e Event) (Call, bool) {
 	return c, true
 }
 
+// begins tells which events, come late, move a call's start back. For any other an earlier time means that the clock was set back.
+func begins(t EventType) bool { return t == Queued || t == Originated || t == Delivered }
+
 // steps holds what each event does to the state; an event that is not here only teaches facts.
 var steps = map[EventType]func(c *Call, e Event, at time.Time){
-	Queued:      func(c *Call, _ Event, at time.Time) { setOnce(&c.QueuedAt, at) },
+	Queued:      func(c *Call, e Event, at time.Time) { setOnce(&c.QueuedAt, firstTime(e.At.UTC(), at)) },
 	Originated:  func(c *Call, _ Event, _ time.Time) { c.originate() },
 	Delivered:   func(c *Call, e Event, at time.Time) { c.deliver(e, at) },
 	Established: func(c *Call, _ Event, at time.Time) { c.establish(at) },
@@ -135,10 +139,10 @@ func (c *Call) establish(at time.Time) {
 func (c *Call) hold(by Party, at time.Time) {
 	c.establish(at) // a hold without an answer: the answer was missed (rule 2)
 	by = knownParty(by)
-	if slices.Contains(c.HeldBy, by) {
+	if slices.Contains(c.HeldBy, by) || by == ByUnknown && len(c.HeldBy) > 0 {
 		return
 	}
-	c.HeldBy = append(c.HeldBy, by)
+	c.HeldBy = slices.DeleteFunc(append(c.HeldBy, by), func(p Party) bool { return p == ByUnknown && by != ByUnknown }) // now it is known
 	slices.Sort(c.HeldBy)
 	c.State = OnHold
 	setOnce(&c.HeldSince, at)
@@ -151,7 +155,7 @@ func (c *Call) retrieve(by Party, at time.Time) {
 	}
 	by = knownParty(by)
 	switch {
-	case by == ByUnknown || len(c.HeldBy) == 1 && c.HeldBy[0] == ByUnknown:
+	case by == ByUnknown || c.HeldBy[0] == ByUnknown:
 		c.HeldBy = nil
 	default:
 		c.HeldBy = slices.DeleteFunc(c.HeldBy, func(p Party) bool { return p == by })
@@ -207,15 +211,8 @@ func (c *Call) endHold(at time.Time) {
 
 // learn takes the facts of an event: what is known stays, what Info says replaces it (better number, better name).
 func (c *Call) learn(e Event) {
-	better := e.Type == Info || e.Type == Transferred && e.Transfer != nil && e.Transfer.Role != Transferrer
 	if e.Type != Conferenced {
-		fill(&c.Remote.Name, e.Remote.Name, better)
-		fill(&c.Remote.URI, e.Remote.URI, better)
-		if e.Remote.Raw != "" && (better || c.Remote.Raw == "") {
-			c.Remote.Number = e.Remote.Number
-		} else if c.Remote.Raw == "" && e.Remote.Withheld {
-			c.Remote.Withheld = true
-		}
+		c.learnRemote(e.Remote, e.Type == Info || e.Type == Transferred && e.Transfer != nil && e.Transfer.Role != Transferrer)
 	}
 	fill(&c.Local.Extension, e.Local.Extension, false)
 	fill(&c.Local.Account, e.Local.Account, false)
@@ -225,8 +222,8 @@ func (c *Call) learn(e Event) {
 	}
 	if e.Queue != nil {
 		q := *e.Queue
-		if c.Queue != nil && q.WaitMS == 0 {
-			q.WaitMS = c.Queue.WaitMS
+		if c.Queue != nil {
+			q.Name, q.WaitMS = cmp.Or(q.Name, c.Queue.Name), cmp.Or(q.WaitMS, c.Queue.WaitMS)
 		}
 		c.Queue = &q
 	}
@@ -234,6 +231,18 @@ func (c *Call) learn(e Event) {
 		if _, known := c.Refs[k]; !known && v != "" {
 			c.Refs[k] = v
 		}
+	}
+}
+
+func (c *Call) learnRemote(r Remote, better bool) {
+	fill(&c.Remote.Name, r.Name, better)
+	fill(&c.Remote.URI, r.URI, better)
+	switch known := c.Remote.Raw != ""; {
+	case r.Withheld && known && !c.Remote.Withheld: // "anonymous" is no better number
+	case r.Raw != "" && (better || !known):
+		c.Remote.Number = r.Number
+	case r.Withheld && !known:
+		c.Remote.Withheld = true
 	}
 }
 

@@ -11,6 +11,9 @@ type Durations struct {
 	Wrap  time.Duration // from the end until the agent was done
 }
 
+// maxWait bounds what a queue says about its waiting time: nobody waits longer, and more than that in milliseconds is no time at all.
+const maxWait = 24 * time.Hour
+
 // Durations tells the parts as they stand at now; once the call is cleared only Wrap still grows, until it is ended.
 func (c Call) Durations(now time.Time) Durations {
 	now = now.UTC()
@@ -20,9 +23,9 @@ func (c Call) Durations(now time.Time) Durations {
 		d.Ring = positive(firstTime(c.EstablishedAt, end).Sub(c.DeliveredAt))
 	}
 	if c.Queue != nil {
-		d.Queue = time.Duration(c.Queue.WaitMS) * time.Millisecond
+		d.Queue = time.Duration(min(max(c.Queue.WaitMS, 0), maxWait.Milliseconds())) * time.Millisecond
 	}
-	if d.Queue <= 0 && !c.QueuedAt.IsZero() {
+	if d.Queue == 0 && !c.QueuedAt.IsZero() {
 		d.Queue = positive(firstTime(c.DeliveredAt, c.EstablishedAt, end).Sub(c.QueuedAt))
 	}
 	d.Hold = c.HeldFor

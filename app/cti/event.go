@@ -105,7 +105,7 @@ type Source struct {
 	Confidence Confidence `json:"confidence"`
 }
 
-// The reference names that are joined across sources or count as strong (reducer rule 10).
+// RefSIPCallID is the one reference name that every source spells alike; it is the strongest (reducer rule 10).
 const RefSIPCallID = "sip_call_id"
 
 // CallRef identifies a call: Refs are what the source calls it, Case and Leg are ours and may be empty on the way in.

@@ -10,8 +10,10 @@ import (
 
 // The times of the ledger.
 const (
-	// TombstoneFor is how long a cleared call still swallows late events: reducer rule 2 asks for 60 s at least.
-	TombstoneFor = 5 * time.Minute
+	// TombstoneFor is how long a cleared call still swallows late events. Reducer rule 2 asks for 60 s at least; it is a day, because
+	// an event that comes after it begins the call again under the same leg, and its record in the CRM would be overwritten by an
+	// empty one. It must outlast GhostAfter: the true end of a ghost may still come.
+	TombstoneFor = 24 * time.Hour
 	// GhostAfter ends a call of which nothing was heard: for sources that cannot list their live calls (rule 8).
 	GhostAfter = 12 * time.Hour
 )
@@ -43,6 +45,7 @@ func (l *Ledger) Apply(e Event) []Change {
 		return nil
 	case Snapshot:
 		return l.reconcile(e)
+	default: // tells about one call
 	}
 	leg := l.find(e)
 	if leg == "" {
@@ -62,7 +65,10 @@ func (l *Ledger) Apply(e Event) []Change {
 	}
 	l.calls[leg] = after
 	for name, value := range after.Refs {
-		l.refs[refKey(e.Source, name, value)] = leg
+		key := refKey(e.Source, name, value)
+		if first, taken := l.refs[key]; !taken || l.calls[first].State == StateClosed { // else it names the call that had it first
+			l.refs[key] = leg
+		}
 	}
 	return []Change{{Before: before, After: after}}
 }
@@ -76,7 +82,10 @@ func (l *Ledger) reconcile(e Event) []Change {
 		if live.At.IsZero() {
 			live.At = e.At
 		}
-		changes = append(changes, l.Apply(live)...)
+		for _, c := range l.Apply(live) {
+			changes = append(changes, c)
+			listed[c.After.Leg] = true
+		}
 		listed[l.find(live)] = true
 	}
 	for _, leg := range l.liveOf(e.Source) {
@@ -140,11 +149,22 @@ func (l *Ledger) find(e Event) string {
 		return e.Call.Leg
 	}
 	for _, name := range strongestFirst(e.Call.Refs) {
-		if leg, ok := l.refs[refKey(e.Source, name, e.Call.Refs[name])]; ok {
+		leg, ok := l.refs[refKey(e.Source, name, e.Call.Refs[name])]
+		if c := l.calls[leg]; ok && (c.State != StateClosed || agree(c.Refs, e.Call.Refs)) {
 			return leg
 		}
 	}
 	return ""
+}
+
+// agree keeps a cleared call from swallowing a new one that shares a reference with it, as the legs of one journey may.
+func agree(a, b map[string]string) bool {
+	for name, value := range a {
+		if other := b[name]; other != "" && other != value {
+			return false
+		}
+	}
+	return true
 }
 
 func (l *Ledger) liveOf(s Source) []string {
@@ -167,6 +187,7 @@ func ID(parts ...string) string {
 }
 
 // newLeg is reducer rule 10: from tenant, adapter instance, extension and the first strong reference; minted where there is none.
+// A source must therefore never use a reference for two calls, not even after its own restart.
 func (l *Ledger) newLeg(e Event) string {
 	if e.Call.Leg != "" {
 		return e.Call.Leg
@@ -205,8 +226,9 @@ func opens(t EventType) bool {
 	switch t {
 	case Originated, Delivered, Established, Queued, Failed, Cleared, Diverted, Held, Conferenced:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 func firstText(texts ...string) string {

@@ -47,9 +47,12 @@ type Card struct {
 	Notice     Notice
 	Pop        bool // asks for the window to be shown
 
-	asked   string      // the number of the newest look-up: an older one's answer is dropped
-	chosen  bool        // the agent picked: look-ups do not undo that
-	awaited cti.Command // accepted by the phone, not followed yet
+	asked    string        // the number of the newest look-up: an older one's answer is dropped
+	chosen   bool          // the agent picked: look-ups do not undo that
+	awaited  int           // the command that the call has not followed yet; 0: none
+	saved    cti.WrapUp    // the newest that is no draft: what the CRM is told
+	accepted cti.WriteBack // the newest the queue has
+	again    bool          // a timer runs after which the record is written again
 }
 
 // Write tells where the record is on its way.
@@ -72,11 +75,12 @@ const (
 	WriteReview    = "review"
 )
 
-// card gives the card of a call, making it at the first ring; nil as long as nothing rings.
-func (f *Flow) card(call cti.Call) *Card {
+// card gives the card of a call, making it at the first ring; nil as long as nothing rings, and for a caller who left the queue
+// before it rang here.
+func (f *Flow) card(before, call cti.Call) *Card {
 	card := f.cards[call.Leg]
 	if card == nil {
-		if call.State == cti.Null {
+		if call.State == cti.Null || call.State == cti.StateClosed && before.Leg != "" {
 			return nil
 		}
 		card = &Card{Pop: call.State != cti.StateClosed}
@@ -108,35 +112,50 @@ func (f *Flow) commands(call cti.Call) []cti.Command {
 	return slices.DeleteFunc(sensible, func(c cti.Command) bool { return !slices.Contains(can, c) })
 }
 
-// Dismiss takes a finished call's card away. A card whose record is not on the disk yet stays.
+// dismiss takes a finished call's card away, unless something of it would be out of reach then.
 func (f *Flow) dismiss(card *Card) error {
 	switch {
 	case card.Call.State != cti.StateClosed:
 		return cti.Errorf(cti.Conflict, "the call is not over yet", nil)
 	case card.Write.State == WriteUnsaved:
 		return cti.Errorf(cti.Conflict, "the call record is not on the disk yet", nil)
+	case card.toPick():
+		return cti.Errorf(cti.Conflict, "pick the customer first: the record waits for it", nil)
 	}
-	delete(f.cards, card.Call.Leg)
-	f.cfg.Screen.Drop(card.Call.Leg)
+	f.putAway(card)
 	return nil
 }
 
-// sweep ends ghosts, forgets tombstones and puts old cards away, the oldest first where there are too many.
+// toPick tells whether the record waits for the agent to say whose it is.
+func (c *Card) toPick() bool {
+	return c.Write.State == WriteReview && c.Write.Kind == cti.Conflict && c.Picked == ""
+}
+
+func (f *Flow) putAway(card *Card) {
+	delete(f.cards, card.Call.Leg)
+	f.cfg.Screen.Drop(card.Call.Leg)
+}
+
+// sweep ends ghosts, forgets tombstones and puts old cards away.
 func (f *Flow) sweep(now time.Time) {
 	for _, change := range f.ledger.Sweep(now) {
 		f.follow(change)
 	}
+	f.tidy(now)
+}
+
+// tidy puts finished cards away that are old, or too many: the oldest first.
+func (f *Flow) tidy(now time.Time) {
 	var done []*Card
 	for _, card := range f.cards {
-		if card.Call.State == cti.StateClosed && card.Write.State != WriteUnsaved {
+		if card.Call.State == cti.StateClosed && card.Write.State != WriteUnsaved && !card.toPick() {
 			done = append(done, card)
 		}
 	}
 	slices.SortFunc(done, func(a, b *Card) int { return a.Call.ClearedAt.Compare(b.Call.ClearedAt) })
 	for i, card := range done {
 		if now.Sub(card.Call.ClearedAt) > keepCards || len(done)-i > maxCards {
-			delete(f.cards, card.Call.Leg)
-			f.cfg.Screen.Drop(card.Call.Leg)
+			f.putAway(card)
 		}
 	}
 }

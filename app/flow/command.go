@@ -12,13 +12,16 @@ import (
 // card. When nothing follows within three seconds the card says so (reducer rule 4).
 func (f *Flow) Command(ctx context.Context, leg string, cmd cti.Command) error {
 	var call cti.Call
+	var number int
 	if err := f.onCard(ctx, leg, func(card *Card) error {
 		if !slices.Contains(f.commands(card.Call), cmd) {
 			return cti.Errorf(cti.Conflict, "the phone cannot do this with the call now", nil)
 		}
-		call, card.awaited, card.Notice = card.Call, cmd, ""
+		f.asks++
+		number = f.asks
+		call, card.awaited, card.Notice = card.Call, number, ""
 		f.show(card)
-		f.after(phoneLimit, func() { f.silent(leg, cmd, call.State) })
+		f.after(phoneLimit, func() { f.silent(leg, cmd, number) })
 		return nil
 	}); err != nil {
 		return err
@@ -27,7 +30,7 @@ func (f *Flow) Command(ctx context.Context, leg string, cmd cti.Command) error {
 	if err == nil {
 		return nil
 	}
-	return f.refused(ctx, leg, err)
+	return f.refused(ctx, leg, number, err)
 }
 
 func (f *Flow) tell(ctx context.Context, cmd cti.Command, call cti.Call) error {
@@ -43,10 +46,13 @@ func (f *Flow) tell(ctx context.Context, cmd cti.Command, call cti.Call) error {
 	return cti.Errorf(cti.Invalid, "not a command for a call", nil)
 }
 
-// refused notes on the card that the phone said no; the phone's error is what the caller gets.
-func (f *Flow) refused(ctx context.Context, leg string, refusal error) error {
+// refused notes on the card that the phone said no, if the call has not moved on since; the phone's error is what the caller gets.
+func (f *Flow) refused(ctx context.Context, leg string, number int, refusal error) error {
 	err := f.onCard(ctx, leg, func(card *Card) error {
-		card.awaited, card.Notice = "", PhoneRefused
+		if card.awaited != number {
+			return nil
+		}
+		card.awaited, card.Notice = 0, PhoneRefused
 		if cti.KindOf(refusal) == cti.Offline {
 			card.Notice = PhoneOffline
 		}
@@ -59,12 +65,22 @@ func (f *Flow) refused(ctx context.Context, leg string, refusal error) error {
 	return refusal
 }
 
-// silent is the watchdog: the phone accepted a command and the call is still as it was.
-func (f *Flow) silent(leg string, cmd cti.Command, state cti.State) {
-	if card := f.cards[leg]; card != nil && card.awaited == cmd && card.Call.State == state {
-		card.awaited, card.Notice = "", PhoneSilent
+// silent is the watchdog: the phone accepted a command and the call is still as it was. A refusal may still come.
+func (f *Flow) silent(leg string, cmd cti.Command, number int) {
+	if card := f.cards[leg]; card != nil && card.awaited == number {
+		card.Notice = PhoneSilent
 		f.cfg.Log.Warn("phone accepted a command and did nothing", "leg", leg, "command", cmd)
 		f.show(card)
+	}
+}
+
+// moved: the call went into another state, so the phone owes nothing any more.
+func (c *Card) moved() {
+	c.awaited = 0
+	switch c.Notice {
+	case PhoneSilent, PhoneRefused, PhoneOffline:
+		c.Notice = ""
+	case NotSaved, WrapUpNotSaved:
 	}
 }
 

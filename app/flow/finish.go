@@ -12,22 +12,32 @@ import (
 
 // write makes a finished call and its write-backs durable; when the disk refuses, the card says so and it is tried again.
 func (f *Flow) write(card *Card) {
-	if err := f.accept(card, f.writes(card)); err != nil {
-		f.cfg.Log.Error("call not written down", "leg", card.Call.Leg, "err", err)
-		card.Write, card.Notice = Write{State: WriteUnsaved}, NotSaved
-		leg := card.Call.Leg
+	err := f.accept(card, f.writes(card))
+	if err == nil {
+		return
+	}
+	f.cfg.Log.Error("call not written down", "leg", card.Call.Leg, "err", err)
+	card.Write, card.Notice = Write{State: WriteUnsaved}, NotSaved
+	if leg := card.Call.Leg; !card.again {
+		card.again = true
 		f.after(saveAgain, func() { f.writeAgain(leg) })
 	}
 }
 
 func (f *Flow) writeAgain(leg string) {
-	if card := f.cards[leg]; card != nil && card.Write.State == WriteUnsaved {
+	card := f.cards[leg]
+	if card == nil {
+		return
+	}
+	card.again = false
+	if card.Write.State == WriteUnsaved {
 		f.write(card)
 		f.show(card)
 	}
 }
 
-// accept hands the call to the queue and notes on the card what is on its way now.
+// accept hands the call to the queue and notes on the card what is on its way now. The queue drops what says nothing new, so then the
+// card stays as it is.
 func (f *Flow) accept(card *Card, writes []cti.WriteBack) error {
 	if err := f.cfg.Queue.Accept(card.Call, card.WrapUp, writes); err != nil {
 		return err
@@ -35,26 +45,32 @@ func (f *Flow) accept(card *Card, writes []cti.WriteBack) error {
 	if card.Notice == NotSaved {
 		card.Notice = ""
 	}
-	switch {
-	case len(writes) == 0 && card.Write.State == WriteUnsaved:
-		card.Write = Write{}
-	case len(writes) > 0:
-		card.Write = Write{State: WriteQueued}
-		if writes[0].Identity == cti.IdentityUnclear {
+	if len(writes) == 0 {
+		if card.Write.State == WriteUnsaved {
+			card.Write = Write{}
+		}
+		return nil
+	}
+	if w := writes[0]; w != card.accepted || card.Write.State == WriteUnsaved {
+		card.accepted, card.Write = w, Write{State: WriteQueued}
+		if w.Identity == cti.IdentityUnclear {
 			card.Write = Write{State: WriteReview, Kind: cti.Conflict}
 		}
 	}
 	return nil
 }
 
-// writes tells what a finished call brings to the CRM. Who did not answer because a colleague did writes nothing.
+// writes tells what a finished call brings to the CRM: no drafts. Who did not answer because a colleague did writes nothing.
 func (f *Flow) writes(card *Card) []cti.WriteBack {
 	if card.Call.Ending() == cti.EndAnsweredElsewhere {
 		return nil
 	}
-	record := cti.NewRecord(f.cfg.Tenant, card.Call, card.WrapUp)
+	record := cti.NewRecord(f.cfg.Tenant, card.Call, card.saved)
 	w := cti.WriteBack{Op: cti.LogCall, Key: record.Key, Leg: card.Call.Leg, CustomerID: card.Picked, Record: record}
 	w.Identity = identity(card)
+	if settled := card.accepted.CustomerID; w.Identity == cti.IdentityPending && settled != "" {
+		w.CustomerID, w.Identity = settled, cti.IdentityKnown // nobody can be asked now, and it was decided before
+	}
 	return []cti.WriteBack{w}
 }
 
@@ -70,10 +86,16 @@ func identity(card *Card) cti.Identity {
 	return cti.IdentityKnown // nobody to be found: the record names only the number
 }
 
-// identified is the case of a look-up that answered after the call was over: what was not sent yet learns whom it is for.
+// identified is the case of a look-up that answered after the call was over: what was not sent yet learns whom it is for, and what
+// went to another customer is corrected.
 func (f *Flow) identified(card *Card) {
-	if card.Write.State == WriteQueued || card.Write.State == WriteRetrying {
+	switch card.Write.State {
+	case WriteQueued, WriteRetrying, WriteReview:
 		f.write(card)
+	case WriteSending, WriteDelivered:
+		if was := card.accepted.CustomerID; was != "" && card.Picked != "" && was != card.Picked {
+			f.write(card)
+		}
 	}
 }
 
@@ -82,11 +104,14 @@ func (f *Flow) wrapUp(card *Card, w cti.WrapUp, draft bool, now time.Time) error
 	if err := f.checkWrapUp(&w); err != nil {
 		return err
 	}
-	w.SavedAt = now.UTC().Truncate(time.Millisecond)
-	if draft {
-		w.SavedAt = card.WrapUp.SavedAt
+	before := *card
+	w.SavedAt = card.saved.SavedAt
+	if !draft {
+		if w != card.saved || w.SavedAt.IsZero() { // else it is saved already, and the CRM need not hear of it again
+			w.SavedAt = now.UTC().Truncate(time.Millisecond)
+		}
+		card.saved = w
 	}
-	before, call := card.WrapUp, card.Call
 	card.WrapUp = w
 	var err error
 	switch {
@@ -100,7 +125,7 @@ func (f *Flow) wrapUp(card *Card, w cti.WrapUp, draft bool, now time.Time) error
 		err = f.accept(card, f.writes(card))
 	}
 	if err != nil {
-		card.WrapUp, card.Call, card.Notice = before, call, WrapUpNotSaved
+		card.WrapUp, card.saved, card.Call, card.Notice = before.WrapUp, before.saved, before.Call, WrapUpNotSaved
 		f.cfg.Log.Error("wrap-up not written down", "leg", card.Call.Leg, "err", err)
 		f.show(card)
 		return cti.Errorf(cti.Internal, "the wrap-up could not be written to the disk", err)
@@ -108,7 +133,7 @@ func (f *Flow) wrapUp(card *Card, w cti.WrapUp, draft bool, now time.Time) error
 	if card.Notice == WrapUpNotSaved {
 		card.Notice = ""
 	}
-	if !draft {
+	if !draft || card.Write != before.Write || card.Notice != before.Notice {
 		f.show(card)
 	}
 	return nil
@@ -141,8 +166,13 @@ func (f *Flow) Progress(p Progress) {
 }
 
 func (f *Flow) progressed(p Progress) {
-	if card := f.cards[p.Leg]; card != nil && card.Write != p.Write {
-		card.Write = p.Write
-		f.show(card)
+	card := f.cards[p.Leg]
+	if card == nil || card.Write == p.Write {
+		return
 	}
+	card.Write = p.Write
+	if card.toPick() && len(card.Matches) == 0 {
+		f.askAgain(card) // delivery found several people; nobody could be asked during the call
+	}
+	f.show(card)
 }

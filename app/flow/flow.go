@@ -50,7 +50,7 @@ type Queue interface {
 	Accept(call cti.Call, wrap cti.WrapUp, writes []cti.WriteBack) error
 }
 
-// Config holds what the flow works with; all fields are required but Outcomes.
+// Config holds what the flow works with; all fields are required but Outcomes and Unfinished.
 type Config struct {
 	Tenant   string
 	Phone    cti.Phone
@@ -59,6 +59,8 @@ type Config struct {
 	Queue    Queue
 	Log      *slog.Logger
 	Outcomes []string // the outcomes to choose from; empty: any text
+
+	Unfinished []Unfinished // calls of an earlier run whose records have not reached the CRM
 }
 
 // The times of the flow.
@@ -83,6 +85,7 @@ type Flow struct {
 	ledger *cti.Ledger
 	cards  map[string]*Card
 	dials  []chan struct{} // waiting for an outgoing call to appear
+	asks   int             // commands so far
 
 	events  chan cti.Event
 	asked   chan ask
@@ -113,6 +116,9 @@ func (f *Flow) Run(ctx context.Context) error {
 	defer f.started.Wait()
 	defer close(f.stopped)
 	defer cancel()
+	for _, u := range f.cfg.Unfinished {
+		f.restore(u)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -145,6 +151,7 @@ func (f *Flow) event(e cti.Event) {
 		f.cfg.Screen.Phone(true, e.At)
 	case cti.SourceDown:
 		f.cfg.Screen.Phone(false, e.At)
+	default: // says nothing about the phone itself
 	}
 	for _, change := range f.ledger.Apply(e) {
 		f.follow(change)
@@ -154,22 +161,25 @@ func (f *Flow) event(e cti.Event) {
 // follow brings card, look-up and write-back in line with a changed call. The order matters: durable, visible, then curious.
 func (f *Flow) follow(change cti.Change) {
 	call := change.After
-	card := f.card(call)
+	card := f.card(change.Before, call)
 	if card == nil {
-		return // nothing rings yet
+		return
 	}
-	if card.awaited != "" && call.State != change.Before.State {
-		card.awaited = ""
+	if call.State != change.Before.State {
+		card.moved()
 	}
+	lookup := f.needsLookup(card)
 	if change.Ended() {
 		f.write(card)
 	}
-	lookup := f.needsLookup(card)
 	f.show(card)
 	if lookup {
 		f.lookUp(card)
 	}
-	if call.Direction == cti.Out && change.Before.Leg == "" {
+	if change.Ended() {
+		f.tidy(call.ClearedAt)
+	}
+	if call.Direction == cti.Out && change.Before.Direction != cti.Out {
 		f.dialled()
 	}
 }
@@ -187,12 +197,15 @@ func (f *Flow) ask(ctx context.Context, do func() error) error {
 	}
 }
 
-// start runs work beside the loop; what it gives back runs in the loop. The work must end with its context.
+// start runs work beside the loop; what it gives back, unless it is nil, runs in the loop. The work must end with its context.
 func (f *Flow) start(work func(ctx context.Context) func()) {
 	f.started.Add(1)
 	go func() {
 		defer f.started.Done()
 		then := work(f.ctx)
+		if then == nil {
+			return
+		}
 		select {
 		case f.posted <- then:
 		case <-f.stopped:
@@ -207,8 +220,9 @@ func (f *Flow) after(d time.Duration, do func()) {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
+			return do
 		case <-ctx.Done():
+			return nil
 		}
-		return do
 	})
 }

@@ -2,6 +2,8 @@ package flow
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"ringside.dev/ringside/app/cti"
 )
@@ -16,11 +18,11 @@ func (f *Flow) needsLookup(card *Card) bool {
 	card.asked = n.Best()
 	switch {
 	case n.Withheld || n.Best() == "":
-		f.found(card, Withheld, nil)
+		f.found(card, Withheld, nil, "")
 	case f.cfg.Finder.Own(n):
-		f.found(card, OwnLine, nil)
+		f.found(card, OwnLine, nil, "")
 	case card.Call.State == cti.StateClosed:
-		f.found(card, Failed, nil) // it began and ended in one event: the outbox asks
+		f.found(card, Failed, nil, "") // it began and ended in one event: the outbox asks
 	default:
 		card.Search, card.Matches, card.Picked, card.Details = Looking, nil, "", Details{}
 		if cached := f.cfg.Finder.Cached(n); len(cached) > 0 {
@@ -37,12 +39,22 @@ func (f *Flow) lookUp(card *Card) {
 	f.start(func(ctx context.Context) func() {
 		ctx, cancel := context.WithTimeout(ctx, lookupLimit)
 		defer cancel()
-		matches, err := f.cfg.Finder.Find(ctx, n)
+		matches, err := f.find(ctx, n)
 		return func() { f.answered(leg, n, matches, err) }
 	})
 	if card.Picked != "" {
 		f.fetchDetails(card)
 	}
+}
+
+// find asks; a panic in a connector is a failed look-up, not the end of the agent.
+func (f *Flow) find(ctx context.Context, n cti.Number) (matches []cti.Match, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = cti.Errorf(cti.Internal, "the look-up failed", fmt.Errorf("panic: %v", p))
+		}
+	}()
+	return f.cfg.Finder.Find(ctx, n)
 }
 
 // answered books what the look-up brought, if the card still asks for that number.
@@ -74,25 +86,27 @@ func (f *Flow) answered(leg string, n cti.Number, matches []cti.Match, err error
 // matched puts the candidates on the card. One good match is picked; of several, or of a mere "perhaps", the agent decides.
 func (f *Flow) matched(card *Card, matches []cti.Match) {
 	card.SearchKind = ""
-	switch {
+	switch settled := card.accepted.CustomerID; {
 	case len(matches) == 0:
-		f.found(card, Nobody, nil)
+		f.found(card, Nobody, nil, "")
+	case among(matches, settled): // whose record it is was decided before
+		f.found(card, Found, matches, settled)
 	case len(matches) == 1 && matches[0].Grade != cti.Perhaps:
-		f.found(card, Found, matches)
+		f.found(card, Found, matches, matches[0].Customer.ID)
 	default:
-		f.found(card, Several, matches)
+		f.found(card, Several, matches, "")
 	}
 }
 
-func (f *Flow) found(card *Card, s Search, matches []cti.Match) {
-	before := card.Picked
-	card.Search, card.Matches, card.Picked = s, matches, ""
-	if s == Found {
-		card.Picked = matches[0].Customer.ID
-	}
-	if card.Picked != before {
+func among(matches []cti.Match, customerID string) bool {
+	return customerID != "" && slices.ContainsFunc(matches, func(m cti.Match) bool { return m.Customer.ID == customerID })
+}
+
+func (f *Flow) found(card *Card, s Search, matches []cti.Match, picked string) {
+	if card.Picked != picked {
 		card.Details = Details{}
 	}
+	card.Search, card.Matches, card.Picked = s, matches, picked
 }
 
 // fetchDetails brings history and tickets of the picked customer. They are extras: a failure leaves them empty and is logged.
@@ -118,18 +132,15 @@ func (f *Flow) fetchDetails(card *Card) {
 
 // pick takes the agent's word for who it is.
 func (f *Flow) pick(card *Card, customerID string) error {
-	for _, m := range card.Matches {
-		if m.Customer.ID != customerID {
-			continue
-		}
-		card.Picked, card.chosen, card.Details = customerID, true, Details{}
-		card.Search = Found
-		if card.Call.State == cti.StateClosed {
-			f.write(card)
-		}
-		f.show(card)
-		f.fetchDetails(card)
-		return nil
+	if !among(card.Matches, customerID) {
+		return cti.Errorf(cti.NotFound, "this customer is not among the matches of the call", nil)
 	}
-	return cti.Errorf(cti.NotFound, "this customer is not among the matches of the call", nil)
+	card.Picked, card.chosen, card.Details = customerID, true, Details{}
+	card.Search = Found
+	if card.Call.State == cti.StateClosed {
+		f.write(card)
+	}
+	f.show(card)
+	f.fetchDetails(card)
+	return nil
 }

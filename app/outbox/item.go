@@ -22,8 +22,8 @@ const (
 	// Review: in: a failure that does not pass, or nobody knows whose call it was. Out: a person retries, edits or picks.
 	// A crash leaves it. Its lane goes on: calls do not depend on each other.
 	Review State = "review"
-	// Done: in: the CRM confirmed it. Out: never. A crash between the CRM's answer and this leaves the item as it was, and it is
-	// sent again with the same key.
+	// Done: in: the CRM confirmed it, or an update with its key took its place before that (then there is no receipt). Out: never.
+	// A crash between the CRM's answer and this leaves the item as it was, and it is sent again with the same key.
 	Done State = "done"
 )
 
@@ -62,10 +62,16 @@ func (it Item) LastTry() Try {
 
 func (it Item) open() bool { return it.State == Queued || it.State == Retry }
 
+// replaced is an item whose update took its place.
+func (it Item) replaced() Item {
+	it.State, it.DoneAt = Done, time.Now().UTC()
+	return it
+}
+
 // failed books a failure: the policy decides the state, the due time and whether it counts.
 func (it Item) failed(v verdict, t Try) Item {
 	it.State = v.state
-	it.Due = t.At.Add(v.wait)
+	it.Due = t.At.Add(t.Took + v.wait) // from the answer on
 	if v.counts {
 		it.Attempts++
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -49,6 +48,8 @@ const (
 	parallel = 6
 	// sendLimit ends one attempt; the connector's own time-outs are shorter.
 	sendLimit = 30 * time.Second
+	// saveAgain is how often the disk is asked again to take down what is done.
+	saveAgain = 10 * time.Second
 )
 
 // Outbox is safe for concurrent use. Make it with New, then call Run once.
@@ -61,8 +62,9 @@ type Outbox struct {
 	wake chan struct{}
 
 	mu      sync.Mutex
-	items   map[uint64]Item // unfinished ones
+	items   map[uint64]Item // unfinished ones; where the disk lags behind, these are right
 	sending map[uint64]bool
+	unsaved []Item    // done, but the disk refused to take that down; in the order in which it must
 	paused  time.Time // nothing is sent before
 }
 
@@ -74,7 +76,15 @@ func New(store Store, sender Sender, progress func(Progress), log *slog.Logger) 
 	}
 	o := &Outbox{store: store, sender: sender, log: log, progress: progress,
 		wake: make(chan struct{}, 1), items: map[uint64]Item{}, sending: map[uint64]bool{}}
+	newest := map[string]uint64{}
 	for _, it := range unfinished {
+		newest[it.WriteBack.Key] = max(newest[it.WriteBack.Key], it.Seq)
+	}
+	for _, it := range unfinished {
+		if it.Seq < newest[it.WriteBack.Key] { // its update came while it was on its way, then we were stopped
+			o.unsaved = append(o.unsaved, it.replaced())
+			continue
+		}
 		// A clock that jumped must not park an item for ever.
 		if latest := time.Now().Add(lastWindow); it.Due.After(latest) {
 			it.Due = latest
@@ -89,6 +99,7 @@ func New(store Store, sender Sender, progress func(Progress), log *slog.Logger) 
 func (o *Outbox) Accept(call cti.Call, wrap cti.WrapUp, writes []cti.WriteBack) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.flush() // before anything newer
 	var items []Item
 	for _, w := range writes {
 		it, news, err := o.prepare(w)
@@ -113,11 +124,12 @@ func (o *Outbox) Accept(call cti.Call, wrap cti.WrapUp, writes []cti.WriteBack) 
 // prepare decides what a write-back becomes; the second result is false when the newest item with its key says the same already.
 func (o *Outbox) prepare(w cti.WriteBack) (Item, bool, error) {
 	now := time.Now().UTC()
-	latest, err := o.store.Latest(w.Key)
+	latest, err := o.latest(w.Key)
 	if err != nil {
 		return Item{}, false, fmt.Errorf("look for an earlier write-back: %w", err)
 	}
-	if latest.Seq != 0 && latest.WriteBack == w {
+	_, known := o.items[latest.Seq] // a store may have kept what it refused
+	if latest.Seq != 0 && latest.WriteBack == w && (known || latest.State == Done) {
 		return Item{}, false, nil
 	}
 	it := Item{Lane: laneOf(w), CreatedAt: now}
@@ -132,6 +144,20 @@ func (o *Outbox) prepare(w cti.WriteBack) (Item, bool, error) {
 		it.State = Review
 	}
 	return it, true, nil
+}
+
+// latest is the store's newest item with a key, as it stands now.
+func (o *Outbox) latest(key string) (Item, error) {
+	stored, err := o.store.Latest(key)
+	if it, ok := o.items[stored.Seq]; ok {
+		return it, err
+	}
+	for _, it := range o.unsaved {
+		if it.Seq == stored.Seq {
+			return it, err
+		}
+	}
+	return stored, err
 }
 
 // laneOf: what concerns one customer stays in order.
@@ -195,174 +221,5 @@ func (o *Outbox) nudge() {
 	select {
 	case o.wake <- struct{}{}:
 	default: // one is waiting already
-	}
-}
-
-// result is how one attempt ended.
-type result struct {
-	item    Item
-	receipt cti.Receipt
-	err     error
-	at      time.Time
-	took    time.Duration
-}
-
-// Run sends until ctx ends; it returns after every attempt has ended. What was not finished stays in the store.
-func (o *Outbox) Run(ctx context.Context) error {
-	results := make(chan result)
-	running := 0
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for ctx.Err() == nil {
-		for _, it := range o.take(parallel - running) {
-			o.progress(Progress{Item: it, Sending: true})
-			running++
-			go func() { results <- o.attempt(ctx, it) }()
-		}
-		timer.Reset(o.untilNext())
-		select {
-		case <-ctx.Done():
-		case <-o.wake:
-		case <-timer.C:
-		case r := <-results:
-			running--
-			o.settle(ctx, r)
-		}
-	}
-	for ; running > 0; running-- {
-		o.settle(ctx, <-results)
-	}
-	return nil
-}
-
-// take marks up to n items as sending: due, first in their lane, nothing of the lane on its way.
-func (o *Outbox) take(n int) []Item {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	now := time.Now()
-	if now.Before(o.paused) {
-		return nil
-	}
-	var taken []Item
-	for _, it := range o.heads() {
-		if len(taken) == n {
-			break
-		}
-		if !o.sending[it.Seq] && !it.Due.After(now) {
-			o.sending[it.Seq] = true
-			taken = append(taken, it)
-		}
-	}
-	return taken
-}
-
-// heads gives the first open item of each lane, by Seq; items for review do not block their lane.
-func (o *Outbox) heads() []Item {
-	first := map[string]Item{}
-	for _, it := range o.items {
-		head, ok := first[it.Lane]
-		if it.open() && (!ok || it.Seq < head.Seq) {
-			first[it.Lane] = it
-		}
-	}
-	heads := make([]Item, 0, len(first))
-	for _, it := range first {
-		heads = append(heads, it)
-	}
-	slices.SortFunc(heads, bySeq)
-	return heads
-}
-
-// untilNext tells how long nothing is due; at most a minute, so that a clock set back is noticed.
-func (o *Outbox) untilNext() time.Duration {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	wait := time.Minute
-	for _, it := range o.heads() {
-		if !o.sending[it.Seq] {
-			wait = min(wait, max(0, time.Until(it.Due), time.Until(o.paused)))
-		}
-	}
-	return wait
-}
-
-// attempt sends one item; a panic in a connector is a failed attempt, not the end of the agent.
-func (o *Outbox) attempt(ctx context.Context, it Item) (r result) {
-	r = result{item: it, at: time.Now().UTC()}
-	ctx, cancel := context.WithTimeout(ctx, sendLimit)
-	defer cancel()
-	defer func() {
-		r.took = time.Since(r.at)
-		if p := recover(); p != nil {
-			r.err = cti.Errorf(cti.Internal, "the connector failed", fmt.Errorf("panic: %v", p))
-		}
-	}()
-	r.receipt, r.err = o.sender.Send(ctx, it.WriteBack)
-	return r
-}
-
-// settle books how an attempt ended.
-func (o *Outbox) settle(ctx context.Context, r result) {
-	if r.err != nil && ctx.Err() != nil {
-		o.release(r.item.Seq) // we were stopped: that is not the item's fault
-		return
-	}
-	it, ok := o.book(r)
-	if !ok {
-		return
-	}
-	o.progress(Progress{Item: it})
-}
-
-func (o *Outbox) release(seq uint64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.sending, seq)
-}
-
-func (o *Outbox) book(r result) (Item, bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.sending, r.item.Seq)
-	it, ok := o.items[r.item.Seq]
-	if !ok {
-		return Item{}, false
-	}
-	if r.err == nil {
-		it.State, it.Receipt, it.DoneAt = Done, r.receipt, time.Now().UTC()
-		o.cameBack()
-	} else {
-		it = o.fail(it, r)
-	}
-	if err := o.store.Save(it); err != nil {
-		// The disk refused: after a restart the item is sent again with its key, which changes nothing in the CRM.
-		o.log.Error("outbox item not saved", "seq", it.Seq, "state", it.State, "err", err)
-	}
-	if it.State == Done {
-		delete(o.items, it.Seq)
-	} else {
-		o.items[it.Seq] = it
-	}
-	return it, true
-}
-
-func (o *Outbox) fail(it Item, r result) Item {
-	kind := cti.KindOf(r.err)
-	v := judge(kind, cti.RetryAfter(r.err), it.Attempts, rand.Float64()) //nolint:gosec // jitter, not a secret
-	o.log.Warn("write-back failed", "seq", it.Seq, "op", it.WriteBack.Op, "kind", kind, "state", v.state, "wait", v.wait, "err", r.err)
-	if v.pause {
-		o.paused = r.at.Add(v.wait)
-	}
-	return it.failed(v, Try{At: r.at, Took: r.took, Kind: kind, Message: cti.MessageOf(r.err)})
-}
-
-// cameBack: one success shows that the CRM is there again, so whatever only waited for that is due now.
-func (o *Outbox) cameBack() {
-	now := time.Now().UTC()
-	for seq, it := range o.items {
-		if kind := it.LastTry().Kind; it.State == Retry && !o.sending[seq] && (kind == cti.Offline || kind == cti.Uncertain) && it.Due.After(now) {
-			it.Due = now
-			o.items[seq] = it
-		}
 	}
 }

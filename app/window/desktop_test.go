@@ -21,8 +21,9 @@ import (
 // desktop is a real display with a window manager, the built program on it, and its agent's local API.
 type desktop struct {
 	*client.Client
-	t   *testing.T
-	dir string
+	t     *testing.T
+	dir   string
+	start func() *exec.Cmd // the program, once more
 }
 
 // openDesktop starts the program against a sandbox. Without what it needs the test is skipped, or fails where it was required.
@@ -55,8 +56,12 @@ func openDesktop(t *testing.T, language string) *desktop {
 		t.Fatal(err)
 	}
 	socket := filepath.Join(d.dir, "a.sock")
-	cmd := exec.Command(program, "-profile", profile, "-state", filepath.Join(d.dir, "state"), "-socket", socket)
-	cmd.Env = append(os.Environ(), "RINGSIDE_KEYCHAIN=env", "RINGSIDE_SECRET_CRM="+sandbox.DefaultToken)
+	d.start = func() *exec.Cmd {
+		cmd := exec.Command(program, "-profile", profile, "-state", filepath.Join(d.dir, "state"), "-socket", socket)
+		cmd.Env = append(os.Environ(), "RINGSIDE_KEYCHAIN=env", "RINGSIDE_SECRET_CRM="+sandbox.DefaultToken)
+		return cmd
+	}
+	cmd := d.start()
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
@@ -167,6 +172,10 @@ func (d *desktop) abandon(id string) {
 	if err := d.Feed(d.t.Context(), event); err != nil {
 		d.t.Fatal(err)
 	}
+	d.until("call "+id+" is over", func() bool {
+		s, err := d.Status(d.t.Context())
+		return err == nil && s.LiveCalls == 0
+	})
 	d.do("wmctrl", "-c", "Ringside")
 	d.until("the window is hidden", func() bool { return d.visible() == "" })
 }

@@ -40,7 +40,7 @@ func (p *Page) result(what string, err error) Result {
 func (p *Page) Snapshot() wire.Snapshot {
 	p.alive.Do(func() {
 		if !warmUp() {
-			p.agent.WindowReady()
+			p.agent.WindowReady(showQuietly)
 		}
 	})
 	return p.agent.Board().Snapshot()
@@ -92,7 +92,7 @@ func (p *Page) Painted(seq uint64, leg string) {
 	p.agent.Painted(seq, leg)
 	p.warm.Do(func() {
 		endWarmUp()
-		p.agent.WindowReady()
+		p.agent.WindowReady(showQuietly)
 	})
 }
 

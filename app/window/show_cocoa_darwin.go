@@ -30,7 +30,7 @@ static void show_quietly(void) {
 import "C"
 
 // beforeShow: nothing is needed; Wails creates the window hidden.
-func beforeShow() {}
+func beforeShow() error { return nil }
 
 // warmUp: nothing is done; what a first paint costs here has not been measured yet.
 func warmUp() bool { return false }

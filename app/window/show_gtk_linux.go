@@ -20,10 +20,11 @@ static gboolean on_realize(GSignalInvocationHint *hint, guint n, const GValue *v
 	return FALSE; // seen: the hook goes
 }
 
-static void before_show(void) {
-	if (!gtk_init_check(NULL, NULL)) return; // Wails says so itself
+static gboolean before_show(void) {
+	if (!gtk_init_check(NULL, NULL)) return FALSE;
 	g_type_ensure(GTK_TYPE_WINDOW);
 	g_signal_add_emission_hook(g_signal_lookup("realize", GTK_TYPE_WIDGET), 0, on_realize, NULL, NULL);
+	return TRUE;
 }
 
 // The work area of the screen that the pointer is on.
@@ -110,8 +111,15 @@ static void show_later(void) { g_idle_add(show_quietly, NULL); }
 */
 import "C"
 
+import "ringside.dev/ringside/app/cti"
+
 // beforeShow prepares what must be set before Wails makes the window. Call it on the main thread, before wails.Run.
-func beforeShow() { C.before_show() }
+func beforeShow() error {
+	if C.before_show() == 0 {
+		return cti.Errorf(cti.Invalid, "there is no display: start Ringside in a desktop session, or run the agent without a window: ringctl run", nil)
+	}
+	return nil
+}
 
 // warmUp readies the page for its first call; call it when the page is alive. True means that it will paint now: end the warm-up then.
 func warmUp() bool {

@@ -4,7 +4,7 @@ package window
 
 // Built without the tags of the window: the package compiles everywhere, and Run fails with Wails' own words.
 
-func beforeShow() {}
+func beforeShow() error { return nil }
 
 func warmUp() bool { return false }
 

@@ -45,7 +45,7 @@ type monitorInfo struct {
 const margin = 12
 
 // beforeShow: nothing is needed; Wails creates the window hidden.
-func beforeShow() {}
+func beforeShow() error { return nil }
 
 // warmUp: nothing is done; what a first paint costs here has not been measured yet.
 func warmUp() bool { return false }

@@ -30,11 +30,13 @@ const title = "Ringside"
 
 // Run shows the agent in its window until ctx ends or the window is told to quit. It owns the main thread.
 func Run(ctx context.Context, agent *app.App, assets fs.FS, log *slog.Logger) error {
+	if err := beforeShow(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	page := &Page{agent: agent, log: log}
 	var running sync.WaitGroup
 	var failed error
-	beforeShow()
 	err := wails.Run(&options.App{
 		Title: title, Width: width, Height: height, MinWidth: minWidth, MinHeight: minHeight,
 		StartHidden: true, HideWindowOnClose: true, AlwaysOnTop: true,

@@ -125,3 +125,12 @@ func TestAKeyAnswersOnceTheAgentHasTurnedToThePop(t *testing.T) {
 		return err == nil && len(s.Cards) == 1 && s.Cards[0].Leg == leg && s.Cards[0].State == cti.Connected
 	})
 }
+
+// A hidden window is reached by starting the program again: the one that runs shows its window, the new one ends.
+func TestStartingTwiceShowsTheOneThatRuns(t *testing.T) {
+	d := openDesktop(t, "en")
+	if out, err := d.start().CombinedOutput(); err != nil {
+		t.Fatalf("the second start failed: %v\n%s", err, out)
+	}
+	d.until("the window is on the screen", func() bool { return d.visible() != "" })
+}

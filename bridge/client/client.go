@@ -113,6 +113,9 @@ func (c *Client) WrapUp(ctx context.Context, leg string, w wire.WrapUpRequest) e
 	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/wrapup", w)
 }
 
+// Show brings the agent's window to the screen; kind notfound when it runs without one.
+func (c *Client) Show(ctx context.Context) error { return c.post(ctx, "/v1/window/show", struct{}{}) }
+
 // Watch calls first with the snapshot and then each with every delta, until ctx ends (nil), each gives an error (that error), or the
 // agent goes away or the reader fell behind (kind offline: begin anew).
 func (c *Client) Watch(ctx context.Context, first func(wire.Snapshot) error, each func(wire.Delta) error) error {

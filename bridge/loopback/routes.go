@@ -29,6 +29,7 @@ type Agent struct {
 	Timing  func(leg string) (wire.Timing, error)
 	Outbox  func() ([]wire.OutboxItem, error)
 	Retry   func(seq uint64) error
+	Show    func() error // brings the window to the screen
 }
 
 // permission is the right a route asks for. Until roles come, everybody who passes the gate has all of them.
@@ -64,6 +65,7 @@ var routes = []route{
 	})},
 	{"POST /v1/dial", act, body(func(a Agent, r *http.Request, b wire.DialRequest) error { return a.Dial(r.Context(), b.Number) })},
 	{"POST /v1/events", operate, body(func(a Agent, r *http.Request, e cti.Event) error { return a.Feed(r.Context(), e) })},
+	{"POST /v1/window/show", act, func(a Agent, _ *http.Request) (any, error) { return struct{}{}, a.Show() }},
 	{"GET /v1/outbox", operate, func(a Agent, _ *http.Request) (any, error) { return a.Outbox() }},
 	{"POST /v1/outbox/{seq}/retry", operate, retry},
 }

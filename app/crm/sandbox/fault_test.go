@@ -3,12 +3,12 @@ package sandbox
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -50,7 +50,7 @@ func TestRefusedThenRestoredOnTheSamePort(t *testing.T) {
 	url := s.URL()
 	for range 3 {
 		steer(t, s, Fault{Refuse: true})
-		if _, err := c.try("GET", "/api/whoami", ""); !errors.Is(err, syscall.ECONNREFUSED) {
+		if _, err := c.try("GET", "/api/whoami", ""); !refused(err) {
 			t.Fatalf("want a refused connection, got %v", err)
 		}
 		steer(t, s, Fault{})
@@ -61,8 +61,28 @@ func TestRefusedThenRestoredOnTheSamePort(t *testing.T) {
 	}
 }
 
+// refused: every system has its own number for it.
+func refused(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// logged tells when a log line came that holds a text.
+type logged struct {
+	text string
+	came chan struct{}
+}
+
+func (l logged) Write(line []byte) (int, error) {
+	if strings.Contains(string(line), l.text) {
+		l.came <- struct{}{}
+	}
+	return len(line), nil
+}
+
 func TestRefusingEndsARequestThatIsBeingDelayed(t *testing.T) {
-	s := begin(t, Options{})
+	shown := logged{"fault shown", make(chan struct{}, 1)}
+	s := begin(t, Options{Log: slog.New(slog.NewTextHandler(shown, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	c := dial(t, s)
 	steer(t, s, Fault{Latency: time.Minute, Count: 1})
 	failed := make(chan error, 1)
@@ -70,9 +90,7 @@ func TestRefusingEndsARequestThatIsBeingDelayed(t *testing.T) {
 		_, err := c.try("PUT", "/api/calls/by-key/slow", callBody)
 		failed <- err
 	}()
-	for s.Stats().Faulted == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-shown.came
 	steer(t, s, Fault{Refuse: true})
 	if err := <-failed; err == nil || len(withKey(s, "slow")) != 0 {
 		t.Fatalf("error %v, records %d", err, len(withKey(s, "slow")))
@@ -163,7 +181,7 @@ func TestCloseCutsOpenConnectionsAndReturns(t *testing.T) {
 	if err := errors.Join(s.Close(), s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.try("GET", "/api/whoami", ""); !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, io.EOF) {
+	if _, err := c.try("GET", "/api/whoami", ""); !refused(err) && !errors.Is(err, io.EOF) {
 		t.Fatalf("after close: %v", err)
 	}
 }
@@ -175,17 +193,22 @@ func TestRefusingCutsAClientInTheMiddleOfItsRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	head := "PUT /api/calls/by-key/half HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sandbox-token\r\nContent-Length: 99\r\n\r\n{"
+	head := "PUT /api/calls/by-key/half HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sandbox-token\r\n" +
+		"Content-Length: 99\r\nExpect: 100-continue\r\n\r\n"
 	if _, err := io.WriteString(conn, head); err != nil {
 		t.Fatal(err)
 	}
-	for s.Stats().Requests == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	steer(t, s, Fault{Refuse: true}) // would wait for ever if it let the client finish
 	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
+	ready := make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n")) // said by a server that begins to read the body
+	if _, err := io.ReadFull(conn, ready); err != nil || !strings.Contains(string(ready), "100 Continue") {
+		t.Fatalf("the server said %q, %v", ready, err)
+	}
+	if _, err := io.WriteString(conn, "{"); err != nil {
+		t.Fatal(err)
+	}
+	steer(t, s, Fault{Refuse: true}) // would wait for ever if it let the client finish
 	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("the connection is still open: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -93,6 +94,33 @@ func (s *Server) listPage(w http.ResponseWriter, r *http.Request) {
 	p.Total = len(p.Found)
 	p.Found = first(p.Found, 100)
 	s.render(w, http.StatusOK, "list.html", p)
+}
+
+// ownerPage leads from a ticket or a call to its customer's page, where it is listed; without a customer, to the list.
+func (s *Server) ownerPage(owner func(b *book, id string) (*string, bool)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var contact *string
+		var found bool
+		s.store.read(func(b *book) { contact, found = owner(b, r.PathValue("id")) })
+		switch {
+		case !found:
+			s.render(w, http.StatusNotFound, "missing.html", s.newPage(r))
+		case contact == nil:
+			http.Redirect(w, r, "/", http.StatusSeeOther)
+		default:
+			http.Redirect(w, r, "/contacts/"+url.PathEscape(*contact), http.StatusSeeOther)
+		}
+	}
+}
+
+func ticketOwner(b *book, id string) (*string, bool) {
+	t, found := b.tickets.get(id)
+	return t.ContactID, found
+}
+
+func callOwner(b *book, id string) (*string, bool) {
+	c, found := b.calls.get(id)
+	return c.ContactID, found
 }
 
 func (s *Server) cardPage(w http.ResponseWriter, r *http.Request) {

@@ -52,6 +52,8 @@ func (s *Server) mainHandler() http.Handler {
 	mux.Handle("/api/", s.api(func(r *http.Request) (answer, error) { return answer{}, noRoute(mux, r) }))
 	mux.Handle("GET /{$}", onlyLoopback(http.HandlerFunc(s.listPage)))
 	mux.Handle("GET /contacts/{id}", onlyLoopback(http.HandlerFunc(s.cardPage)))
+	mux.Handle("GET /tickets/{id}", onlyLoopback(s.ownerPage(ticketOwner)))
+	mux.Handle("GET /calls/{id}", onlyLoopback(s.ownerPage(callOwner)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { writeProblem(w, noRoute(mux, r)) })
 	return s.faulty(s.timed(mux))
 }
@@ -101,6 +103,7 @@ func (s *Server) faulty(next http.Handler) http.Handler {
 		f, hit := s.faults.claim(r.URL.Path)
 		if hit {
 			s.stats.faulted.Add(1)
+			s.log.Debug("fault shown", "request_id", w.Header().Get(requestIDHeader))
 		}
 		if !wait(r, f.Latency) {
 			panic(http.ErrAbortHandler) // the client or the listener has gone: nothing was applied

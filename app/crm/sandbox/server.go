@@ -15,10 +15,10 @@ import (
 	"sync"
 )
 
-const (
-	defaultAddr  = "127.0.0.1:0"
-	DefaultToken = "sandbox-token"
-)
+const defaultAddr = "127.0.0.1:0"
+
+// DefaultToken is the demo agent's bearer token. It is public: only for a sandbox that this machine alone reaches.
+const DefaultToken = "sandbox-token"
 
 // Options configure Start. The zero value works: a free loopback port, the default seed, nothing on disk.
 type Options struct {

@@ -81,6 +81,7 @@ export const en = {
   "write.retrying": "Retrying at {time}",
   "write.delivered": "In the CRM",
   "write.review": "Needs a person",
+  "write.topick": "The record waits until you choose the customer",
   "write.unsaved": "Not on disk yet",
   "write.open": "Show record",
 

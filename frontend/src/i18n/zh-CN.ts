@@ -82,6 +82,7 @@ export const zhCN: Words = {
   "write.retrying": "将于 {time} 重试",
   "write.delivered": "已写入 CRM",
   "write.review": "需要人工处理",
+  "write.topick": "选择客户后，记录才会写入 CRM",
   "write.unsaved": "尚未存盘",
   "write.open": "查看记录",
 

@@ -9,6 +9,9 @@ export function Messages(props: { card: Card }) {
   const t = desk.say;
   const leg = () => props.card.leg;
   const stuck = () => ["retrying", "review", "unsaved"].includes(props.card.write.state);
+  // Several people have the number: nothing went wrong, the record only waits to hear whose it is.
+  const toPick = () =>
+    props.card.write.state === "review" && props.card.write.kind === "conflict" && !props.card.picked;
   return (
     <div class="messages" aria-live="polite">
       <Show when={props.card.notice}>
@@ -28,8 +31,8 @@ export function Messages(props: { card: Card }) {
         {(kind) => (
           <Message
             tone={props.card.write.state === "retrying" ? "is-wait" : "is-bad"}
-            words={`${t().t("link.crm")}: ${t().coded("kind", kind())}`}
-            detail={props.card.write.message}
+            words={toPick() ? t().t("write.topick") : `${t().t("link.crm")}: ${t().coded("kind", kind())}`}
+            detail={toPick() ? "" : props.card.write.message}
           />
         )}
       </Show>

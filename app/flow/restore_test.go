@@ -1,0 +1,99 @@
+package flow_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/flow"
+)
+
+// unfinished is a call of an earlier run, as the outbox has it.
+func unfinished(identity cti.Identity, customer string, write flow.Write) flow.Unfinished {
+	call := cti.Call{Leg: "a", Case: "a", State: cti.StateClosed, Direction: cti.In, Cause: &cti.Cause{Code: cti.CauseNormal},
+		ClearedAt: time.Now().UTC().Add(-10 * time.Minute)}
+	call.Remote.Number = number(customersNumber)
+	saved := cti.WrapUp{Note: "saved", SavedAt: call.ClearedAt}
+	record := cti.NewRecord("site", call, saved)
+	return flow.Unfinished{Call: call, WrapUp: cti.WrapUp{Note: "a draft after it", SavedAt: call.ClearedAt}, Write: write,
+		WriteBack: cti.WriteBack{Op: cti.LogCall, Key: record.Key, Leg: "a", Identity: identity, CustomerID: customer, Record: record}}
+}
+
+var toPick = flow.Write{State: flow.WriteReview, Kind: cti.Conflict}
+
+func TestAnUnfinishedCallOfAnEarlierRunCanBePicked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t).knows(match(cti.Sure, "c1", "c2"))
+		r.earlier = []flow.Unfinished{unfinished(cti.IdentityUnclear, "", toPick)}
+		r.start()
+		synctest.Wait()
+		c := r.card()
+		if c.Pop || c.Search != flow.Several || c.Write != toPick || c.WrapUp.Note != "a draft after it" {
+			t.Fatalf("card %+v, want it back with its candidates and its draft, without a pop", c)
+		}
+		for _, w := range r.writes() { // the queue drops what it has already
+			if w != r.earlier[0].WriteBack {
+				t.Errorf("before the pick %+v was written", w)
+			}
+		}
+		must(t, r.flow.Pick(t.Context(), "a", "c2"))
+		w := r.writes()
+		if last := w[len(w)-1]; last.CustomerID != "c2" || last.Record.WrapUp.Note != "saved" {
+			t.Errorf("written %+v, want it for c2 with what was saved, not the draft", w)
+		}
+	})
+}
+
+func TestWhoseARestoredRecordIsStaysDecided(t *testing.T) {
+	for name, find := range map[string]*rig{"several": newRig(nil).knows(match(cti.Sure, "c1", "c2")), "nobody answers": {find: silentCRM}} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			r.find = find.find
+			r.earlier = []flow.Unfinished{unfinished(cti.IdentityKnown, "c2", flow.Write{State: flow.WriteRetrying})}
+			r.start()
+			pass(2 * time.Second)
+			must(t, r.save("", "later"))
+			w := r.writes()
+			if last := w[len(w)-1]; last.CustomerID != "c2" || last.Identity != cti.IdentityKnown || last.Record.WrapUp.Note != "later" {
+				t.Errorf("%s: written for %q, %s; want c2 as decided", name, last.CustomerID, last.Identity)
+			}
+		})
+	}
+}
+
+func TestACardThatWaitsForAPickStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t).knows(match(cti.Sure, "c1", "c2")).start()
+		r.tell(ring("a"), hangup("a"))
+		if err := r.flow.Dismiss(t.Context(), "a"); cti.KindOf(err) != cti.Conflict {
+			t.Errorf("dismiss gave %v", err)
+		}
+		pass(3 * time.Hour)
+		if len(r.dropped) != 0 {
+			t.Errorf("dropped %v", r.dropped)
+		}
+		must(t, r.flow.Pick(t.Context(), "a", "c1"))
+		must(t, r.flow.Dismiss(t.Context(), "a"))
+	})
+}
+
+// During the call nobody could be asked; the delivery asked and found several.
+func TestSeveralFoundByTheDeliveryCanBePicked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.find = silentCRM
+		r.start().tell(ring("a"), hangup("a"))
+		pass(2 * time.Second)
+		r.knows(match(cti.Sure, "c1", "c2"))
+		r.flow.Progress(flow.Progress{Leg: "a", Write: toPick})
+		synctest.Wait()
+		if c := r.card(); c.Search != flow.Several || len(c.Matches) != 2 {
+			t.Fatalf("card %+v, want the candidates", c)
+		}
+		must(t, r.flow.Pick(t.Context(), "a", "c2"))
+		if w := r.writes(); w[len(w)-1].CustomerID != "c2" {
+			t.Errorf("written %+v, want it for c2", w)
+		}
+	})
+}
