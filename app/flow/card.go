@@ -126,9 +126,11 @@ func (f *Flow) dismiss(card *Card) error {
 	return nil
 }
 
-// toPick tells whether the record waits for the agent to say whose it is.
+// toPick tells whether the record waits for the agent to say whose it is. Where nobody has the number there is nobody to pick: then
+// the conflict is the CRM's own.
 func (c *Card) toPick() bool {
-	return c.Write.State == WriteReview && c.Write.Kind == cti.Conflict && c.Picked == ""
+	candidates := c.Search == Several || c.Search == Looking || c.Search == Failed
+	return candidates && c.Write.State == WriteReview && c.Write.Kind == cti.Conflict && c.Picked == ""
 }
 
 func (f *Flow) putAway(card *Card) {

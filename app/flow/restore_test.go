@@ -97,3 +97,14 @@ func TestSeveralFoundByTheDeliveryCanBePicked(t *testing.T) {
 		}
 	})
 }
+
+// The CRM's own conflict on a record of nobody's: there is nobody to pick, and the card must not stay for ever.
+func TestAConflictWithNobodyToPickDoesNotHoldTheCard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t).start()
+		r.tell(ring("a"), hangup("a"))
+		r.flow.Progress(flow.Progress{Leg: "a", Write: toPick})
+		synctest.Wait()
+		must(t, r.flow.Dismiss(t.Context(), "a"))
+	})
+}
