@@ -144,9 +144,9 @@ func (w *witness) changed(changes []cti.Change, e cti.Event) {
 		w.one(c, e)
 	}
 	for leg, closed := range w.ended { // a tombstone is kept as long as it must be, then may be forgotten
-		if call, there := w.ledger.Call(leg); there && call.State != cti.StateClosed {
+		if call, live := w.ledger.Call(leg); live {
 			w.t.Fatalf("%s was cleared at %v and is %q after %s", leg, closed, call.State, e.Type)
-		} else if !there {
+		} else if !w.ledger.Cleared(leg) {
 			if w.now.Sub(closed) < 60*time.Second {
 				w.t.Fatalf("the tombstone of %s was forgotten %v after the end", leg, w.now.Sub(closed))
 			}

@@ -21,9 +21,18 @@ const (
 // Ledger finds the call an event belongs to and keeps the live ones. It is not safe for concurrent use: one goroutine owns it.
 type Ledger struct {
 	tenant string
-	calls  map[string]Call   // by leg
+	calls  map[string]Call   // live ones, by leg
+	graves map[string]grave  // cleared ones, by leg
 	refs   map[string]string // source reference → leg
 }
+
+// grave is what is left of a cleared call: enough to know its late events, and small, for there is one for each call of a day.
+type grave struct {
+	refs []reference
+	at   int64 // unix seconds
+}
+
+type reference struct{ name, value string }
 
 // Change is one call before and after an event; Before.Leg is empty for a new one.
 type Change struct{ Before, After Call }
@@ -35,7 +44,7 @@ func (c Change) Ended() bool {
 
 // NewLedger makes an empty ledger; tenant keeps the ids of two sites apart.
 func NewLedger(tenant string) *Ledger {
-	return &Ledger{tenant: tenant, calls: map[string]Call{}, refs: map[string]string{}}
+	return &Ledger{tenant: tenant, calls: map[string]Call{}, graves: map[string]grave{}, refs: map[string]string{}}
 }
 
 // Apply books one event and gives the calls it changed: none for a repetition or a late event, several for a snapshot.
@@ -54,6 +63,9 @@ func (l *Ledger) Apply(e Event) []Change {
 		}
 		leg = l.newLeg(e)
 	}
+	if _, cleared := l.graves[leg]; cleared {
+		return nil
+	}
 	before, known := l.calls[leg]
 	call := before
 	if !known {
@@ -63,14 +75,28 @@ func (l *Ledger) Apply(e Event) []Change {
 	if !changed {
 		return nil
 	}
-	l.calls[leg] = after
 	for name, value := range after.Refs {
 		key := refKey(e.Source, name, value)
-		if first, taken := l.refs[key]; !taken || l.calls[first].State == StateClosed { // else it names the call that had it first
+		if _, live := l.calls[l.refs[key]]; !live { // else it names the call that had it first
 			l.refs[key] = leg
 		}
 	}
+	l.keep(after)
 	return []Change{{Before: before, After: after}}
+}
+
+// keep files a call with the live ones, or buries it.
+func (l *Ledger) keep(c Call) {
+	if c.State != StateClosed {
+		l.calls[c.Leg] = c
+		return
+	}
+	delete(l.calls, c.Leg)
+	g := grave{refs: make([]reference, 0, len(c.Refs)), at: c.ClearedAt.Unix()}
+	for name, value := range c.Refs {
+		g.refs = append(g.refs, reference{name, value})
+	}
+	l.graves[c.Leg] = g
 }
 
 // reconcile is reducer rule 8: what the source lists is brought up to date, what it does not list any more is cleared, cause unknown.
@@ -100,43 +126,43 @@ func (l *Ledger) reconcile(e Event) []Change {
 func (l *Ledger) Sweep(now time.Time) []Change {
 	var changes []Change
 	for leg, c := range l.calls {
-		switch {
-		case c.State == StateClosed && now.Sub(c.ClearedAt) > TombstoneFor:
-			l.forget(leg)
-		case c.State != StateClosed && now.Sub(c.LastAt) > GhostAfter:
+		if now.Sub(c.LastAt) > GhostAfter {
 			changes = append(changes, l.end(leg, now, "no sign of it for 12 hours"))
+		}
+	}
+	for leg, g := range l.graves {
+		if now.Unix()-g.at > int64(TombstoneFor/time.Second) {
+			l.forget(leg)
 		}
 	}
 	return changes
 }
 
-// Call gives a call by its leg.
+// Call gives a live call by its leg.
 func (l *Ledger) Call(leg string) (Call, bool) {
 	c, ok := l.calls[leg]
 	return c, ok
 }
 
-// Live counts the calls that are not cleared.
-func (l *Ledger) Live() int {
-	n := 0
-	for _, c := range l.calls {
-		if c.State != StateClosed {
-			n++
-		}
-	}
-	return n
+// Cleared tells whether a call ended and is still remembered, so that its late events are known for what they are.
+func (l *Ledger) Cleared(leg string) bool {
+	_, ok := l.graves[leg]
+	return ok
 }
+
+// Live counts the calls that are not cleared.
+func (l *Ledger) Live() int { return len(l.calls) }
 
 func (l *Ledger) end(leg string, at time.Time, why string) Change {
 	before := l.calls[leg]
 	after, _ := before.Apply(Event{Type: Cleared, At: at, Source: before.Source,
 		Cause: &Cause{Code: CauseUnknown, By: ByUnknown, Raw: why}})
-	l.calls[leg] = after
+	l.keep(after)
 	return Change{Before: before, After: after}
 }
 
 func (l *Ledger) forget(leg string) {
-	delete(l.calls, leg)
+	delete(l.graves, leg)
 	for ref, of := range l.refs {
 		if of == leg {
 			delete(l.refs, ref)
@@ -145,22 +171,28 @@ func (l *Ledger) forget(leg string) {
 }
 
 func (l *Ledger) find(e Event) string {
-	if _, ok := l.calls[e.Call.Leg]; ok {
+	if l.knows(e.Call.Leg) {
 		return e.Call.Leg
 	}
 	for _, name := range strongestFirst(e.Call.Refs) {
-		leg, ok := l.refs[refKey(e.Source, name, e.Call.Refs[name])]
-		if c := l.calls[leg]; ok && (c.State != StateClosed || agree(c.Refs, e.Call.Refs)) {
+		leg := l.refs[refKey(e.Source, name, e.Call.Refs[name])]
+		if g, cleared := l.graves[leg]; l.knows(leg) && (!cleared || g.agrees(e.Call.Refs)) {
 			return leg
 		}
 	}
 	return ""
 }
 
-// agree keeps a cleared call from swallowing a new one that shares a reference with it, as the legs of one journey may.
-func agree(a, b map[string]string) bool {
-	for name, value := range a {
-		if other := b[name]; other != "" && other != value {
+func (l *Ledger) knows(leg string) bool {
+	_, live := l.calls[leg]
+	_, cleared := l.graves[leg]
+	return live || cleared
+}
+
+// agrees keeps a cleared call from swallowing a new one that shares a reference with it, as the legs of one journey may.
+func (g grave) agrees(refs map[string]string) bool {
+	for _, have := range g.refs {
+		if other := refs[have.name]; other != "" && other != have.value {
 			return false
 		}
 	}
@@ -170,7 +202,7 @@ func agree(a, b map[string]string) bool {
 func (l *Ledger) liveOf(s Source) []string {
 	var legs []string
 	for leg, c := range l.calls {
-		if c.State != StateClosed && c.Source.Adapter == s.Adapter && c.Source.Instance == s.Instance {
+		if c.Source.Adapter == s.Adapter && c.Source.Instance == s.Instance {
 			legs = append(legs, leg)
 		}
 	}

@@ -169,6 +169,9 @@ func (s *Source) track(e cti.Event) {
 			delete(s.live, c.After.Leg)
 		}
 	}
+	if len(s.live) == 0 { // who listens remembers the cleared calls, and for longer
+		s.ledger = cti.NewLedger("sim")
+	}
 }
 
 func (s *Source) event(t cti.EventType) cti.Event {
