@@ -5,21 +5,21 @@ go 1.26.0
 ignore ./frontend/node_modules
 
 require (
-	github.com/Microsoft/go-winio v0.6.4
-	github.com/expr-lang/expr v1.17.8
-	github.com/google/go-cmp v0.7.0
-	github.com/google/uuid v1.6.0
-	github.com/nyaruka/phonenumbers v1.8.1
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/spf13/cobra v1.10.2
-	github.com/wailsapp/wails/v2 v2.16.0
-	github.com/zalando/go-keyring v0.2.8
-	go.etcd.io/bbolt v1.5.0
-	go.uber.org/goleak v1.3.0
-	go.yaml.in/yaml/v4 v4.0.0
-	golang.org/x/sync v0.24.0
-	golang.org/x/sys v0.49.0
-	pgregory.net/rapid v1.3.0
+	github.com/Microsoft/go-winio v0.6.4 // the local API on Windows: named pipes
+	github.com/expr-lang/expr v1.17.8 // expressions in connector files
+	github.com/google/go-cmp v0.7.0 // tests only
+	github.com/google/uuid v1.6.0 // uuid5 for ids that are the same after every restart
+	github.com/nyaruka/phonenumbers v1.8.1 // libphonenumber
+	github.com/rogpeppe/go-internal v1.16.0 // tests only: testscript
+	github.com/spf13/cobra v1.10.2 // ringctl
+	github.com/wailsapp/wails/v2 v2.16.0 // the window; pinned by number, the newest a proxy names may be old
+	github.com/zalando/go-keyring v0.2.8 // the keychain of the operating system
+	go.etcd.io/bbolt v1.5.0 // the store
+	go.uber.org/goleak v1.3.0 // tests only
+	go.yaml.in/yaml/v4 v4.0.0 // profiles and connectors, with line and column in errors
+	golang.org/x/sync v0.24.0 // errgroup: the agent stops as one
+	golang.org/x/sys v0.49.0 // peer check, window on Windows
+	pgregory.net/rapid v1.3.0 // tests only
 )
 
 require (

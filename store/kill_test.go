@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"os"
 	"testing"
 
 	"ringside.dev/ringside/store/storetest"
@@ -14,8 +15,11 @@ func TestMain(m *testing.M) {
 // What Accept acknowledged is there after kill -9 at any moment; what was in flight may or may not be.
 func TestKill_nothingAcknowledgedIsLost(t *testing.T) {
 	rounds := 40
-	if testing.Short() {
+	switch {
+	case testing.Short():
 		rounds = 8
+	case os.Getenv("RINGSIDE_SOAK") != "": // make soak
+		rounds = 400
 	}
 	c := storetest.Kill(t, rounds, storetest.AfterAccept)
 	t.Log(c)
