@@ -105,7 +105,31 @@ func (a *App) unfinishedCalls() []flow.Unfinished {
 		}
 		newest[it.WriteBack.Leg] = flow.Unfinished{Call: logged.Call, WrapUp: logged.WrapUp, WriteBack: it.WriteBack, Write: writeOf(it, false)}
 	}
+	a.addDrafts(newest)
 	return slices.SortedFunc(maps.Values(newest), func(x, y flow.Unfinished) int { return x.Call.ClearedAt.Compare(y.Call.ClearedAt) })
+}
+
+// lately is among how many of the newest calls a draft is looked for: as many as there are cards.
+const lately = 50
+
+// addDrafts adds calls whose record was delivered, and for which more was typed that was never saved.
+func (a *App) addDrafts(unfinished map[string]flow.Unfinished) {
+	calls, err := a.store.Calls(lately)
+	if err != nil {
+		a.cfg.Log.Error("drafts not looked for", "err", err)
+		return
+	}
+	for _, logged := range calls {
+		leg := logged.Call.Leg
+		newest, err := a.store.Latest(cti.WriteKey(a.cfg.Profile.Tenant, leg, cti.LogCall, 0))
+		if err != nil {
+			a.cfg.Log.Error("draft not looked for", "leg", leg, "err", err)
+			continue
+		}
+		if _, there := unfinished[leg]; !there && newest.Seq != 0 && newest.WriteBack.Record.WrapUp != logged.WrapUp {
+			unfinished[leg] = flow.Unfinished{Call: logged.Call, WrapUp: logged.WrapUp, WriteBack: newest.WriteBack, Write: writeOf(newest, false)}
+		}
+	}
 }
 
 // connect opens phone and CRM as the profile names them; nothing is sent yet.
@@ -165,7 +189,8 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) greet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	who, err := a.connector.Whoami(ctx)
+	var who cti.Agent
+	err := guarded(func() (err error) { who, err = a.connector.Whoami(ctx); return err })
 	a.links.crm(err)
 	if err != nil {
 		a.cfg.Log.Warn("the CRM did not say who we are", "kind", cti.KindOf(err), "err", err)

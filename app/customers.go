@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 
 	"ringside.dev/ringside/app/crm"
 	"ringside.dev/ringside/app/cti"
@@ -26,17 +27,27 @@ func (c *customers) Details(ctx context.Context, customerID string) (flow.Detail
 	go func() {
 		defer close(done)
 		if c.features.Tickets != nil {
-			d.Tickets, ticketsErr = c.features.Tickets(ctx, customerID, shown)
+			ticketsErr = guarded(func() (err error) { d.Tickets, err = c.features.Tickets(ctx, customerID, shown); return err })
 		}
 	}()
 	if c.features.History != nil {
-		d.History, historyErr = c.features.History(ctx, customerID, shown)
+		historyErr = guarded(func() (err error) { d.History, err = c.features.History(ctx, customerID, shown); return err })
 	}
 	<-done
 	if historyErr != nil {
 		return d, historyErr
 	}
 	return d, ticketsErr
+}
+
+// guarded makes a panic in a connector a failed request, not the end of the agent.
+func guarded(request func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = cti.Errorf(cti.Internal, "the connector failed", fmt.Errorf("panic: %v", p))
+		}
+	}()
+	return request()
 }
 
 // watched is a connector that tells how each of its requests went, so that the window can show how the CRM is.

@@ -84,3 +84,51 @@ func TestAPickOutlivesARestart(t *testing.T) {
 	again.saved(t, leg)
 	wantContact(t, w.one(t, leg), "c_000004")
 }
+
+// What was typed and never saved stays within reach: the card cannot be put away, and is back after a restart.
+func TestADraftKeepsItsCard(t *testing.T) {
+	w := newWorld(t)
+	a := w.start(t)
+	leg := a.ring(t, "draft", knownNumber)
+	a.talk(t, leg)
+	a.card(t, "the delivery", leg, func(c wire.Card) bool { return c.Write.State == wire.WriteDelivered })
+	if err := a.client.WrapUp(t.Context(), leg, wire.WrapUpRequest{Note: note, Draft: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Dismiss(t.Context(), leg); cti.KindOf(err) != cti.Conflict {
+		t.Errorf("a card with a draft can be put away: %v", err)
+	}
+	a.stop()
+
+	again := w.start(t)
+	card := again.card(t, "the draft", leg, func(c wire.Card) bool { return c.WrapUp.Note == note })
+	if !card.WrapUp.SavedAt.IsZero() || card.Write.State != wire.WriteDelivered {
+		t.Errorf("after the restart the card is %+v", card)
+	}
+	again.wrapUp(t, leg)
+	again.saved(t, leg)
+	if r := w.one(t, leg); *r.Note != note {
+		t.Errorf("the record is %+v", r)
+	}
+	if err := again.Dismiss(t.Context(), leg); err != nil {
+		t.Errorf("once saved, the card cannot be put away: %v", err)
+	}
+}
+
+// What the agent clears is cleared in the CRM too.
+func TestAClearedWrapUpIsClearedInTheCRM(t *testing.T) {
+	w := newWorld(t)
+	a := w.start(t)
+	leg := a.ring(t, "clear", knownNumber)
+	a.talk(t, leg)
+	a.wrapUp(t, leg)
+	a.saved(t, leg)
+	if err := a.client.WrapUp(t.Context(), leg, wire.WrapUpRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	a.emptied(t)
+	r := w.one(t, leg)
+	if r.Note != nil && *r.Note != "" || r.Outcome != nil && *r.Outcome != "" {
+		t.Errorf("the CRM still holds note %q, outcome %q", *r.Note, *r.Outcome)
+	}
+}

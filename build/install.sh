@@ -14,6 +14,14 @@ for tool in go node npm; do
 	fi
 done
 
+at_least() { # have wanted
+	[ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
+}
+if ! at_least "$(go env GOVERSION | sed 's/^go//')" 1.26 || ! at_least "$(node --version | sed 's/^v//')" 20.19; then
+	say "Ringside is built with Go 1.26 and Node 20.19 or newer; here are $(go env GOVERSION) and Node $(node --version)."
+	exit 1
+fi
+
 packages=()
 for part in "$@"; do
 	case "$(uname -s):$part" in

@@ -17,7 +17,7 @@ var (
 		"key": types.String, "case": types.String, "leg": types.String, "direction": types.String, "extension": types.String,
 		"queue": types.String, "remote_name": types.String, "started_at": types.String, "answered_at": types.Any, "ended_at": types.String,
 		"ring_ms": types.Int, "queue_ms": types.Int, "talk_ms": types.Int, "hold_ms": types.Int, "wrap_ms": types.Int,
-		"duration_ms": types.Int, "ending": types.String, "cause": types.String, "outcome": types.String, "note": types.String,
+		"duration_ms": types.Int, "ending": types.String, "cause": types.String, "outcome": types.String, "note": types.String, "wrapped_up": types.Bool,
 	}
 	resScope = types.Map{"status": types.Int, "headers": types.TypeOf(map[string]string{}), "json": types.Any, "text": types.String}
 )
@@ -61,7 +61,7 @@ func callInput(w cti.WriteBack) vars {
 		"started_at": stamp(r.StartedAt), "answered_at": stampOrNil(r.AnsweredAt), "ended_at": stamp(r.EndedAt),
 		"ring_ms": int(r.RingMS), "queue_ms": int(r.QueueMS), "talk_ms": int(r.TalkMS), "hold_ms": int(r.HoldMS), "wrap_ms": int(r.WrapMS),
 		"duration_ms": int(r.TalkMS + r.HoldMS), "ending": string(r.Ending), "cause": r.Cause,
-		"outcome": r.WrapUp.Outcome, "note": r.WrapUp.Note,
+		"outcome": r.WrapUp.Outcome, "note": r.WrapUp.Note, "wrapped_up": !r.WrapUp.SavedAt.IsZero(),
 	}}
 }
 

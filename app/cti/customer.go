@@ -22,8 +22,8 @@ type Grade string
 // The grades. A Perhaps is never written to by itself.
 const (
 	Sure    Grade = "sure"    // the whole number is equal
-	Likely  Grade = "likely"  // the national number is equal, a country code is missing or differs
-	Perhaps Grade = "perhaps" // only the tail is equal
+	Likely  Grade = "likely"  // the national number is equal, a country code is missing
+	Perhaps Grade = "perhaps" // only the tail is equal, or the national number of two countries
 )
 
 // Match is a candidate with the reason why we think so: the rule that matched, on how many digits, from where and from when.

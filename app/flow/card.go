@@ -121,6 +121,8 @@ func (f *Flow) dismiss(card *Card) error {
 		return cti.Errorf(cti.Conflict, "the call record is not on the disk yet", nil)
 	case card.toPick():
 		return cti.Errorf(cti.Conflict, "pick the customer first: the record waits for it", nil)
+	case card.drafted():
+		return cti.Errorf(cti.Conflict, "what was typed is not saved: save it, or clear it, first", nil)
 	}
 	f.putAway(card)
 	return nil
@@ -131,6 +133,16 @@ func (f *Flow) dismiss(card *Card) error {
 func (c *Card) toPick() bool {
 	candidates := c.Search == Several || c.Search == Looking || c.Search == Failed
 	return candidates && c.Write.State == WriteReview && c.Write.Kind == cti.Conflict && c.Picked == ""
+}
+
+// drafted tells whether the agent typed something that was never saved.
+func (c *Card) drafted() bool {
+	return c.WrapUp != c.saved && c.Call.Ending() != cti.EndAnsweredElsewhere
+}
+
+// unfinished tells whether the record is still on its way.
+func (c *Card) unfinished() bool {
+	return c.Write.State != "" && c.Write.State != WriteDelivered
 }
 
 func (f *Flow) putAway(card *Card) {
@@ -146,17 +158,28 @@ func (f *Flow) sweep(now time.Time) {
 	f.tidy(now)
 }
 
-// tidy puts finished cards away that are old, or too many: the oldest first.
+// tidy puts cards away that are old, or too many: the oldest first. What only the card's agent can settle stays; records on their way
+// stay too, as many as a screen can bear, for delivery may find that a person must pick.
 func (f *Flow) tidy(now time.Time) {
-	var done []*Card
+	var done, underWay []*Card
 	for _, card := range f.cards {
-		if card.Call.State == cti.StateClosed && card.Write.State != WriteUnsaved && !card.toPick() {
+		switch {
+		case card.Call.State != cti.StateClosed || card.Write.State == WriteUnsaved || card.toPick() || card.drafted():
+		case card.unfinished():
+			underWay = append(underWay, card)
+		default:
 			done = append(done, card)
 		}
 	}
-	slices.SortFunc(done, func(a, b *Card) int { return a.Call.ClearedAt.Compare(b.Call.ClearedAt) })
-	for i, card := range done {
-		if now.Sub(card.Call.ClearedAt) > keepCards || len(done)-i > maxCards {
+	f.putAwayOldest(underWay, maxUnderWay, time.Time{})
+	f.putAwayOldest(done, maxCards, now.Add(-keepCards))
+}
+
+// putAwayOldest keeps the newest most cards of those that ended after a time.
+func (f *Flow) putAwayOldest(cards []*Card, most int, after time.Time) {
+	slices.SortFunc(cards, func(a, b *Card) int { return b.Call.ClearedAt.Compare(a.Call.ClearedAt) })
+	for i, card := range cards {
+		if i >= most || card.Call.ClearedAt.Before(after) {
 			f.putAway(card)
 		}
 	}

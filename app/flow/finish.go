@@ -167,7 +167,7 @@ func (f *Flow) Progress(p Progress) {
 
 func (f *Flow) progressed(p Progress) {
 	card := f.cards[p.Leg]
-	if card == nil || card.Write == p.Write {
+	if card == nil || card.Write == p.Write || card.Write.State == WriteUnsaved { // unsaved: the news is about older content
 		return
 	}
 	card.Write = p.Write

@@ -75,8 +75,9 @@ const (
 	sweepEvery = time.Minute
 	// keepCards is how long a finished call stays at hand for a late note.
 	keepCards = time.Hour
-	// maxCards bounds the finished calls at hand.
-	maxCards = 50
+	// maxCards bounds the finished calls at hand, maxUnderWay those whose records are still on their way.
+	maxCards    = 50
+	maxUnderWay = 200
 )
 
 // Flow owns the calls. Its methods may be called from any goroutine; they take effect in the loop.

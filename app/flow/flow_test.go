@@ -87,6 +87,7 @@ func TestOldCardsArePutAwayAfterAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t).start()
 		r.tell(ring("old"), hangup("old"), ring("live"))
+		r.delivered("old")
 		pass(time.Hour)
 		if len(r.dropped) != 0 {
 			t.Errorf("dropped %v within the hour", r.dropped)
@@ -108,11 +109,47 @@ func TestNoMoreThanFiftyFinishedCardsStay(t *testing.T) {
 		for i := range 53 {
 			leg := fmt.Sprintf("%02d", i)
 			r.tell(ring(leg), hangup(leg))
+			r.delivered(leg)
 			pass(time.Millisecond)
 		}
 		pass(time.Minute)
 		if !slices.Equal(r.dropped, []string{"00", "01", "02"}) {
 			t.Errorf("dropped %v, want the three oldest", r.dropped)
+		}
+	})
+}
+
+func TestARecordUnderWayKeepsItsCardHoweverLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t).start()
+		r.tell(ring("old"), hangup("old"))
+		pass(72 * time.Hour)
+		if len(r.dropped) != 0 {
+			t.Errorf("dropped %v while the record was on its way", r.dropped)
+		}
+		r.delivered("old")
+		pass(2 * time.Minute)
+		if !slices.Equal(r.dropped, []string{"old"}) {
+			t.Errorf("dropped %v, want the delivered one", r.dropped)
+		}
+	})
+}
+
+// News of what was sent before must not hide that the newest content is not on the disk.
+func TestProgressDoesNotHideThatTheDiskRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t).start()
+		r.full.Store(true)
+		r.tell(ring("a"), hangup("a"))
+		r.flow.Progress(flow.Progress{Leg: "a", Write: flow.Write{State: flow.WriteRetrying}})
+		synctest.Wait()
+		if got := r.card().Write.State; got != flow.WriteUnsaved {
+			t.Errorf("the card says %q", got)
+		}
+		r.full.Store(false)
+		pass(3 * time.Second)
+		if got := r.card().Write.State; got != flow.WriteQueued {
+			t.Errorf("after the disk came back the card says %q", got)
 		}
 	})
 }

@@ -101,6 +101,12 @@ func (r *rig) tell(events ...cti.Event) {
 	}
 }
 
+// delivered tells that a call's record has reached the CRM.
+func (r *rig) delivered(leg string) {
+	r.flow.Progress(flow.Progress{Leg: leg, Write: flow.Write{State: flow.WriteDelivered}})
+	synctest.Wait()
+}
+
 // card is the newest card shown.
 func (r *rig) card() flow.Card {
 	r.mu.Lock()

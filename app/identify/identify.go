@@ -140,8 +140,10 @@ func (f *Finder) grade(n cti.Number, c cti.Customer) cti.Match {
 		switch {
 		case n.E164 != "" && n.E164 == have.E164:
 			m.Grade, m.Rule, m.Digits = cti.Sure, "e164", len(number.Digits(n.E164))
-		case n.Key != "" && n.Key == have.Key:
+		case n.Key != "" && n.Key == have.Key && (n.E164 == "" || have.E164 == ""):
 			m.Grade, m.Rule, m.Digits = cti.Likely, "national", len(n.Key)
+		case n.Key != "" && n.Key == have.Key: // the same digits in two countries
+			m.Grade, m.Rule, m.Digits = cti.Perhaps, "national", len(n.Key)
 		case number.SameTail(n.Best(), have.Best(), tailDigits):
 			m.Grade, m.Rule, m.Digits = cti.Perhaps, "tail", tailDigits
 		}

@@ -88,3 +88,14 @@ func TestOwnNumbersAreKnownInAnySpelling(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSameDigitsInTwoCountriesAreOnlyPerhaps(t *testing.T) {
+	f := identify.New(always(cti.Customer{ID: "maine", Numbers: []string{"+1 207 946 0999"}}), "GB", nil)
+	got, err := f.Find(context.Background(), number.Parse("02079460999", "GB"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || got[0].Grade != cti.Perhaps {
+		t.Errorf("a number of another country is %+v, want perhaps: a person must pick", got)
+	}
+}

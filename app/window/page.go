@@ -104,9 +104,16 @@ func (p *Page) quit() { runtime.Quit(p.ctx) }
 func (p *Page) watch(ctx context.Context) {
 	popped := map[string]bool{}
 	for ctx.Err() == nil {
-		_, deltas, cancel := p.agent.Board().Subscribe()
+		first, deltas, cancel := p.agent.Board().Subscribe()
+		// After it fell behind, the page sees the gap in the numbers and asks for a snapshot.
+		runtime.EventsEmit(p.ctx, "delta", wire.Delta{V: wire.Version, Seq: first.Seq})
+		for _, card := range first.Cards {
+			if pops(&card, popped) {
+				showQuietly()
+			}
+		}
 		p.pass(ctx, deltas, popped)
-		cancel() // fell behind: begin anew, the page sees the gap in the numbers and asks for a snapshot
+		cancel()
 	}
 }
 

@@ -41,33 +41,36 @@ const (
 	operate permission = "operate" // feed events, retry deliveries
 )
 
+// route has either serve, which gives one answer, or stream, which writes until the reader goes.
 type route struct {
 	pattern string
 	needs   permission
 	serve   func(a Agent, r *http.Request) (any, error)
+	stream  func(s *Server, w http.ResponseWriter, r *http.Request)
 }
 
-// routes is the whole local API; GET /v1/deltas, which never ends, stands beside it in server.go.
+// routes is the whole local API.
 var routes = []route{
-	{"GET /v1/status", see, func(a Agent, _ *http.Request) (any, error) { return a.Status(), nil }},
-	{"GET /v1/snapshot", see, func(a Agent, _ *http.Request) (any, error) { return a.Board.Snapshot(), nil }},
-	{"GET /v1/calls", see, listCalls},
-	{"GET /v1/calls/{leg}", see, func(a Agent, r *http.Request) (any, error) { return a.Call(r.PathValue("leg")) }},
-	{"GET /v1/calls/{leg}/timing", see, func(a Agent, r *http.Request) (any, error) { return a.Timing(r.PathValue("leg")) }},
+	{"GET /v1/status", see, func(a Agent, _ *http.Request) (any, error) { return a.Status(), nil }, nil},
+	{"GET /v1/snapshot", see, func(a Agent, _ *http.Request) (any, error) { return a.Board.Snapshot(), nil }, nil},
+	{"GET /v1/deltas", see, nil, (*Server).stream},
+	{"GET /v1/calls", see, listCalls, nil},
+	{"GET /v1/calls/{leg}", see, func(a Agent, r *http.Request) (any, error) { return a.Call(r.PathValue("leg")) }, nil},
+	{"GET /v1/calls/{leg}/timing", see, func(a Agent, r *http.Request) (any, error) { return a.Timing(r.PathValue("leg")) }, nil},
 	{"POST /v1/calls/{leg}/command", act, body(func(a Agent, r *http.Request, b wire.CommandRequest) error {
 		return a.Command(r.Context(), r.PathValue("leg"), b.Command)
-	})},
+	}), nil},
 	{"POST /v1/calls/{leg}/pick", act, body(func(a Agent, r *http.Request, b wire.PickRequest) error {
 		return a.Pick(r.Context(), r.PathValue("leg"), b.CustomerID)
-	})},
+	}), nil},
 	{"POST /v1/calls/{leg}/wrapup", act, body(func(a Agent, r *http.Request, b wire.WrapUpRequest) error {
 		return a.WrapUp(r.Context(), r.PathValue("leg"), b)
-	})},
-	{"POST /v1/dial", act, body(func(a Agent, r *http.Request, b wire.DialRequest) error { return a.Dial(r.Context(), b.Number) })},
-	{"POST /v1/events", operate, body(func(a Agent, r *http.Request, e cti.Event) error { return a.Feed(r.Context(), e) })},
-	{"POST /v1/window/show", act, func(a Agent, _ *http.Request) (any, error) { return struct{}{}, a.Show() }},
-	{"GET /v1/outbox", operate, func(a Agent, _ *http.Request) (any, error) { return a.Outbox() }},
-	{"POST /v1/outbox/{seq}/retry", operate, retry},
+	}), nil},
+	{"POST /v1/dial", act, body(func(a Agent, r *http.Request, b wire.DialRequest) error { return a.Dial(r.Context(), b.Number) }), nil},
+	{"POST /v1/events", operate, body(func(a Agent, r *http.Request, e cti.Event) error { return a.Feed(r.Context(), e) }), nil},
+	{"POST /v1/window/show", act, func(a Agent, _ *http.Request) (any, error) { return struct{}{}, a.Show() }, nil},
+	{"GET /v1/outbox", operate, func(a Agent, _ *http.Request) (any, error) { return a.Outbox() }, nil},
+	{"POST /v1/outbox/{seq}/retry", operate, retry, nil},
 }
 
 func listCalls(a Agent, r *http.Request) (any, error) {

@@ -30,7 +30,7 @@ func main() {
 		{"lint", func() tally { return script("build/lint.sh") }},
 		{"build", func() tally { return script("build/build.sh") }},
 		{"typescript", vitest},
-		{"go", func() tally { return goTest(required("phones,keychain"), "-race", "./...") }},
+		{"go", func() tally { return goTest(required("phones,keychain"), "-race", "-count=1", "./...") }},
 		{"go plain", plain},
 		{"window", window},
 		{"demo", demos},

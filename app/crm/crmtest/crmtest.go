@@ -51,6 +51,7 @@ func Run(t *testing.T, rig Rig) {
 		{"a withheld number is not looked up", withheld},
 		{"a call logged twice with one key is one record, updated", loggedTwice},
 		{"an update without note and outcome keeps them", keepsNote},
+		{"a wrap-up saved empty empties it there", clearsNote},
 		{"a call of nobody is logged too", nobody},
 		{"a lost answer is uncertain, and the repeat leaves one record", lostAnswer},
 		{"a pending or unclear customer is refused before anything is sent", undecided},
@@ -126,6 +127,16 @@ func keepsNote(t *testing.T, rig Rig) {
 	w.Record.WrapUp = cti.WrapUp{}
 	write(t, rig, w)
 	rig.one(t, w.Key, map[string]any{"note": "call back on Monday", "outcome": "sold"})
+}
+
+// clearsNote: what the agent saved empty is empty there too.
+func clearsNote(t *testing.T, rig Rig) {
+	w := rig.writeBack(t.Name(), rig.KnownID)
+	w.Record.WrapUp.Note = "for somebody else"
+	write(t, rig, w)
+	w.Record.WrapUp = cti.WrapUp{SavedAt: w.Record.WrapUp.SavedAt.Add(time.Minute)}
+	write(t, rig, w)
+	rig.one(t, w.Key, map[string]any{"note": "", "outcome": ""})
 }
 
 func nobody(t *testing.T, rig Rig) {
@@ -296,6 +307,6 @@ func (rig Rig) writeBack(name, customerID string) cti.WriteBack {
 		Cause:     &cti.Cause{Code: cti.CauseNormal, By: cti.ByRemote},
 		StartedAt: start, DeliveredAt: start, EstablishedAt: start.Add(6 * time.Second), ClearedAt: start.Add(96 * time.Second),
 	}
-	record := cti.NewRecord("crmtest", call, cti.WrapUp{Outcome: "sold"})
+	record := cti.NewRecord("crmtest", call, cti.WrapUp{Outcome: "sold", SavedAt: start.Add(2 * time.Minute)})
 	return cti.WriteBack{Op: cti.LogCall, Key: record.Key, Leg: call.Leg, Identity: cti.IdentityKnown, CustomerID: customerID, Record: record}
 }

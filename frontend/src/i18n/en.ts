@@ -95,7 +95,7 @@ export const en = {
   "kind.auth": "Sign-in needed or expired",
   "kind.denied": "You are not allowed to do this",
   "kind.notfound": "It does not exist any more",
-  "kind.conflict": "Somebody else was first",
+  "kind.conflict": "Not possible as things stand",
   "kind.limited": "Too many requests, please wait a moment",
   "kind.offline": "Could not be reached",
   "kind.uncertain": "It may or may not have worked",

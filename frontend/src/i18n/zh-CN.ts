@@ -96,7 +96,7 @@ export const zhCN: Words = {
   "kind.auth": "需要登录或登录已过期",
   "kind.denied": "您没有权限执行此操作",
   "kind.notfound": "对象已不存在",
-  "kind.conflict": "已被他人抢先处理",
+  "kind.conflict": "与现有状态冲突",
   "kind.limited": "请求过多，请稍候",
   "kind.offline": "无法连接",
   "kind.uncertain": "结果不确定，可能已成功",
