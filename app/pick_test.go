@@ -126,7 +126,7 @@ func TestAClearedWrapUpIsClearedInTheCRM(t *testing.T) {
 	if err := a.client.WrapUp(t.Context(), leg, wire.WrapUpRequest{}); err != nil {
 		t.Fatal(err)
 	}
-	a.emptied(t)
+	a.card(t, "the delivery of the cleared wrap-up", leg, func(c wire.Card) bool { return c.WrapUp.Note == "" && c.Write.State == wire.WriteDelivered })
 	r := w.one(t, leg)
 	if r.Note != nil && *r.Note != "" || r.Outcome != nil && *r.Outcome != "" {
 		t.Errorf("the CRM still holds note %q, outcome %q", *r.Note, *r.Outcome)
