@@ -60,7 +60,7 @@ type Config struct {
 	Log      *slog.Logger
 	Outcomes []string // the outcomes to choose from; empty: any text
 
-	Unfinished []Unfinished // calls of an earlier run whose records have not reached the CRM
+	Unfinished []Unfinished // calls of an earlier run whose records have not reached the CRM, the oldest first
 }
 
 // The times of the flow.
@@ -117,9 +117,7 @@ func (f *Flow) Run(ctx context.Context) error {
 	defer f.started.Wait()
 	defer close(f.stopped)
 	defer cancel()
-	for _, u := range f.cfg.Unfinished {
-		f.restore(u)
-	}
+	f.restoreAll()
 	for {
 		select {
 		case <-ctx.Done():

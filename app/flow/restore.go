@@ -10,6 +10,17 @@ type Unfinished struct {
 	Write     Write
 }
 
+// restoreAll puts cards back: all that need a person or hold a draft, and of the others the newest. After a long outage there may be thousands, and
+// each asks the CRM once.
+func (f *Flow) restoreAll() {
+	newest := len(f.cfg.Unfinished) - maxUnderWay
+	for i, u := range f.cfg.Unfinished {
+		if draft := u.WrapUp != u.WriteBack.Record.WrapUp; i >= newest || draft || u.Write.State == WriteReview {
+			f.restore(u)
+		}
+	}
+}
+
 // restore puts the card of an unfinished call back, so that a person can pick, note and see what becomes of it. It does not ask for
 // the window.
 func (f *Flow) restore(u Unfinished) {

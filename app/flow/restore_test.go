@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,5 +107,33 @@ func TestAConflictWithNobodyToPickDoesNotHoldTheCard(t *testing.T) {
 		r.flow.Progress(flow.Progress{Leg: "a", Write: toPick})
 		synctest.Wait()
 		must(t, r.flow.Dismiss(t.Context(), "a"))
+	})
+}
+
+// A long outage leaves thousands of records under way; not each of them asks the CRM when the agent starts.
+func TestAfterALongOutageTheNewestCardsAndThoseThatNeedAPersonComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t).knows(match(cti.Sure, "c1", "c2"))
+		for i := range 1000 {
+			u := unfinished(cti.IdentityKnown, "c1", flow.Write{State: flow.WriteRetrying})
+			u.WrapUp = u.WriteBack.Record.WrapUp
+			switch i {
+			case 0:
+				u = unfinished(cti.IdentityUnclear, "", toPick)
+			case 1:
+				u.WrapUp.Note = "a draft"
+			}
+			u.Call.Leg = fmt.Sprintf("%04d", i)
+			r.earlier = append(r.earlier, u)
+		}
+		r.start()
+		synctest.Wait()
+		back := map[string]bool{}
+		for _, c := range r.cards {
+			back[c.Call.Leg] = true
+		}
+		if len(back) != 202 || !back["0000"] || !back["0001"] || back["0002"] || !back["0800"] || !back["0999"] {
+			t.Errorf("%d cards came back; want the one to pick, the draft, and the newest 200", len(back))
+		}
 	})
 }
