@@ -96,3 +96,11 @@ func NewRecord(tenant string, c Call, w WrapUp) Record {
 
 // millis is a time as records carry it: UTC, whole milliseconds, no monotonic clock, so that equal records compare equal.
 func millis(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// Repeat tells what a CRM makes of a write that is sent to it again with the same key, as its connector declares.
+type Repeat struct {
+	Safe   bool          // it leaves one record
+	Window time.Duration // for so long after the first attempt; 0: for ever
+	Find   bool          // the CRM can be asked whether it has the record of a key
+	Settle time.Duration // how long after an attempt the CRM may still not show what it wrote
+}
