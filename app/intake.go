@@ -16,15 +16,24 @@ type intake struct {
 	flow      *flow.Flow
 	region    string
 	extension string
+	missed    *missed
 	seq       atomic.Uint64
 }
 
 func (in *intake) take(ctx context.Context, e cti.Event) {
+	e = in.book(ctx, e)
+	if e.Type == cti.SourceUp || e.Type == cti.SourceDown {
+		in.missed.heard(ctx, e)
+	}
+}
+
+func (in *intake) book(ctx context.Context, e cti.Event) cti.Event {
 	e = in.ready(e)
 	for i, leg := range e.Legs {
 		e.Legs[i] = in.ready(leg)
 	}
 	in.flow.Event(ctx, e)
+	return e
 }
 
 func (in *intake) ready(e cti.Event) cti.Event {

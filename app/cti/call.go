@@ -46,6 +46,7 @@ type Call struct {
 	HeldBy        []Party       `json:"held_by,omitempty"`       // who holds now
 	HeldFor       time.Duration `json:"held_for,omitempty"`      // finished holds, nanoseconds
 	LastAt        time.Time     `json:"last_at,omitzero"`        // time of the last event that changed something
+	SeenAt        time.Time     `json:"seen_at,omitzero"`        // a live call as it is kept on disk: it still lived then
 }
 
 // Apply is the call state machine. It is pure: the same call and event give the same result, and neither is changed.

@@ -186,5 +186,6 @@ type Event struct {
 	Queue    *Queue       `json:"queue,omitempty"`
 	Agent    *AgentStatus `json:"agent,omitempty"`
 	Cause    *Cause       `json:"cause"`
+	Past     bool         `json:"past,omitempty"` // told from the phone's history: nobody is waiting
 	Legs     []Event      `json:"legs,omitempty"` // Snapshot only: one Delivered, Established or Held event per live leg
 }

@@ -24,6 +24,8 @@ type Ledger struct {
 	calls  map[string]Call   // live ones, by leg
 	graves map[string]grave  // cleared ones, by leg
 	refs   map[string]string // source reference → leg
+
+	restored map[string]bool // live calls of an earlier run of which nothing was heard in this one
 }
 
 // grave is what is left of a cleared call: enough to know its late events, and small, for there is one for each call of a day.
@@ -44,7 +46,17 @@ func (c Change) Ended() bool {
 
 // NewLedger makes an empty ledger; tenant keeps the ids of two sites apart.
 func NewLedger(tenant string) *Ledger {
-	return &Ledger{tenant: tenant, calls: map[string]Call{}, graves: map[string]grave{}, refs: map[string]string{}}
+	return &Ledger{tenant: tenant, calls: map[string]Call{}, graves: map[string]grave{}, refs: map[string]string{}, restored: map[string]bool{}}
+}
+
+// Restore takes up a call of an earlier run: a live one goes on, or is cleared by the first snapshot that does not list it; a cleared
+// one is remembered, so that neither a late event nor the phone's history begins it again.
+func (l *Ledger) Restore(c Call) {
+	if c.State != StateClosed {
+		l.restored[c.Leg] = true
+	}
+	l.refer(c.Source, c)
+	l.keep(c)
 }
 
 // Apply books one event and gives the calls it changed: none for a repetition or a late event, several for a snapshot.
@@ -66,6 +78,7 @@ func (l *Ledger) Apply(e Event) []Change {
 	if _, cleared := l.graves[leg]; cleared {
 		return nil
 	}
+	delete(l.restored, leg)
 	before, known := l.calls[leg]
 	call := before
 	if !known {
@@ -75,14 +88,19 @@ func (l *Ledger) Apply(e Event) []Change {
 	if !changed {
 		return nil
 	}
-	for name, value := range after.Refs {
-		key := refKey(e.Source, name, value)
-		if _, live := l.calls[l.refs[key]]; !live { // else it names the call that had it first
-			l.refs[key] = leg
-		}
-	}
+	l.refer(e.Source, after)
 	l.keep(after)
 	return []Change{{Before: before, After: after}}
+}
+
+// refer notes what a source calls a call, but not the references of a live call that had them first.
+func (l *Ledger) refer(from Source, c Call) {
+	for name, value := range c.Refs {
+		key := refKey(from, name, value)
+		if _, live := l.calls[l.refs[key]]; !live {
+			l.refs[key] = c.Leg
+		}
+	}
 }
 
 // keep files a call with the live ones, or buries it.
@@ -153,8 +171,14 @@ func (l *Ledger) Cleared(leg string) bool {
 // Live counts the calls that are not cleared.
 func (l *Ledger) Live() int { return len(l.calls) }
 
+// end clears a call of whose end nobody told. One that ended while Ringside did not run ends when it was last known to live: nobody can
+// tell how long it went on, and a night is not talk time.
 func (l *Ledger) end(leg string, at time.Time, why string) Change {
 	before := l.calls[leg]
+	if l.restored[leg] {
+		at, why = firstTime(before.SeenAt, before.LastAt), "ended while Ringside was not running; when is not known"
+		delete(l.restored, leg)
+	}
 	after, _ := before.Apply(Event{Type: Cleared, At: at, Source: before.Source,
 		Cause: &Cause{Code: CauseUnknown, By: ByUnknown, Raw: why}})
 	l.keep(after)

@@ -1,6 +1,9 @@
 package cti
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Phone is what a call source can do when asked. A nil field means the phone cannot do it, and it is then not offered.
 // A nil error means only that the phone accepted the command: what became of it comes as events, or not at all (reducer rule 4).
@@ -10,6 +13,9 @@ type Phone struct {
 	Reject func(ctx context.Context, c Call) error
 	Hangup func(ctx context.Context, c Call) error
 	Dial   func(ctx context.Context, number string) error
+	// History gives the calls that ended since a time, also those that nobody listened to, the oldest first: each as the events it
+	// was made of, with their own times and references, the last of which clears it. Calls that go on are not in it.
+	History func(ctx context.Context, since time.Time) ([]Event, error)
 }
 
 // Command names an ability of a phone.

@@ -83,7 +83,7 @@ func (f *Flow) card(before, call cti.Call) *Card {
 		if call.State == cti.Null || call.State == cti.StateClosed && before.Leg != "" {
 			return nil
 		}
-		card = &Card{Pop: call.State != cti.StateClosed}
+		card = &Card{Pop: call.State != cti.StateClosed && !f.past}
 		f.cards[call.Leg] = card
 	}
 	card.Call = call

@@ -115,7 +115,8 @@ func (f *Flow) wrapUp(card *Card, w cti.WrapUp, draft bool, now time.Time) error
 	card.WrapUp = w
 	var err error
 	switch {
-	case card.Call.State != cti.StateClosed: // kept on the card until the call's end
+	case card.Call.State != cti.StateClosed: // kept on the card until the call's end, and on the disk in case we do not live to see it
+		f.tracker.alive(card.Call, w, now)
 	case draft && card.Write.State != WriteUnsaved:
 		err = f.accept(card, nil)
 	case draft:

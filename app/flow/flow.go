@@ -46,11 +46,14 @@ type Screen interface {
 
 // Queue makes a finished call durable together with its write-backs: when Accept returns nil they survive anything. A second Accept
 // of the same call replaces what was not sent yet and updates what was.
+//
+// Track makes a live call durable with what the agent typed so far, until its Accept. It is called beside the loop, never for a call after its Accept.
 type Queue interface {
 	Accept(call cti.Call, wrap cti.WrapUp, writes []cti.WriteBack) error
+	Track(call cti.Call, wrap cti.WrapUp) error
 }
 
-// Config holds what the flow works with; all fields are required but Outcomes and Unfinished.
+// Config holds what the flow works with; all fields are required but the last three.
 type Config struct {
 	Tenant   string
 	Phone    cti.Phone
@@ -61,6 +64,7 @@ type Config struct {
 	Outcomes []string // the outcomes to choose from; empty: any text
 
 	Unfinished []Unfinished // calls of an earlier run whose records have not reached the CRM, the oldest first
+	Earlier    []Earlier    // calls of an earlier run: live when it ended, or over for less than cti.TombstoneFor
 }
 
 // The times of the flow.
@@ -87,6 +91,9 @@ type Flow struct {
 	cards  map[string]*Card
 	dials  []chan struct{} // waiting for an outgoing call to appear
 	asks   int             // commands so far
+	past   bool            // the event being booked is from the phone's history
+
+	tracker *tracker
 
 	events  chan cti.Event
 	asked   chan ask
@@ -105,16 +112,20 @@ type ask struct {
 // New makes a flow; Run starts it.
 func New(cfg Config) *Flow {
 	return &Flow{cfg: cfg, ledger: cti.NewLedger(cfg.Tenant), cards: map[string]*Card{},
-		events: make(chan cti.Event), asked: make(chan ask), posted: make(chan func()), stopped: make(chan struct{})}
+		tracker: newTracker(cfg.Queue, cfg.Log), events: make(chan cti.Event), asked: make(chan ask), posted: make(chan func()), stopped: make(chan struct{})}
 }
 
 // Run is the loop. It returns when ctx ends, after everything it started has stopped. Run once.
 func (f *Flow) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	f.ctx = ctx
-	sweep := time.NewTicker(sweepEvery)
+	sweep, seen := time.NewTicker(sweepEvery), time.NewTicker(seenEvery)
 	defer sweep.Stop()
+	defer seen.Stop()
+	f.started.Go(f.tracker.run)
 	defer f.started.Wait()
+	defer close(f.tracker.stop)
+	defer func() { f.stillAlive(time.Now()) }()
 	defer close(f.stopped)
 	defer cancel()
 	f.restoreAll()
@@ -130,6 +141,8 @@ func (f *Flow) Run(ctx context.Context) error {
 			do()
 		case now := <-sweep.C:
 			f.sweep(now)
+		case now := <-seen.C:
+			f.stillAlive(now)
 		}
 	}
 }
@@ -152,9 +165,11 @@ func (f *Flow) event(e cti.Event) {
 		f.cfg.Screen.Phone(false, e.At)
 	default: // says nothing about the phone itself
 	}
+	f.past = e.Past
 	for _, change := range f.ledger.Apply(e) {
 		f.follow(change)
 	}
+	f.past = false
 }
 
 // follow brings card, look-up and write-back in line with a changed call. The order matters: durable, visible, then curious.
@@ -169,9 +184,13 @@ func (f *Flow) follow(change cti.Change) {
 	}
 	lookup := f.needsLookup(card)
 	if change.Ended() {
+		f.tracker.over(call.Leg)
 		f.write(card)
 	}
 	f.show(card)
+	if !change.Ended() {
+		f.tracker.alive(call, card.WrapUp, time.Now())
+	}
 	if lookup {
 		f.lookUp(card)
 	}
@@ -180,6 +199,15 @@ func (f *Flow) follow(change cti.Change) {
 	}
 	if call.Direction == cti.Out && change.Before.Direction != cti.Out {
 		f.dialled()
+	}
+}
+
+// stillAlive tells the disk which calls live.
+func (f *Flow) stillAlive(now time.Time) {
+	for leg, card := range f.cards {
+		if call, live := f.ledger.Call(leg); live {
+			f.tracker.alive(call, card.WrapUp, now)
+		}
 	}
 }
 

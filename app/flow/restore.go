@@ -10,9 +10,21 @@ type Unfinished struct {
 	Write     Write
 }
 
+// Earlier is a call of an earlier run with what the agent typed until then.
+type Earlier struct {
+	Call   cti.Call
+	WrapUp cti.WrapUp
+}
+
 // restoreAll puts cards back: all that need a person or hold a draft, and of the others the newest. After a long outage there may be thousands, and
 // each asks the CRM once.
 func (f *Flow) restoreAll() {
+	for _, e := range f.cfg.Earlier {
+		f.ledger.Restore(e.Call)
+		if e.Call.State != cti.StateClosed {
+			f.restoreLive(e)
+		}
+	}
 	newest := len(f.cfg.Unfinished) - maxUnderWay
 	for i, u := range f.cfg.Unfinished {
 		if draft := u.WrapUp != u.WriteBack.Record.WrapUp; i >= newest || draft || u.Write.State == WriteReview {
@@ -28,6 +40,20 @@ func (f *Flow) restore(u Unfinished) {
 	f.cards[u.Call.Leg] = card
 	f.askAgain(card)
 	f.show(card)
+}
+
+// restoreLive puts the card of a call back that was live when Ringside ended. Whether it still is, the phone will tell.
+func (f *Flow) restoreLive(e Earlier) {
+	card := &Card{Call: e.Call, WrapUp: e.WrapUp}
+	if !e.WrapUp.SavedAt.IsZero() { // else it is a draft
+		card.saved = e.WrapUp
+	}
+	f.cards[e.Call.Leg] = card
+	lookup := f.needsLookup(card)
+	f.show(card)
+	if lookup {
+		f.lookUp(card)
+	}
 }
 
 // askAgain looks up a finished call's number anew: its candidates are not known (any more).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,6 +31,7 @@ type rig struct {
 	phone    cti.Phone
 	outcomes []string
 	earlier  []flow.Unfinished
+	calls    []flow.Earlier // of an earlier run
 	own      func(n cti.Number) bool
 	cached   func(n cti.Number) []cti.Match
 	find     func(ctx context.Context, n cti.Number) ([]cti.Match, error)
@@ -42,6 +44,7 @@ type rig struct {
 	dropped  []string
 	up       []bool
 	accepted []accepted
+	live     map[string]flow.Earlier // as the disk knows them
 }
 
 type accepted struct {
@@ -63,7 +66,7 @@ func newRig(t *testing.T) *rig {
 // start runs the flow until the test ends.
 func (r *rig) start() *rig {
 	r.flow = flow.New(flow.Config{Tenant: "site", Phone: r.phone, Finder: finder{r}, Screen: screen{r}, Queue: queue{r},
-		Log: slog.New(slog.DiscardHandler), Outcomes: r.outcomes, Unfinished: r.earlier})
+		Log: slog.New(slog.DiscardHandler), Outcomes: r.outcomes, Unfinished: r.earlier, Earlier: r.calls})
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop, r.ended = stop, make(chan error, 1)
 	go func() { r.ended <- r.flow.Run(ctx) }()
@@ -200,8 +203,29 @@ func (q queue) Accept(call cti.Call, wrap cti.WrapUp, writes []cti.WriteBack) er
 	q.note("accept")
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	delete(q.live, call.Leg)
 	q.accepted = append(q.accepted, accepted{call, wrap, writes})
 	return nil
+}
+
+func (q queue) Track(call cti.Call, wrap cti.WrapUp) error {
+	if q.full.Load() {
+		return errDisk
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.live == nil {
+		q.live = map[string]flow.Earlier{}
+	}
+	q.live[call.Leg] = flow.Earlier{Call: call, WrapUp: wrap}
+	return nil
+}
+
+// onDisk are the live calls as the disk knows them.
+func (r *rig) onDisk() map[string]flow.Earlier {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.live)
 }
 
 const customersNumber = "+8613800138000"

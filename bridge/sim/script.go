@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"ringside.dev/ringside/app/cti"
 )
@@ -104,7 +105,22 @@ func (s *Source) find(c cti.Call) (cti.Call, bool) {
 // Phone gives the commands. Errors: offline while Run does not run or the phone is disconnected, notfound for a call that is not
 // live, conflict for a command that does not fit the call's state, invalid when the script refuses. Safe for concurrent use.
 func (s *Source) Phone() cti.Phone {
-	return cti.Phone{Answer: s.answer, Reject: s.reject, Hangup: s.hangup, Dial: s.dial}
+	return cti.Phone{Answer: s.answer, Reject: s.reject, Hangup: s.hangup, Dial: s.dial, History: s.history}
+}
+
+func (s *Source) history(_ context.Context, since time.Time) ([]cti.Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
+	var events []cti.Event
+	for _, c := range s.past {
+		if !c.endedAt.Before(since) {
+			events = append(events, c.story...)
+		}
+	}
+	return events, nil
 }
 
 func (s *Source) answer(_ context.Context, c cti.Call) error {

@@ -36,14 +36,25 @@ type Source struct {
 	connected bool // cut by Disconnect
 	script    Script
 	queue     []cti.Event
-	ledger    *cti.Ledger         // what the events add up to
-	live      map[string]cti.Call // by leg: the ledger's calls that are not cleared
+	ledger    *cti.Ledger            // what the events add up to
+	live      map[string]cti.Call    // by leg: the ledger's calls that are not cleared
+	stories   map[string][]cti.Event // by leg: what the live calls are made of
+	past      []pastCall             // the oldest first
 }
+
+// pastCall is an ended call in the phone's history.
+type pastCall struct {
+	endedAt time.Time
+	story   []cti.Event
+}
+
+// maxPast is how many ended calls the phone remembers.
+const maxPast = 1000
 
 // New makes a phone of this extension; it is connected, and events may be fed before Run.
 func New(extension string) *Source {
 	return &Source{extension: extension, wake: make(chan struct{}, 1), connected: true,
-		ledger: cti.NewLedger("sim"), live: map[string]cti.Call{}}
+		ledger: cti.NewLedger("sim"), live: map[string]cti.Call{}, stories: map[string][]cti.Event{}}
 }
 
 // SetScript changes how the phone behaves from now on.
@@ -165,13 +176,24 @@ func (s *Source) track(e cti.Event) {
 	changes = append(changes, s.ledger.Sweep(time.Now().UTC())...)
 	for _, c := range changes {
 		s.live[c.After.Leg] = c.After
+		s.stories[c.After.Leg] = append(s.stories[c.After.Leg], e)
 		if c.After.State == cti.StateClosed {
-			delete(s.live, c.After.Leg)
+			s.bury(c.After)
 		}
 	}
 	if len(s.live) == 0 { // who listens remembers the cleared calls, and for longer
 		s.ledger = cti.NewLedger("sim")
 	}
+}
+
+// bury moves a call to the history.
+func (s *Source) bury(c cti.Call) {
+	s.past = append(s.past, pastCall{endedAt: c.ClearedAt, story: s.stories[c.Leg]})
+	if extra := len(s.past) - maxPast; extra > 0 {
+		s.past = s.past[extra:]
+	}
+	delete(s.live, c.Leg)
+	delete(s.stories, c.Leg)
 }
 
 func (s *Source) event(t cti.EventType) cti.Event {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"testing"
+	"time"
 
 	"ringside.dev/ringside/app/cti"
 )
@@ -53,6 +54,11 @@ func commandsOffline(t *testing.T, rig Rig) {
 	wantKind(t, cti.Offline, commands(rig.Source.Phone(), nobody, "123"))
 	start(t, rig).stop()
 	wantKind(t, cti.Offline, commands(rig.Source.Phone(), nobody, "123"))
+	if history := rig.Source.Phone().History; history != nil {
+		if _, err := history(t.Context(), time.Time{}); cti.KindOf(err) != cti.Offline {
+			t.Errorf("the history after Run gave %v, want kind offline", err)
+		}
+	}
 }
 
 func commandsDisconnected(t *testing.T, rig Rig) {

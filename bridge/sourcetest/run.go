@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"ringside.dev/ringside/app/cti"
@@ -29,6 +30,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Rig) {
 		{"the first call is hung up by its id while a second rings", hangupBehind},
 		{"a call that vanished while disconnected is cleared by the snapshot", vanished},
 		{"a call that lived on while disconnected stays the same call", survived},
+		{"the history tells the true end of a call that ended while disconnected", remembered},
 		{"a name made of hostile bytes arrives clean", hostileName},
 		{"a command about an unknown call is not found", unknownCall},
 		{"commands before Run and after it are offline", commandsOffline},
@@ -233,6 +235,42 @@ func survived(t *testing.T, rig Rig) {
 	w.wantCause(c, cti.ByRemote, cti.CauseNormal)
 	if c.Leg != before.Leg || w.legs() != 1 || !c.EstablishedAt.Equal(before.EstablishedAt) {
 		t.Errorf("%d calls, answered at %v, want one answered at %v", w.legs(), c.EstablishedAt, before.EstablishedAt)
+	}
+}
+
+func remembered(t *testing.T, rig Rig) {
+	history := rig.Source.Phone().History
+	if history == nil {
+		t.Skip("this source has no history")
+	}
+	breakable(t, rig)
+	began := time.Now().UTC()
+	w, caller, before := connected(t, rig)
+	rig.Break(t)
+	w.awaitEvent(cti.SourceDown, 1)
+	caller.Hangup(t)
+	rig.Restore(t)
+	w.awaitCall(0, cti.StateClosed)
+	rig.Ring(t, "Li Si")
+	w.awaitCall(1, cti.Alerting)
+	past, err := history(t.Context(), began)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger, calls := cti.NewLedger("test"), map[string]cti.Call{}
+	for _, e := range past {
+		w.inspectAlone(e)
+		for _, c := range ledger.Apply(e.Clean()) {
+			calls[c.After.Leg] = c.After
+		}
+	}
+	c := calls[before.Leg]
+	if len(calls) != 1 || c.State != cti.StateClosed || c.Remote.Raw != caller.Number || !c.EstablishedAt.Equal(before.EstablishedAt) {
+		t.Errorf("the history tells of %+v; want the one ended call, answered at %v", calls, before.EstablishedAt)
+	}
+	w.wantCause(c, cti.ByRemote, cti.CauseNormal)
+	if later, err := history(t.Context(), time.Now().UTC().Add(time.Hour)); err != nil || len(later) != 0 {
+		t.Errorf("since the future: %d events, %v; want none", len(later), err)
 	}
 }
 

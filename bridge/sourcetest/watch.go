@@ -141,6 +141,16 @@ func (w *watch) inspect(e cti.Event) {
 	}
 }
 
+// inspectAlone checks an event that did not come through emit.
+func (w *watch) inspectAlone(e cti.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ends := w.ends
+	w.ends = map[string]int{} // it is the end of a call that ended before
+	w.inspect(e)
+	w.ends = ends
+}
+
 func (w *watch) fault(format string, args ...any) {
 	w.faults = append(w.faults, fmt.Sprintf(format, args...))
 }
