@@ -28,7 +28,9 @@ func newHistory(since time.Time) *history {
 	return h
 }
 
-func (h *history) phone(t cti.EventType) { h.heard(context.Background(), cti.Event{Type: t, At: time.Now()}) }
+func (h *history) phone(t cti.EventType) {
+	h.heard(context.Background(), cti.Event{Type: t, At: time.Now()})
+}
 
 func TestMissedCallsAreAskedForOnceWhenThePhoneIsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

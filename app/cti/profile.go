@@ -12,6 +12,7 @@ type Profile struct {
 	OwnNumbers []string      `yaml:"own_numbers"` // never looked up
 	CRM        CRMProfile    `yaml:"crm"`         // where customers are
 	WrapUp     WrapUpProfile `yaml:"wrapup"`      // what the agent may say after a call
+	Storage    Storage       `yaml:"storage"`     // how calls are kept on this computer
 }
 
 // PhoneProfile names the call source.
@@ -31,3 +32,12 @@ type CRMProfile struct {
 type WrapUpProfile struct {
 	Outcomes []string `yaml:"outcomes"`
 }
+
+// Storage tells how calls are kept on this computer; the zero value works.
+type Storage struct {
+	RecoveryRecipient string `yaml:"recovery_recipient"` // age public key of the organisation; empty: a lost keychain loses what was not sent
+	KeepCallsDays     int    `yaml:"keep_calls_days"`    // 0: DefaultKeepCalls
+}
+
+// DefaultKeepCalls is how long the call log is kept, in days: a year, and time to look back on it.
+const DefaultKeepCalls = 400

@@ -10,6 +10,21 @@ import (
 	"strings"
 )
 
+var agePublicKey = regexp.MustCompile(`^age1[a-z0-9]{58,}$`)
+
+// recipient looks at the form only; whether the key is one, the store finds out when it seals for it.
+func recipient(s string) *wording {
+	switch {
+	case agePublicKey.MatchString(s):
+		return nil
+	case strings.HasPrefix(s, "AGE-SECRET-KEY"):
+		return say("this is the secret half of the recovery key, which never belongs into a profile; write the public one that begins with age1, and make a new pair",
+			"这是恢复密钥的私钥部分，绝不能写入配置文件；请写以 age1 开头的公钥，并重新生成一对密钥")
+	}
+	return say("%s is not an age public key; make a pair with age-keygen and write the one that begins with age1",
+		"%s 不是 age 公钥；请用 age-keygen 生成密钥对，并写入以 age1 开头的公钥", quoted(s))
+}
+
 var tenantName = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
 
 func tenant(s string) *wording {

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"ringside.dev/ringside/app/cti"
 )
 
 // version is the profile format this program reads.
@@ -49,6 +51,10 @@ func (r *reader) fields() []field {
 		{key: "wrapup", need: write("a section wrapup: with a list outcomes:", "包含 outcomes: 列表的 wrapup: 小节"), within: []field{
 			{key: "outcomes", need: write("a list of what an agent may choose after a call", "座席在通话后可选择的结果列表"), read: r.outcomes},
 		}},
+		{key: "storage", within: []field{
+			{key: "recovery_recipient", read: r.text(&p.Storage.RecoveryRecipient, recipient)},
+			{key: "keep_calls_days", read: r.keepCalls},
+		}},
 	}
 }
 
@@ -73,6 +79,23 @@ func (r *reader) version(path string, n *yaml.Node) {
 			return say("%s is not a version; write 1", "%s 不是有效的版本；请写 1", quoted(s))
 		}
 		r.profile.Version = version
+		return nil
+	})(path, n)
+}
+
+// A call log shorter than a month is of no use to reconciliation; longer than ten years is a typing error.
+const (
+	leastDays = 30
+	mostDays  = 3650
+)
+
+func (r *reader) keepCalls(path string, n *yaml.Node) {
+	r.text(new(string), func(s string) *wording {
+		days, err := strconv.Atoi(s)
+		if err != nil || days < leastDays || days > mostDays {
+			return say("%[1]s is not a number of days from %[2]d to %[3]d; write %[4]d", "%[1]s 不是 %[2]d 到 %[3]d 之间的天数；请写 %[4]d", quoted(s), leastDays, mostDays, cti.DefaultKeepCalls)
+		}
+		r.profile.Storage.KeepCallsDays = days
 		return nil
 	})(path, n)
 }
