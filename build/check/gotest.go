@@ -74,6 +74,7 @@ func (r *reader) read(line []byte) {
 			r.said[key] = &strings.Builder{}
 		}
 		r.said[key].WriteString(e.Output)
+		ended.count(e.Output)
 		return
 	case "build-output":
 		fmt.Print(e.Output)
@@ -82,6 +83,7 @@ func (r *reader) read(line []byte) {
 	default:
 		return
 	}
+	ended.note(e.Package, e.Test, e.Action)
 	r.end(e, key)
 	delete(r.said, key)
 }

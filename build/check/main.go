@@ -50,6 +50,10 @@ func main() {
 	for _, line := range times {
 		fmt.Println(" ", line)
 	}
+	if err := ended.write("build/bin/results.json"); err != nil {
+		fmt.Println("FAILED: the results were not written:", err)
+		total.failed++
+	}
 	fmt.Printf("%d passed, %d failed\n", total.passed, total.failed)
 	if total.failed > 0 || total.passed == 0 {
 		os.Exit(1)
