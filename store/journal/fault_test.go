@@ -286,7 +286,7 @@ func TestUnknownKeyIsCountedAndItsNumbersAreNotUsedAgain(t *testing.T) {
 	appendTo(t, j, "c")
 	wantAll(t, j, Damage{UnknownKey: 2}, "3 c")
 	_ = j.Close()
-	both := keys(t, other.String()+" "+testKey)
+	both := keys(t, other.Text()+" "+testKey)
 	if j, err = Open(Options{Dir: dir, Keys: both}); err != nil {
 		t.Fatal(err)
 	}
