@@ -170,8 +170,8 @@ func TestRingNeverShowsItsKeys(t *testing.T) {
 		slog.New(slog.NewTextHandler(&out, nil)).Info("x", "ring", v, slog.Group("g", "ring", v))
 		slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "ring", v)
 	}
-	numbers := fmt.Sprint(raw)      // [48 49 ...]
-	var hexadecimal strings.Builder // 0x30, 0x31, ...
+	numbers := fmt.Sprintf("%d", raw) // [48 49 ...]
+	var hexadecimal strings.Builder   // 0x30, 0x31, ...
 	for _, b := range raw[:4] {
 		fmt.Fprintf(&hexadecimal, "0x%x, ", b)
 	}

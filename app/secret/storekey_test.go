@@ -49,7 +49,9 @@ func TestStoreKeysThatCannotBeSeenAreNotMissing(t *testing.T) {
 		if err := k.Set("store-key", value); err != nil {
 			t.Fatal(err)
 		}
-		for verb, err := range map[string]error{"load": second(secret.LoadStoreKeys(k)), "make": second(secret.NewStoreKeys(k))} {
+		for verb, err := range map[string]error{
+			"load": second(secret.LoadStoreKeys(k)), "make": second(secret.NewStoreKeys(k)), "add": second(secret.AddStoreKeys(k, newRing(t))),
+		} {
 			if errors.Is(err, secret.ErrNotFound) || !errors.Is(err, secret.ErrInvalid) {
 				t.Errorf("%s with %q: %v", verb, value, err)
 			}
