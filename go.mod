@@ -23,6 +23,11 @@ require (
 )
 
 require (
+	github.com/sony/gobreaker/v2 v2.4.0 // the circuit breaker of each CRM endpoint
+	golang.org/x/time v0.16.0 // rate: what a CRM endpoint allows
+)
+
+require (
 	git.sr.ht/~jackmordaunt/go-toast/v2 v2.0.3 // indirect
 	github.com/bep/debounce v1.2.1 // indirect
 	github.com/danieljoos/wincred v1.2.3 // indirect
