@@ -24,6 +24,11 @@ require (
 )
 
 require (
+	github.com/sony/gobreaker/v2 v2.4.0 // the circuit breaker of each CRM endpoint
+	golang.org/x/time v0.16.0 // rate: what a CRM endpoint allows
+)
+
+require (
 	filippo.io/hpke v0.4.0 // indirect
 	git.sr.ht/~jackmordaunt/go-toast/v2 v2.0.3 // indirect
 	github.com/bep/debounce v1.2.1 // indirect

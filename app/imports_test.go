@@ -72,6 +72,8 @@ var theirs = []struct {
 	{"github.com/oklog/ulid", []string{"store/spool"}, "items are in the order of their numbers, never of a clock"},
 	{"github.com/nyaruka/phonenumbers", []string{"app/number"}, "one place reads numbers, so that all compare alike"},
 	{"github.com/expr-lang/expr", []string{"app/crm"}, "only field mapping has expressions"},
+	{"github.com/sony/gobreaker", []string{"app/crm"}, "one gate for each endpoint, where look-ups and writes meet"},
+	{"golang.org/x/time", []string{"app/crm"}, "one gate for each endpoint, where look-ups and writes meet"},
 	{"go.yaml.in/yaml", []string{"app/settings", "app/crm", "app/cli"}, "the domain knows no file format"},
 	{"gopkg.in/yaml", nil, "use go.yaml.in/yaml/v4"},
 	{"github.com/Microsoft/go-winio", []string{"bridge/loopback"}, "one place knows the local link"},

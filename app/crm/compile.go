@@ -143,8 +143,10 @@ func (l *loader) unknownOp(name string) {
 	if slices.Contains(laterOps, name) {
 		what = words("operation %q is not supported yet", "操作 %q 暂不支持", name)
 	}
-	l.add(find(l.root, "operations", name), what, oneOf(name, slices.Sorted(maps.Keys(shapes))))
+	l.add(find(l.root, "operations", name), what, oneOf(name, opNames()))
 }
+
+func opNames() []string { return slices.Sorted(maps.Keys(shapes)) }
 
 func (l *loader) operation(name string, shape opShape, spec operationSpec) *operation {
 	op := &operation{name: name, shape: shape}
@@ -152,15 +154,9 @@ func (l *loader) operation(name string, shape opShape, spec operationSpec) *oper
 		l.add(find(l.root, "operations", name), words("operation %s has no steps", "操作 %s 没有步骤", name),
 			words("Write steps: [{id: a, request: {url: …}}].", "请写 steps: [{id: a, request: {url: …}}]。"))
 	}
-	saved := types.Map{}
-	names := with(l.params, scope{"input": inputScopes[name], "auth": types.Map{}, "step": saved})
-	for i := range spec.Steps {
-		op.steps = append(op.steps, l.step(name, i, &spec.Steps[i], names))
-		if !spec.Steps[i].Save.IsZero() {
-			saved = with(saved, scope{spec.Steps[i].ID: types.Any})
-			names = with(names, scope{"step": saved})
-		}
-	}
+	names := with(l.params, scope{"input": inputScopes[name], "auth": types.Map{}})
+	op.promise = l.promise(name, shape, spec, names)
+	op.steps, names = l.steps([]string{"operations", name, "steps"}, spec.Steps, with(names, foundScope(op.strategy)))
 	done := with(names, scope{"res": resScope})
 	if shape.list {
 		op.mapping = l.result(name, "map", spec.Map, shape, with(done, scope{"item": types.Any}))
@@ -169,8 +165,22 @@ func (l *loader) operation(name string, shape opShape, spec operationSpec) *oper
 		op.output = l.result(name, "output", spec.Output, shape, done)
 		l.noneOf(name, "map", spec.Map)
 	}
-	op.strategy = l.strategy(name, shape, spec)
 	return op
+}
+
+// steps compiles a list of steps and gives what may be named after them.
+func (l *loader) steps(place []string, specs []stepSpec, names scope) ([]step, scope) {
+	saved := types.Map{}
+	names = with(names, scope{"step": saved})
+	var out []step
+	for i := range specs {
+		out = append(out, l.step(slices.Concat(place, []string{strconv.Itoa(i)}), &specs[i], names))
+		if !specs[i].Save.IsZero() {
+			saved = with(saved, scope{specs[i].ID: types.Any})
+			names = with(names, scope{"step": saved})
+		}
+	}
+	return out, names
 }
 
 func (l *loader) noneOf(op, key string, spec map[string]yaml.Node) {
@@ -196,20 +206,23 @@ func (l *loader) result(op, key string, spec map[string]yaml.Node, shape opShape
 	return l.templates(spec, names)
 }
 
-func (l *loader) step(op string, i int, spec *stepSpec, names scope) step {
-	place := []string{"operations", op, "steps", strconv.Itoa(i)}
-	s := step{id: spec.ID, method: strings.ToUpper(spec.Request.Method)}
+func (l *loader) step(place []string, spec *stepSpec, names scope) step {
+	s := step{id: spec.ID, method: strings.ToUpper(spec.Request.Method), when: l.scalar(&spec.When, names)}
 	if s.method == "" {
 		s.method = http.MethodGet
 	}
 	if !slices.Contains(methods, s.method) {
-		l.add(find(l.root, append(place, "request", "method")...), words("unknown method %q", "未知的方法 %q", s.method), oneOf(s.method, methods))
+		l.add(find(l.root, slices.Concat(place, []string{"request", "method"})...), words("unknown method %q", "未知的方法 %q", s.method), oneOf(s.method, methods))
 	}
 	if spec.ID == "" {
 		l.add(find(l.root, place...), words("a step has no id", "步骤没有 id"), words("Write id: a.", "请写 id: a。"))
 	}
+	if s.when != nil && !s.when.whole {
+		l.add(find(l.root, slices.Concat(place, []string{"when"})...), words("when is not one expression", "when 不是单个表达式"),
+			words(`Write it as when: "${input.contact.id != nil}".`, `请写成 when: "${input.contact.id != nil}"。`))
+	}
 	if s.url = l.scalar(&spec.Request.URL, names); s.url == nil && spec.Request.URL.IsZero() {
-		l.add(find(l.root, append(place, "request")...), words("a step has no url", "步骤没有 url"),
+		l.add(find(l.root, slices.Concat(place, []string{"request"})...), words("a step has no url", "步骤没有 url"),
 			words(`Write url: "${param.base_url}/…".`, `请写 url: "${param.base_url}/…"。`))
 	}
 	s.query, s.headers = l.pairs(spec.Request.Query, names), l.pairs(spec.Request.Headers, names)
@@ -220,43 +233,3 @@ func (l *loader) step(op string, i int, spec *stepSpec, names scope) step {
 }
 
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
-
-// strategy checks that a write says what makes it safe to repeat: after a lost answer it will be.
-func (l *loader) strategy(op string, shape opShape, spec operationSpec) string {
-	place := find(l.root, "operations", op)
-	if !shape.write {
-		if spec.Idempotency != nil {
-			l.add(find(l.root, "operations", op, "idempotency"), words("operation %s only reads", "操作 %s 只读取数据", op),
-				words("Remove idempotency.", "请删除 idempotency。"))
-		}
-		return ""
-	}
-	if spec.Idempotency == nil || spec.Idempotency.Strategy == "" {
-		l.add(place, words("operation %s does not say how it is safe to repeat", "操作 %s 没有说明如何安全重复", op),
-			words("Write idempotency: {strategy: %s} with one of: %s.", "请写 idempotency: {strategy: %s}，可选：%s。", upsert, strings.Join(strategies, ", ")))
-		return ""
-	}
-	s := spec.Idempotency.Strategy
-	place = find(l.root, "operations", op, "idempotency", "strategy")
-	switch {
-	case slices.Contains(laterStrategies, s):
-		l.add(place, words("strategy %q is not supported yet", "策略 %q 暂不支持", s), oneOf("", strategies))
-	case !slices.Contains(strategies, s):
-		l.add(place, words("unknown strategy %q", "未知的策略 %q", s), oneOf(s, strategies))
-	case s == header && !sendsKey(spec.Steps):
-		l.add(place, words("strategy header, but no step sends an idempotency header", "策略为 header，但没有步骤发送幂等请求头"),
-			words(`Add to the step that writes: headers: {Idempotency-Key: "${input.key}"}.`, `请在写入步骤中加上 headers: {Idempotency-Key: "${input.key}"}。`))
-	}
-	return s
-}
-
-func sendsKey(steps []stepSpec) bool {
-	return slices.ContainsFunc(steps, func(s stepSpec) bool {
-		for name := range s.Request.Headers {
-			if strings.Contains(strings.ToLower(name), "idempotency") {
-				return true
-			}
-		}
-		return false
-	})
-}

@@ -15,6 +15,8 @@ import (
 // time-out. Errors are cti.Errors: auth (sign in again), denied (not allowed), limited (see RetryAfter), offline (nothing was
 // changed), uncertain (only from Write: it may have been applied, the same key may be sent again), conflict, notfound and
 // invalid (will be wrong again: a person must look). No error text holds a secret or a telephone number.
+// Limited, and offline with a RetryAfter, may come without anything being sent: the CRM asked for a pause, failed several times
+// in a row, or too many requests wait. RetryAfter is then the time after which asking makes sense again.
 type Connector interface {
 	// Name is the connector's id, for logs and messages.
 	Name() string
@@ -26,6 +28,12 @@ type Connector interface {
 	// Write makes one change. Repeating it with the same key updates the record of the first time, as far as the connector's
 	// declared strategy goes. A write-back whose customer is pending or unclear is refused as invalid.
 	Write(ctx context.Context, w cti.WriteBack) (cti.Receipt, error)
+	// Repeat tells what the CRM makes of a write-back that is sent again, as its connector declares. It asks nothing and does not
+	// change while the connector is open.
+	Repeat(w cti.WriteBack) cti.Repeat
+	// Find gives the receipt of the record that has the write-back's key. It only reads. Notfound: the CRM has none, or does not
+	// show it yet (Repeat.Settle). Where Repeat.Find is false it is invalid.
+	Find(ctx context.Context, w cti.WriteBack) (cti.Receipt, error)
 	// Features tells what else this CRM can do. It does not change.
 	Features() Features
 }

@@ -11,7 +11,7 @@ import (
 	"ringside.dev/ringside/app/number"
 )
 
-// Engine is a Connector made from a file. It holds no state between calls but idle connections.
+// Engine is a Connector made from a file. It holds no state between calls but idle connections and the gates of its endpoints.
 type Engine struct {
 	doc         *document
 	params      map[string]any
@@ -24,6 +24,8 @@ type Engine struct {
 	ops         map[string]*operation
 	links       map[string]*template
 	redact      redactor
+	gates       *Gates
+	limits      limits
 	log         *slog.Logger
 }
 
@@ -169,4 +171,16 @@ func (e *Engine) deepLink(kind, id string) (string, error) {
 		return "", e.failed(e.doing("deep_link"), err, false)
 	}
 	return address, nil
+}
+
+// gate gives the gate of an address's endpoint.
+func (e *Engine) gate(address string) (*gate, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, &refusal{words("the request's address is malformed", "请求的地址格式有误")}
+	}
+	if err := e.http.fence.check(u); err != nil {
+		return nil, err
+	}
+	return e.gates.of(u, e.limits), nil
 }

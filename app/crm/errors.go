@@ -1,6 +1,7 @@
 package crm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -51,6 +52,9 @@ var advice = map[class]string{
 	classFatal:       "the connector and the CRM do not fit together: tell whoever set up the connector",
 }
 
+// proxyWantsSignIn: a proxy of the company stands between, and nothing went past it.
+const proxyWantsSignIn = "the network's proxy wants a sign-in: have IT set up HTTPS_PROXY with its user, or let the CRM past it"
+
 // maxRetryAfter keeps a nonsensical header from parking a queue for a year.
 const maxRetryAfter = 24 * time.Hour
 
@@ -81,11 +85,11 @@ func (e *Engine) judge(res *response, v vars) verdict {
 			return e.ruled(r, res, v)
 		}
 	}
-	return byStatus(res)
+	return e.byStatus(res)
 }
 
 func (e *Engine) ruled(r rule, res *response, v vars) verdict {
-	out := verdict{class: r.class, retryAfter: retryAfter(res.header.Get("Retry-After"))}
+	out := verdict{class: r.class, retryAfter: e.limits.headers.asked(res.header)}
 	out.message = e.redact.text(e.spoken(r.message, v))
 	if wait := e.spoken(r.retryAfter, v); wait != "" {
 		out.retryAfter = retryAfter(wait)
@@ -103,8 +107,8 @@ func (e *Engine) spoken(t *template, v vars) string {
 	return text
 }
 
-func byStatus(res *response) verdict {
-	out := verdict{retryAfter: retryAfter(res.header.Get("Retry-After"))}
+func (e *Engine) byStatus(res *response) verdict {
+	out := verdict{retryAfter: e.limits.headers.asked(res.header)}
 	switch s := res.status; {
 	case res.success():
 		return verdict{}
@@ -114,6 +118,8 @@ func byStatus(res *response) verdict {
 	case s >= 300 && s < 400:
 		out.class = classTransient
 		out.message = "the server redirects to " + res.where() + ": sign in to the network, or correct the server's address"
+	case s == http.StatusProxyAuthRequired:
+		out.class, out.message = classTransient, proxyWantsSignIn
 	case s == http.StatusUnauthorized:
 		out.class = classAuth
 	case s == http.StatusForbidden:
@@ -132,6 +138,29 @@ func byStatus(res *response) verdict {
 		out.class = classInvalid
 	}
 	return out
+}
+
+// report is what an answer tells the gate. A 409 that asks to wait is about one record, not about the endpoint.
+func (e *Engine) report(res *response, v verdict) report {
+	out := report{fate: worked, wait: v.retryAfter, header: res.header}
+	out.throttled = v.class == classThrottled && res.status != http.StatusConflict || res.status == http.StatusServiceUnavailable && v.retryAfter > 0
+	refused := res.status >= 400 && res.status < 500 && res.status != http.StatusProxyAuthRequired
+	if v.class == classTransient && !refused {
+		out.fate = failed
+	}
+	return out
+}
+
+// fateOf is what an exchange without an answer tells the gate.
+func fateOf(ctx context.Context, err error) fate {
+	var f *failure
+	switch {
+	case !errors.As(err, &f) || errors.Is(ctx.Err(), context.Canceled):
+		return neither // kept in by the fence, or nobody waits for it any more
+	case errors.Is(f.err, errTooLarge):
+		return worked
+	}
+	return failed
 }
 
 // retryAfter reads the header's two forms, seconds and an HTTP date; what cannot be read is no advice.
@@ -162,8 +191,15 @@ func (v verdict) refused(what string, written bool) error {
 // failed makes the error of an exchange without an answer, or of an expression.
 func (e *Engine) failed(what string, err error, written bool) error {
 	var kept *refusal
+	var gated *held
 	var f *failure
 	switch {
+	case errors.As(err, &gated):
+		kind := gated.kind
+		if written { // by an earlier step
+			kind = cti.Uncertain
+		}
+		return &cti.Error{Kind: kind, Msg: what + ": " + gated.Error(), RetryAfter: gated.left}
 	case errors.As(err, &kept):
 		return cti.Errorf(cti.Invalid, what+": "+kept.words.En, nil)
 	case !errors.As(err, &f):

@@ -79,9 +79,15 @@ func newTransport() *http.Transport {
 		Proxy:               proxyFor,
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 		ForceAttemptHTTP2:   true,
-		MaxIdleConnsPerHost: 2,
+		MaxIdleConnsPerHost: defaultConcurrency,
 		IdleConnTimeout:     idleTimeout,
 		TLSHandshakeTimeout: defaultTimeout,
+		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
+			if res.StatusCode == http.StatusProxyAuthRequired {
+				return errProxyAuth
+			}
+			return nil
+		},
 	}
 }
 
@@ -179,7 +185,10 @@ func (c *client) read(res *http.Response) (*response, error) {
 	return answer, nil
 }
 
-var errTooLarge = errors.New("the answer is larger than allowed")
+var (
+	errTooLarge  = errors.New("the answer is larger than allowed")
+	errProxyAuth = errors.New("407 Proxy Authentication Required")
+)
 
 func speaksJSON(h http.Header) bool {
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
@@ -201,6 +210,8 @@ func broken(err error, sent bool) error {
 	switch {
 	case errors.Is(err, errTooLarge):
 		f.what = "the CRM's answer is too large"
+	case errors.Is(err, errProxyAuth):
+		f.what = proxyWantsSignIn
 	case errors.As(err, &certificate):
 		f.what = "the CRM's certificate is not trusted: have IT check it, and whether a proxy looks inside TLS"
 	case errors.Is(err, context.DeadlineExceeded):

@@ -128,13 +128,13 @@ func TestRetryAfterIsReadAsSecondsAndAsDate(t *testing.T) {
 		header    string
 		low, high time.Duration
 	}{
-		{"7", 7 * time.Second, 7 * time.Second},
-		{in(90 * time.Second), 80 * time.Second, 90 * time.Second},
-		{in(-time.Hour), 0, 0},
-		{"-5", 0, 0},
-		{"soon", 0, 0},
-		{"", 0, 0},
-		{"999999999", 24 * time.Hour, 24 * time.Hour},
+		{"7", 7 * time.Second, 8 * time.Second},
+		{in(90 * time.Second), 80 * time.Second, 95 * time.Second},
+		{in(-time.Hour), time.Second, 2 * time.Second}, // no advice: the gate's own pause
+		{"-5", time.Second, 2 * time.Second},
+		{"soon", time.Second, 2 * time.Second},
+		{"", time.Second, 2 * time.Second},
+		{"999999999", 24 * time.Hour, 24*time.Hour + 5*time.Second},
 	} {
 		base := serve(t, answer(429, "application/json", `{}`, "Retry-After", c.header))
 		_, err := open(t, base).Write(t.Context(), someWrite())

@@ -30,6 +30,8 @@ type Config struct {
 	Region string
 	// HTTP replaces the transport; nil is the one with TLS 1.2 and the environment's proxy. Fence and time-outs stay ours.
 	HTTP *http.Client
+	// Gates are shared with other engines that speak to the same endpoints; nil: the engine has its own.
+	Gates *Gates
 	// Log gets ids, statuses and classes, never customers' data; nil is slog.Default().
 	Log *slog.Logger
 }
@@ -140,10 +142,18 @@ func (p *problems) build(doc *document, root *yaml.Node, c Config) (*Engine, err
 	authHeaders, authQuery := l.auth()
 	e.authHeaders, e.authQuery = authHeaders, authQuery
 	e.rules, e.ops, e.links, e.verify = l.rules(), l.operations(), l.links(), l.verify()
-	timeout, limit := l.limits()
+	timeout, limit := l.exchange()
+	gateLimits, sizes := l.gateLimits()
 	e.params = p.readParams(doc.Params, c.Params)
 	if err := p.err(); err != nil {
 		return nil, err
+	}
+	l.sizes(&gateLimits, sizes, e.params)
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	if e.limits, e.gates = gateLimits, c.Gates; e.gates == nil {
+		e.gates = &Gates{}
 	}
 	e.redact = newRedactor(secretsOf(doc.Params, e.params))
 	allowed, err := allowedHosts(hosts, e.params)
@@ -187,8 +197,8 @@ func allowedHosts(hosts []*template, params map[string]any) ([]string, error) {
 	return out, nil
 }
 
-// limits gives the time-out and the size of an answer.
-func (l *loader) limits() (time.Duration, int64) {
+// exchange gives the time-out of a request and the size of an answer.
+func (l *loader) exchange() (time.Duration, int64) {
 	timeout, limit := defaultTimeout, int64(maxResponse)
 	if text := l.doc.Network.Timeout; text != "" {
 		d, err := time.ParseDuration(text)

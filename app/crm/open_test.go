@@ -35,7 +35,7 @@ operations:
     steps: [{id: l, request: {url: "${param.base_url}/people", query: {phone: "${input.phone.national}"}}, items: "${res.json.items}"}]
     map: {id: "${item.id}", name: "${item.name}", phones: "${item.phones}"}
   log_call:
-    idempotency: {strategy: header}
+    idempotency: {strategy: header, window: 24h}
     steps: [{id: w, request: {method: POST, url: "${param.base_url}/calls", headers: {Idempotency-Key: "${input.key}"}, json: {key: "${input.key}", note: "${input.call.note}"}}}]
     output: {id: "${res.json?.id}"}
 deep_link: {contact: "${param.base_url}/people/${input.id}?tab=${input.id}"}

@@ -14,17 +14,19 @@ import (
 
 // operation is one entry of operations:, compiled.
 type operation struct {
-	name     string
-	shape    opShape
-	strategy string
-	steps    []step
-	mapping  map[string]*template // item → canonical names
-	output   map[string]*template // last answer → canonical names
+	name    string
+	shape   opShape
+	steps   []step
+	mapping map[string]*template // item → canonical names
+	output  map[string]*template // last answer → canonical names
+	promise                      // of a write
 }
 
 type step struct {
 	id      string
+	when    *template // nil: always
 	method  string
+	reads   bool // whatever its method: a search may be a POST
 	url     *template
 	query   []pair
 	headers []pair
@@ -55,52 +57,112 @@ func (e *Engine) run(ctx context.Context, name string, input vars) (*run, error)
 	if op == nil {
 		return nil, cti.Errorf(cti.Invalid, e.doing(name)+": this connector cannot do that", nil)
 	}
-	saved := vars{}
-	r := &run{e: e, op: op, v: vars{"param": e.params, "input": input, "auth": vars{}, "step": saved, "res": nil, "item": nil}}
-	for i := range op.steps {
-		s := &op.steps[i]
-		if err := r.step(ctx, s); err != nil {
+	r, err := e.begin(op, input)
+	if err != nil {
+		return r, err
+	}
+	if op.strategy == probe {
+		id, err := r.look(ctx)
+		if err != nil {
 			return r, err
 		}
-		if s.save == nil {
-			continue
+		if id != "" {
+			r.v["found"] = id
 		}
-		value, err := s.save.value(r.v)
-		if err != nil {
-			return r, r.unfit(err)
+		r.v["step"] = vars{}
+	}
+	for i := range op.steps {
+		if err := r.step(ctx, &op.steps[i]); err != nil {
+			return r, err
 		}
-		saved[s.id] = value
 	}
 	return r, nil
 }
 
+func (e *Engine) begin(op *operation, input vars) (*run, error) {
+	r := &run{e: e, op: op, v: vars{"param": e.params, "input": input, "auth": vars{}, "step": vars{}, "res": nil, "item": nil, "found": nil}}
+	return r, r.rekey(input)
+}
+
 // step makes one request and takes what it answers.
 func (r *run) step(ctx context.Context, s *step) error {
+	if s.when != nil {
+		wanted, err := s.when.value(r.v)
+		if err != nil {
+			return r.unfit(err)
+		}
+		if wanted != true {
+			return nil
+		}
+	}
 	out, err := r.request(s)
 	if err != nil {
 		return r.unfit(err)
 	}
-	res, err := r.e.http.do(ctx, out)
-	var f *failure
-	if out.write && (err == nil || errors.As(err, &f) && f.sent) {
-		r.written = true
-	}
+	verdict, err := r.exchange(ctx, s, out)
 	if err != nil {
 		return r.unfit(err)
 	}
-	r.v["res"] = res.vars()
-	verdict := r.e.judge(res, r.v)
-	r.e.log.Debug("crm answered", "connector", r.e.Name(), "operation", r.op.name, "step", s.id, "status", res.status, "class", string(verdict.class))
 	if verdict.class == classDuplicate && r.op.strategy == duplicateIsSuccess {
 		verdict.class = "" // it is there, which is what we want
 	}
 	if verdict.class != "" {
 		return verdict.refused(r.e.doing(r.op.name), r.written)
 	}
-	if s.items == nil {
+	if s.items != nil {
+		if err := r.take(s); err != nil {
+			return err
+		}
+	}
+	return r.keep(s)
+}
+
+// exchange makes one request once the endpoint's gate lets it through, judges the answer and tells the gate.
+func (r *run) exchange(ctx context.Context, s *step, out call) (verdict, error) {
+	gate, err := r.e.gate(out.url)
+	if err != nil {
+		return verdict{}, err
+	}
+	pass, err := gate.enter(ctx, r.op.shape.write, r.op.name)
+	if err != nil {
+		return verdict{}, err
+	}
+	defer pass.leave(report{}) // where a panic went past the other one
+	res, err := r.e.http.do(ctx, out)
+	var f *failure
+	if out.write && (err == nil && res.status != http.StatusProxyAuthRequired || errors.As(err, &f) && f.sent) {
+		r.written = true
+	}
+	if err != nil {
+		pass.leave(report{fate: fateOf(ctx, err)})
+		return verdict{}, err
+	}
+	r.v["res"] = res.vars()
+	v := r.e.judge(res, r.v)
+	told := r.e.report(res, v)
+	if left := pass.leave(told); told.throttled {
+		v.retryAfter = left
+	} else if v.class == classThrottled && v.retryAfter == 0 {
+		v.retryAfter = firstPause
+	}
+	r.e.log.Debug("crm answered", "connector", r.e.Name(), "operation", r.op.name, "step", s.id, "status", res.status, "class", string(v.class))
+	return v, nil
+}
+
+// keep notes what a step saves for those after it.
+func (r *run) keep(s *step) error {
+	if s.save == nil {
 		return nil
 	}
-	return r.take(s)
+	value, err := s.save.value(r.v)
+	if err != nil {
+		return r.unfit(err)
+	}
+	saved, ok := r.v["step"].(vars)
+	if ok {
+		saved[s.id] = value
+	}
+	return nil
 }
 
 func (r *run) take(s *step) error {
@@ -119,7 +181,7 @@ func (r *run) take(s *step) error {
 func (r *run) unfit(err error) error { return r.e.failed(r.e.doing(r.op.name), err, r.written) }
 
 func (r *run) request(s *step) (call, error) {
-	out := call{method: s.method, header: http.Header{}, write: r.op.shape.write && s.method != http.MethodGet && s.method != http.MethodHead}
+	out := call{method: s.method, header: http.Header{}, write: r.op.shape.write && !s.reads && s.method != http.MethodGet && s.method != http.MethodHead}
 	address, err := s.url.address(r.v)
 	if err != nil {
 		return call{}, err

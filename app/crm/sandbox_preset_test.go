@@ -29,11 +29,11 @@ func TestSandboxPresetPassesTheSuite(t *testing.T) {
 		KnownID:    known,
 		Spellings:  []string{"+442079460123", "02079460123", "00442079460123", "+44 (0)20 7946-0123", "sip:+442079460123@pbx.example", "０２０ ７９４６ ０１２３"},
 		NearNumber: "+441179460123", UnknownNumber: "+442073335678",
-		CountRecords:   func(key string) int { return len(recordsOf(t, server, key)) },
-		Record:         func(key string) map[string]any { return recordsOf(t, server, key)[0] },
-		DropNextAnswer: func() { set(sandbox.Fault{DropAnswer: true, Count: 1}) },
-		Refuse:         func() { set(sandbox.Fault{Refuse: true}) },
-		Restore:        func() { set(sandbox.Fault{}) },
+		CountRecords:  func(key string) int { return len(recordsOf(t, server, key)) },
+		Record:        func(key string) map[string]any { return recordsOf(t, server, key)[0] },
+		DropNextWrite: func() { set(sandbox.Fault{DropAnswer: true, Count: 1}) },
+		Refuse:        func() { set(sandbox.Fault{Refuse: true}) },
+		Restore:       func() { set(sandbox.Fault{}) },
 		Throttle: func(after time.Duration) {
 			set(sandbox.Fault{Status: http.StatusTooManyRequests, RetryAfter: int(after.Seconds()), Count: 1})
 		},

@@ -18,6 +18,7 @@ type document struct {
 	Params     []Param                  `yaml:"params"`
 	Network    networkSpec              `yaml:"network"`
 	Auth       authSpec                 `yaml:"auth"`
+	Limits     limitsSpec               `yaml:"limits"`
 	Errors     []errorSpec              `yaml:"errors"`
 	Phone      phoneSpec                `yaml:"phone"`
 	Defs       yaml.Node                `yaml:"defs"` // a place for YAML anchors; not read
@@ -62,6 +63,28 @@ type authSpec struct {
 	Query   map[string]yaml.Node `yaml:"query"`
 }
 
+type limitsSpec struct {
+	Concurrency *int             `yaml:"concurrency"`
+	Buckets     []bucketSpec     `yaml:"buckets"`
+	Headers     meterHeadersSpec `yaml:"headers"`
+}
+
+type bucketSpec struct {
+	ID    string    `yaml:"id"`
+	Match []string  `yaml:"match"` // operations; empty: all
+	Max   yaml.Node `yaml:"max"`   // requests, in
+	Per   string    `yaml:"per"`   // this time
+	Scope string    `yaml:"scope"` // whose it is: token, account or host
+}
+
+type meterHeadersSpec struct {
+	Remaining  string `yaml:"remaining"`
+	Limit      string `yaml:"limit"`
+	Reset      string `yaml:"reset"`
+	RetryAfter string `yaml:"retry_after"`
+	Format     string `yaml:"format"` // of reset: seconds, unix, unix_ms or date
+}
+
 type errorSpec struct {
 	When       yaml.Node `yaml:"when"`
 	Class      string    `yaml:"class"`
@@ -82,6 +105,7 @@ type operationSpec struct {
 
 type stepSpec struct {
 	ID      string      `yaml:"id"`
+	When    yaml.Node   `yaml:"when"` // else the step is left out
 	Request requestSpec `yaml:"request"`
 	Items   yaml.Node   `yaml:"items"`
 	Save    yaml.Node   `yaml:"save"`
@@ -96,7 +120,12 @@ type requestSpec struct {
 }
 
 type idempotencySpec struct {
-	Strategy string `yaml:"strategy"`
+	Strategy string     `yaml:"strategy"`
+	Key      yaml.Node  `yaml:"key"`    // what the steps see as input.key; without it our own
+	Window   string     `yaml:"window"` // strategy header: how long the CRM remembers a key
+	Probe    []stepSpec `yaml:"probe"`  // look for the key
+	Found    yaml.Node  `yaml:"found"`  // the id of what probe found
+	Settle   string     `yaml:"settle"` // how long probe may not see what was written
 }
 
 // The strategies a write may declare: what makes sending it twice leave one record.
@@ -111,16 +140,13 @@ const (
 	atLeastOnce         = "at_least_once"        // none: may write twice, and says so
 )
 
-var (
-	strategies      = []string{upsert, clientID, header, duplicateIsSuccess, naturallyIdempotent, atLeastOnce}
-	laterStrategies = []string{probe, probeOnUncertain}
-)
+var strategies = []string{upsert, clientID, header, duplicateIsSuccess, probe, probeOnUncertain, naturallyIdempotent, atLeastOnce}
 
 // laterKeys belong to schema v1, but the engine does not read them yet: a file that relies on them must not load as if they worked.
 var laterKeys = map[string]bool{
-	"limits": true, "fields": true, "setup": true, "mock": true, "tls": true, "region_param": true, "candidates": true,
-	"when": true, "foreach": true, "paginate": true, "form": true, "multipart": true, "raw": true, "merge_by": true, "requires": true,
-	"ack": true, "probe": true, "found": true, "window": true, "key": true, "scope": true, "login": true, "save": true,
+	"cost": true, "fields": true, "setup": true, "mock": true, "tls": true, "region_param": true, "candidates": true,
+	"foreach": true, "paginate": true, "form": true, "multipart": true, "raw": true, "merge_by": true, "requires": true,
+	"ack": true, "scope": true, "login": true, "save": true,
 	"expires_in": true, "refresh_on": true, "oauth2": true, "when_param": true,
 }
 

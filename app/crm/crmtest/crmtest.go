@@ -18,7 +18,7 @@ import (
 // patience bounds each question; the sandbox answers in milliseconds.
 const patience = 20 * time.Second
 
-// Rig is a CRM under test. All fields are required, but NearNumber, Throttle and Refuse with Restore, whose tests are skipped when
+// Rig is a CRM under test. All fields are required, but NearNumber, FirstStays, Throttle and Refuse with Restore, whose tests are skipped when
 // they are empty. Its functions report their own failures to the test that made the rig.
 type Rig struct {
 	Connector crm.Connector
@@ -33,7 +33,11 @@ type Rig struct {
 	CountRecords func(key string) int            // call records with this key in the CRM
 	Record       func(key string) map[string]any // one of them, its note under "note" and its outcome under "outcome"
 
-	DropNextAnswer  func()                    // the next request is worked on, its answer is lost
+	// FirstStays tells that a second write with the same key is not an update there: the CRM keeps what came first (strategies
+	// header and duplicate_is_success) or makes a second record (probe_on_uncertain, at_least_once).
+	FirstStays bool
+
+	DropNextWrite   func()                    // the next write is worked on, its answer is lost
 	Refuse, Restore func()                    // connections are refused, and accepted again
 	Throttle        func(after time.Duration) // the next request is answered 429, to be tried again after that time
 }
@@ -53,7 +57,8 @@ func Run(t *testing.T, rig Rig) {
 		{"an update without note and outcome keeps them", keepsNote},
 		{"a wrap-up saved empty empties it there", clearsNote},
 		{"a call of nobody is logged too", nobody},
-		{"a lost answer is uncertain, and the repeat leaves one record", lostAnswer},
+		{"a lost answer is uncertain, and the repeat or the search leaves one record", lostAnswer},
+		{"what a lost answer left behind is found by its key", finds},
 		{"a pending or unclear customer is refused before anything is sent", undecided},
 		{"a refused connection is offline, for reads and writes", refused},
 		{"too many requests is limited, with the time to wait", throttled},
@@ -109,6 +114,7 @@ func withheld(t *testing.T, rig Rig) {
 }
 
 func loggedTwice(t *testing.T, rig Rig) {
+	rig.needsUpdates(t)
 	w := rig.writeBack(t.Name(), rig.KnownID)
 	first := write(t, rig, w)
 	w.Record.WrapUp.Note = "said thanks"
@@ -121,6 +127,7 @@ func loggedTwice(t *testing.T, rig Rig) {
 }
 
 func keepsNote(t *testing.T, rig Rig) {
+	rig.needsUpdates(t)
 	w := rig.writeBack(t.Name(), rig.KnownID)
 	w.Record.WrapUp.Note = "call back on Monday"
 	write(t, rig, w)
@@ -131,12 +138,20 @@ func keepsNote(t *testing.T, rig Rig) {
 
 // clearsNote: what the agent saved empty is empty there too.
 func clearsNote(t *testing.T, rig Rig) {
+	rig.needsUpdates(t)
 	w := rig.writeBack(t.Name(), rig.KnownID)
 	w.Record.WrapUp.Note = "for somebody else"
 	write(t, rig, w)
 	w.Record.WrapUp = cti.WrapUp{SavedAt: w.Record.WrapUp.SavedAt.Add(time.Minute)}
 	write(t, rig, w)
 	rig.one(t, w.Key, map[string]any{"note": "", "outcome": ""})
+}
+
+func (rig Rig) needsUpdates(t *testing.T) {
+	t.Helper()
+	if rig.FirstStays {
+		t.Skip("a second write is no update in this CRM")
+	}
 }
 
 func nobody(t *testing.T, rig Rig) {
@@ -147,13 +162,68 @@ func nobody(t *testing.T, rig Rig) {
 
 func lostAnswer(t *testing.T, rig Rig) {
 	w := rig.writeBack(t.Name(), rig.KnownID)
-	rig.DropNextAnswer()
+	rig.lose(t, w)
+	rig.one(t, w.Key, nil) // it was applied: that is what makes the answer worth asking for
+	switch again := rig.Connector.Repeat(w); {
+	case again.Safe:
+		write(t, rig, w)
+	case again.Find:
+		wait(t, again.Settle)
+		found(t, rig, w)
+	default:
+		t.Skip("this connector promises nothing about a lost answer")
+	}
+	rig.one(t, w.Key, nil)
+}
+
+// finds: what a lost answer left behind is found by its key, with the id it has there, and what was never written is not.
+func finds(t *testing.T, rig Rig) {
+	w := rig.writeBack(t.Name(), rig.KnownID)
+	again := rig.Connector.Repeat(w)
+	_, err := rig.Connector.Find(ask(t), w)
+	if !again.Find {
+		if cti.KindOf(err) != cti.Invalid {
+			t.Errorf("a connector without a probe looks for a record: %v (%s), want invalid", err, cti.KindOf(err))
+		}
+		return
+	}
+	if cti.KindOf(err) != cti.NotFound {
+		t.Fatalf("looking for what was never written: %v (%s), want notfound", err, cti.KindOf(err))
+	}
+	rig.lose(t, w)
+	wait(t, again.Settle)
+	if id, want := found(t, rig, w), fmt.Sprint(rig.Record(w.Key)["id"]); id != want {
+		t.Errorf("the record found is %q, want %q", id, want)
+	}
+	rig.one(t, w.Key, nil)
+}
+
+// lose writes so that the CRM does it and its answer is lost.
+func (rig Rig) lose(t *testing.T, w cti.WriteBack) {
+	t.Helper()
+	rig.DropNextWrite()
 	if _, err := rig.Connector.Write(ask(t), w); cti.KindOf(err) != cti.Uncertain {
 		t.Fatalf("the error is %v (%s), want uncertain", err, cti.KindOf(err))
 	}
-	rig.one(t, w.Key, nil) // it was applied: that is what makes the answer worth asking for
-	write(t, rig, w)
-	rig.one(t, w.Key, nil)
+}
+
+func found(t *testing.T, rig Rig, w cti.WriteBack) string {
+	t.Helper()
+	receipt, err := rig.Connector.Find(ask(t), w)
+	if err != nil {
+		t.Fatalf("find: %v", err)
+	}
+	return receipt.ID
+}
+
+// wait lets a time pass that the connector itself named.
+func wait(t *testing.T, d time.Duration) {
+	t.Helper()
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
+		t.Fatal("the test ended")
+	}
 }
 
 func undecided(t *testing.T, rig Rig) {
@@ -192,11 +262,17 @@ func throttled(t *testing.T, rig Rig) {
 		t.Skip("the rig cannot throttle")
 	}
 	w := rig.writeBack(t.Name(), rig.KnownID)
-	rig.Throttle(7 * time.Second)
+	rig.Throttle(time.Second)
 	_, err := rig.Connector.Write(ask(t), w)
-	if cti.KindOf(err) != cti.Limited || cti.RetryAfter(err) != 7*time.Second {
-		t.Errorf("the error is %v (%s, retry after %s), want limited and 7s", err, cti.KindOf(err), cti.RetryAfter(err))
+	if after := cti.RetryAfter(err); cti.KindOf(err) != cti.Limited || after < time.Second || after > 2*time.Second {
+		t.Errorf("the error is %v (%s, retry after %s), want limited and a second", err, cti.KindOf(err), after)
 	}
+	if n := rig.CountRecords(w.Key); n != 0 {
+		t.Errorf("%d records were written by a refused request", n)
+	}
+	wait(t, cti.RetryAfter(err))
+	write(t, rig, w)
+	rig.one(t, w.Key, nil)
 }
 
 func badSignIn(t *testing.T, rig Rig) {
