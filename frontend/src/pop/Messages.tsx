@@ -1,7 +1,9 @@
-import { Show } from "solid-js";
+import { createSignal, Show } from "solid-js";
 import type { Card } from "../../shared/wire";
 import { useDesk } from "../desk";
+import { Button } from "../kit/Button";
 import { Icon } from "../kit/Icon";
+import { recordText } from "./record";
 
 /** What the agent should know: a notice, what was refused just now, and why a record has not reached the CRM. */
 export function Messages(props: { card: Card }) {
@@ -9,6 +11,9 @@ export function Messages(props: { card: Card }) {
   const t = desk.say;
   const leg = () => props.card.leg;
   const stuck = () => ["retrying", "review", "unsaved"].includes(props.card.write.state);
+  // The disk did not take it: the reader must be able to carry it elsewhere.
+  const homeless = () =>
+    props.card.write.state === "unsaved" || ["not_saved", "wrapup_not_saved"].includes(props.card.notice);
   // Several people have the number: nothing went wrong, the record only waits to hear whose it is.
   const toPick = () =>
     props.card.write.state === "review" && props.card.write.kind === "conflict" && !props.card.picked;
@@ -16,6 +21,9 @@ export function Messages(props: { card: Card }) {
     <div class="messages" aria-live="polite">
       <Show when={props.card.notice}>
         {(notice) => <Message tone="is-wait" words={t().coded("notice", notice())} detail="" />}
+      </Show>
+      <Show when={homeless()}>
+        <CopyRecord card={props.card} />
       </Show>
       <Show when={desk.requests.refusal(leg())}>
         {(refusal) => (
@@ -40,7 +48,28 @@ export function Messages(props: { card: Card }) {
   );
 }
 
-function Message(props: { tone: string; words: string; detail: string; close?: () => void }) {
+/** The call as plain text on the clipboard, with what is being typed: the last way out when the disk takes nothing. */
+function CopyRecord(props: { card: Card }) {
+  const desk = useDesk();
+  const [copied, setCopied] = createSignal("");
+  const text = () => recordText(props.card, desk.drafts.of(props.card.leg) ?? props.card.wrapup, desk.say());
+  const copy = async () => {
+    const record = text();
+    if (await desk.copy(props.card.leg, record)) setCopied(record);
+  };
+  return (
+    <div class="copy-record">
+      <Button icon="copy" disabled={desk.requests.busy(props.card.leg) !== ""} onPress={() => void copy()}>
+        {desk.say().t("record.copy")}
+      </Button>
+      <Show when={copied() === text()}>
+        <span class="is-up">{desk.say().t("record.copied")}</span>
+      </Show>
+    </div>
+  );
+}
+
+export function Message(props: { tone: string; words: string; detail: string; close?: () => void }) {
   const { say } = useDesk();
   return (
     <div class={`message ${props.tone}`}>
