@@ -148,7 +148,7 @@ export const en = {
   "item.customer": "Customer",
   "item.customer.none": "none",
   "item.begun": "It was sent at {time}, but nothing confirmed it: the CRM may have it.",
-  "item.tries": "What happened",
+  "item.tries": "Attempts",
   "item.retry": "Try now",
   "item.edit": "Edit",
   "item.attach": "Choose customer",

@@ -1,9 +1,10 @@
-import { For, Show } from "solid-js";
+import { createEffect, For, on, Show } from "solid-js";
 import type { OutboxItem } from "../../shared/wire";
 import { useDesk } from "../desk";
 import { Button } from "../kit/Button";
 import { Icon } from "../kit/Icon";
 import { Text } from "../kit/Text";
+import { afterPaint } from "../painted";
 import { Message } from "../pop/Messages";
 import { Form } from "./Forms";
 import { keyOf } from "./model";
@@ -16,8 +17,19 @@ export function Item(props: { item: OutboxItem }) {
   const seq = () => props.item.seq;
   const unfolded = () => desk.outbox.list.unfolded === seq();
   const looks = () => looksOf(props.item);
+  let row: HTMLLIElement | undefined;
+  // What was unfolded, and what it asks, must not stay below the edge.
+  createEffect(
+    on([unfolded, () => unfolded() && desk.outbox.list.form?.kind], ([open]) => {
+      if (open) afterPaint(() => row?.scrollIntoView({ block: "nearest" }));
+    }),
+  );
   return (
-    <li class={`item ${looks().tone}`} classList={{ unfolded: unfolded() }}>
+    <li
+      ref={row}
+      class={`item ${looks().tone}`}
+      classList={{ unfolded: unfolded(), "to-check": props.item.state === "review" }}
+    >
       <button type="button" class="item-head" aria-expanded={unfolded()} onClick={() => desk.outbox.unfold(seq())}>
         <span class="item-state">
           <Icon name={looks().icon} />

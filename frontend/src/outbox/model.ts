@@ -40,6 +40,9 @@ export const PAGE = 200;
 /** How long changes are gathered before the list is read again: a draining outbox tells many a second. */
 export const GATHER = 500;
 
+/** How long to wait before an outbox that could not be read is asked again. */
+export const ASK_AGAIN = 2000;
+
 /** The key of the requests that are about the whole list. */
 export const WHOLE = "outbox";
 
@@ -92,6 +95,8 @@ export function createOutbox(api: Asked, requests: Requests, counts: () => Outbo
       if (mine !== reading) return;
       if (!page.ok) {
         set({ phase: "read", refusal: { kind: page.kind || "internal", message: page.message } });
+        clearTimeout(again);
+        again = setTimeout(readAgain, ASK_AGAIN);
         return;
       }
       items.push(...page.items);
@@ -112,10 +117,12 @@ export function createOutbox(api: Asked, requests: Requests, counts: () => Outbo
   /** Something changed: the list is read again, but not at every change. */
   function touch(): void {
     if (!open() || again) return;
-    again = setTimeout(() => {
-      again = undefined;
-      void refresh();
-    }, GATHER);
+    again = setTimeout(readAgain, GATHER);
+  }
+
+  function readAgain(): void {
+    again = undefined;
+    void refresh();
   }
 
   function choose(tab: Tab): void {

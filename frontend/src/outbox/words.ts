@@ -7,7 +7,7 @@ import type { IconName } from "../kit/Icon";
 export function looksOf(it: OutboxItem): { icon: IconName; tone: string } {
   switch (it.state) {
     case "review":
-      return { icon: "alert", tone: "is-bad" };
+      return { icon: "alert", tone: it.unclear ? "is-wait" : "is-bad" }; // a question is no error
     case "retrying":
     case "reconciling":
       return { icon: "clock", tone: "is-wait" };
