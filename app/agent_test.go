@@ -215,7 +215,7 @@ func (a *agent) wrapUp(t *testing.T, leg string) {
 
 func (a *agent) outbox(t *testing.T) []wire.OutboxItem {
 	t.Helper()
-	items, err := a.client.Outbox(t.Context())
+	items, err := a.client.Outbox(t.Context(), wire.OutboxQuery{})
 	if err != nil {
 		t.Fatal(err)
 	}

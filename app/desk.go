@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"ringside.dev/ringside/app/cti"
-	"ringside.dev/ringside/app/outbox"
 	"ringside.dev/ringside/bridge/loopback"
 	"ringside.dev/ringside/bridge/wire"
 	"ringside.dev/ringside/store"
@@ -95,7 +94,7 @@ func known(t cti.EventType) bool {
 func (a *App) Status() wire.Status {
 	s := a.board.Snapshot()
 	status := wire.Status{Version: Version, PID: os.Getpid(), StartedAt: a.started, Agent: s.Agent, Extension: s.Extension,
-		Phone: s.Phone, CRM: s.CRM, Outbox: s.Outbox, Window: a.window.Load() != nil}
+		Phone: s.Phone, CRM: s.CRM, Outbox: s.Outbox, Storage: s.Storage, Window: a.window.Load() != nil}
 	for _, c := range s.Cards {
 		if c.State != cti.StateClosed {
 			status.LiveCalls++
@@ -124,23 +123,9 @@ func loggedCall(l store.LoggedCall) wire.LoggedCall {
 		HoldMS: d.Hold.Milliseconds(), WrapUp: l.WrapUp}
 }
 
-func (a *App) unfinished() ([]wire.OutboxItem, error) {
-	items := a.outbox.Unfinished()
-	list := make([]wire.OutboxItem, 0, len(items))
-	for _, it := range items {
-		list = append(list, outboxItem(it))
-	}
-	return list, nil
-}
-
-func outboxItem(it outbox.Item) wire.OutboxItem {
-	w := writeOf(it, false)
-	return wire.OutboxItem{Seq: it.Seq, State: wire.WriteState(w.State), Op: it.WriteBack.Op, Key: it.WriteBack.Key, Leg: it.WriteBack.Leg,
-		CreatedAt: it.CreatedAt, Due: it.Due, Attempts: it.Attempts, Kind: w.Kind, Message: w.Message}
-}
-
 // api is what the local API's routes call.
 func (a *App) api() loopback.Agent {
 	return loopback.Agent{Board: a.board, Status: a.Status, Feed: a.Feed, Command: a.Command, Dial: a.Dial, Pick: a.Pick, WrapUp: a.WrapUp,
-		Calls: a.calls, Call: a.call, Timing: a.timings.of, Outbox: a.unfinished, Retry: a.outbox.Retry, Show: a.Show}
+		Calls: a.calls, Call: a.call, Timing: a.timings.of, Show: a.Show,
+		Outbox: a.OutboxItems, Item: a.OutboxItem, Retry: a.Retry, RetryAll: a.RetryAll, Edit: a.EditItem, Attach: a.Attach, Discard: a.Discard}
 }

@@ -30,7 +30,8 @@ func (e *env) statusCommand() *cobra.Command {
 				row(w, e.say("agent", "坐席"), s.Agent.Name, s.Extension)
 				row(w, e.say("phone", "电话"), s.Phone.Name, string(s.Phone.State))
 				row(w, "CRM", s.CRM.Name, string(s.CRM.State))
-				row(w, e.say("outbox", "发件箱"), fmt.Sprintf(e.say("%d waiting, %d for a person", "%d 待发送，%d 待人工处理"), s.Outbox.Waiting, s.Outbox.Review))
+				row(w, e.say("outbox", "发件箱"), fmt.Sprintf(e.say("%d waiting, %d for a person", "%d 待发送，%d 待人工处理"), s.Outbox.Waiting, s.Outbox.Review)+e.waitingSince(s.Outbox))
+				row(w, e.say("storage", "存储"), strings.TrimSpace(string(s.Storage.State)+" "+s.Storage.Detail))
 				row(w, e.say("live calls", "进行中的通话"), strconv.Itoa(s.LiveCalls))
 			})
 		})
@@ -78,39 +79,6 @@ func (e *env) callText(c wire.LoggedCall) string {
 		row(w, e.say("what came of it", "结果"), c.WrapUp.Outcome)
 		row(w, e.say("note", "备注"), strings.ReplaceAll(c.WrapUp.Note, "\n", " ⏎ "))
 	})
-}
-
-func (e *env) outboxCommand() *cobra.Command {
-	list := command("list", e.say("List what has not reached the CRM", "列出尚未写入 CRM 的记录"), 0, func(ctx context.Context, _ []string) error {
-		items, err := e.client().Outbox(ctx)
-		if err != nil {
-			return err
-		}
-		return e.print(items, func() string {
-			if len(items) == 0 {
-				return e.say("Everything has reached the CRM.\n", "所有记录均已写入 CRM。\n")
-			}
-			return table(func(w io.Writer) {
-				row(w, "ITEM", e.say("STATE", "状态"), e.say("WHAT", "操作"), e.say("ATTEMPTS", "尝试"), e.say("NEXT", "下次"), e.say("WHY", "原因"))
-				for _, it := range items {
-					row(w, strconv.FormatUint(it.Seq, 10), string(it.State), string(it.Op), strconv.Itoa(it.Attempts), local(it.Due), string(it.Kind)+" "+it.Message)
-				}
-			})
-		})
-	})
-	retry := command("retry ITEM", e.say("Try one item again now", "立即重试一条记录"), 1, func(ctx context.Context, args []string) error {
-		seq, err := strconv.ParseUint(args[0], 10, 64)
-		if err != nil {
-			return cti.Errorf(cti.Invalid, "the item is named by its number: see ringctl outbox list", nil)
-		}
-		if err := e.client().Retry(ctx, seq); err != nil {
-			return err
-		}
-		return e.print(map[string]any{"retried": seq}, func() string {
-			return fmt.Sprintf(e.say("Item %d is tried again.\n", "正在重试记录 %d。\n"), seq)
-		})
-	})
-	return group("outbox", e.say("What has not reached the CRM", "尚未写入 CRM 的记录"), list, retry)
 }
 
 func (e *env) eventCommand() *cobra.Command {

@@ -113,7 +113,7 @@ func outbox(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	review, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	watch(ts, func(s wire.Snapshot) bool { return s.Outbox == wire.Outbox{Waiting: waiting, Review: review} })
+	watch(ts, func(s wire.Snapshot) bool { return s.Outbox.Waiting == waiting && s.Outbox.Review == review })
 }
 
 // card STATE: waits until there is a card whose call or whose record is in that state.

@@ -80,16 +80,6 @@ func (c *Client) Timing(ctx context.Context, leg string) (wire.Timing, error) {
 	return get[wire.Timing](ctx, c, "/v1/calls/"+url.PathEscape(leg)+"/timing")
 }
 
-// Outbox lists the write-backs that are not finished.
-func (c *Client) Outbox(ctx context.Context) ([]wire.OutboxItem, error) {
-	return get[[]wire.OutboxItem](ctx, c, "/v1/outbox")
-}
-
-// Retry makes an item of the outbox due now.
-func (c *Client) Retry(ctx context.Context, seq uint64) error {
-	return c.post(ctx, "/v1/outbox/"+strconv.FormatUint(seq, 10)+"/retry", struct{}{})
-}
-
 // Feed hands one canonical event to the agent.
 func (c *Client) Feed(ctx context.Context, e cti.Event) error { return c.post(ctx, "/v1/events", e) }
 
@@ -178,19 +168,29 @@ func get[T any](ctx context.Context, c *Client, path string) (T, error) {
 	return answer, nil
 }
 
+// post asks for a change whose answer says nothing but that it was taken.
 func (c *Client) post(ctx context.Context, path string, body any) error {
+	_, err := change[struct{}](ctx, c, path, body)
+	return err
+}
+
+func change[T any](ctx context.Context, c *Client, path string, body any) (T, error) {
+	var answer T
 	text, err := json.Marshal(body)
 	if err != nil {
-		return fmt.Errorf("write the request: %w", err)
+		return answer, fmt.Errorf("write the request: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	res, err := c.send(ctx, http.MethodPost, path, bytes.NewReader(text))
 	if err != nil {
-		return err
+		return answer, err
 	}
-	closeBody(res)
-	return nil
+	defer closeBody(res)
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		return answer, unanswered(http.MethodPost, err)
+	}
+	return answer, nil
 }
 
 // send makes a request; any status but 200 is the error it describes.

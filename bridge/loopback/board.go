@@ -23,6 +23,9 @@ func NewBoard(first wire.Snapshot) *Board {
 	if first.Cards == nil {
 		first.Cards = []wire.Card{}
 	}
+	if first.Storage.State == "" {
+		first.Storage.State = wire.StorageOK
+	}
 	return &Board{now: first, readers: map[chan wire.Delta]struct{}{}}
 }
 
@@ -77,6 +80,9 @@ func (b *Board) apply(d wire.Delta) {
 	}
 	if d.Outbox != nil {
 		b.now.Outbox = *d.Outbox
+	}
+	if d.Storage != nil {
+		b.now.Storage = *d.Storage
 	}
 	if d.Drop != "" {
 		b.now.Cards = slices.DeleteFunc(slices.Clone(b.now.Cards), func(c wire.Card) bool { return c.Leg == d.Drop })

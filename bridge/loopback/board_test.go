@@ -23,6 +23,9 @@ func (c *copyOf) take(t *testing.T, d wire.Delta) {
 	if d.Outbox != nil {
 		c.Outbox = *d.Outbox
 	}
+	if d.Storage != nil {
+		c.Storage = *d.Storage
+	}
 	if d.Phone != nil {
 		c.Phone = *d.Phone
 	}

@@ -79,6 +79,16 @@ func TestTheGateLetsInOnlyWhatItKnows(t *testing.T) {
 		{name: "a limit of none", method: "GET", path: "/v1/calls?limit=0", status: 422, kind: cti.Invalid},
 		{name: "a limit too high", method: "GET", path: "/v1/calls?limit=1001", status: 422, kind: cti.Invalid},
 		{name: "an item that is no number", method: "POST", path: "/v1/outbox/" + aToken + "/retry", status: 422, kind: cti.Invalid, message: "ringctl outbox list"},
+		{name: "an item of no number is not shown", method: "GET", path: "/v1/outbox/" + aToken, status: 422, kind: cti.Invalid, message: "ringctl outbox list"},
+		{name: "the number is looked at before the body", method: "POST", path: "/v1/outbox/" + aToken + "/discard", body: aToken, status: 422, kind: cti.Invalid,
+			message: "ringctl outbox list"},
+		{name: "an edit with a field too many", method: "POST", path: "/v1/outbox/1/edit", body: `{"outcome":"","note":"","seq":2}`, status: 422, kind: cti.Invalid,
+			message: `unknown field "seq"`},
+		{name: "a list of a state nobody can be in", method: "GET", path: "/v1/outbox?state=" + aToken, status: 422, kind: cti.Invalid, message: "waiting"},
+		{name: "a list of what was delivered", method: "GET", path: "/v1/outbox?state=delivered", status: 422, kind: cti.Invalid, message: "review"},
+		{name: "a list that begins nowhere", method: "GET", path: "/v1/outbox?after=-1", status: 422, kind: cti.Invalid, message: "after"},
+		{name: "a list too long", method: "GET", path: "/v1/outbox?limit=1001", status: 422, kind: cti.Invalid, message: "1 to 1000"},
+		{name: "an export of another format", method: "GET", path: "/v1/outbox/export?format=" + aToken, status: 422, kind: cti.Invalid, message: "csv or json"},
 	} {
 		t.Run(s.name, func(t *testing.T) { s.run(t) })
 	}

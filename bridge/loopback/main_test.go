@@ -53,8 +53,14 @@ func fake() loopback.Agent {
 		Calls:   func(int) ([]wire.LoggedCall, error) { return []wire.LoggedCall{}, nil },
 		Call:    func(string) (wire.LoggedCall, error) { return wire.LoggedCall{}, nil },
 		Timing:  func(string) (wire.Timing, error) { return wire.Timing{}, nil },
-		Outbox:  func() ([]wire.OutboxItem, error) { return []wire.OutboxItem{}, nil },
-		Retry:   func(uint64) error { return nil },
+
+		Outbox:   func(wire.OutboxQuery) ([]wire.OutboxItem, error) { return []wire.OutboxItem{}, nil },
+		Item:     func(uint64) (wire.OutboxItem, error) { return wire.OutboxItem{}, nil },
+		Retry:    func(uint64) error { return nil },
+		RetryAll: func() (int, error) { return 0, nil },
+		Edit:     func(uint64, wire.EditRequest) error { return nil },
+		Attach:   func(uint64, string) error { return nil },
+		Discard:  func(uint64, string) error { return nil },
 	}
 }
 

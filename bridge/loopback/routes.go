@@ -27,9 +27,15 @@ type Agent struct {
 	Calls   func(limit int) ([]wire.LoggedCall, error)
 	Call    func(leg string) (wire.LoggedCall, error)
 	Timing  func(leg string) (wire.Timing, error)
-	Outbox  func() ([]wire.OutboxItem, error)
-	Retry   func(seq uint64) error
 	Show    func() error // brings the window to the screen
+
+	Outbox   func(q wire.OutboxQuery) ([]wire.OutboxItem, error)
+	Item     func(seq uint64) (wire.OutboxItem, error)
+	Retry    func(seq uint64) error
+	RetryAll func() (int, error)
+	Edit     func(seq uint64, e wire.EditRequest) error
+	Attach   func(seq uint64, customerID string) error
+	Discard  func(seq uint64, reason string) error
 }
 
 // permission is the right a route asks for. Until roles come, everybody who passes the gate has all of them.
@@ -69,29 +75,41 @@ var routes = []route{
 	{"POST /v1/dial", act, body(func(a Agent, r *http.Request, b wire.DialRequest) error { return a.Dial(r.Context(), b.Number) }), nil},
 	{"POST /v1/events", operate, body(func(a Agent, r *http.Request, e cti.Event) error { return a.Feed(r.Context(), e) }), nil},
 	{"POST /v1/window/show", act, func(a Agent, _ *http.Request) (any, error) { return struct{}{}, a.Show() }, nil},
-	{"GET /v1/outbox", operate, func(a Agent, _ *http.Request) (any, error) { return a.Outbox() }, nil},
-	{"POST /v1/outbox/{seq}/retry", operate, retry, nil},
+	{"GET /v1/outbox", operate, listOutbox, nil},
+	{"GET /v1/outbox/export", operate, nil, (*Server).export},
+	{"GET /v1/outbox/{seq}", operate, item(func(a Agent, seq uint64) (any, error) { return a.Item(seq) }), nil},
+	{"POST /v1/outbox/retry", operate, retryAll, nil},
+	{"POST /v1/outbox/{seq}/retry", operate, item(func(a Agent, seq uint64) (any, error) { return struct{}{}, a.Retry(seq) }), nil},
+	{"POST /v1/outbox/{seq}/edit", operate, change(func(a Agent, seq uint64, b wire.EditRequest) error { return a.Edit(seq, b) }), nil},
+	{"POST /v1/outbox/{seq}/attach", operate, change(func(a Agent, seq uint64, b wire.AttachRequest) error {
+		return a.Attach(seq, b.CustomerID)
+	}), nil},
+	{"POST /v1/outbox/{seq}/discard", operate, change(func(a Agent, seq uint64, b wire.DiscardRequest) error {
+		return a.Discard(seq, b.Reason)
+	}), nil},
 }
 
 func listCalls(a Agent, r *http.Request) (any, error) {
-	const most = 1000
-	limit := 50
-	if text := r.URL.Query().Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > most {
-			return nil, cti.Errorf(cti.Invalid, "limit must be a whole number from 1 to 1000", nil)
-		}
-		limit = n
+	limit, err := limitOf(r, 50)
+	if err != nil {
+		return nil, err
 	}
 	return a.Calls(limit)
 }
 
-func retry(a Agent, r *http.Request) (any, error) {
-	seq, err := strconv.ParseUint(r.PathValue("seq"), 10, 64)
-	if err != nil {
-		return nil, cti.Errorf(cti.Invalid, "the item is named by its number: see ringctl outbox list", nil)
+// mostListed is how many entries one answer can hold.
+const mostListed = wire.MaxOutboxPage
+
+func limitOf(r *http.Request, usual int) (int, error) {
+	text := r.URL.Query().Get("limit")
+	if text == "" {
+		return usual, nil
 	}
-	return struct{}{}, a.Retry(seq)
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > mostListed {
+		return 0, cti.Errorf(cti.Invalid, fmt.Sprintf("limit must be a whole number from 1 to %d", mostListed), nil)
+	}
+	return n, nil
 }
 
 // body decodes a request strictly: an unknown field is a mistake of the caller's and is named.

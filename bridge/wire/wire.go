@@ -24,18 +24,20 @@ type Snapshot struct {
 	Phone     Link          `json:"phone"`
 	CRM       Link          `json:"crm"`
 	Outbox    Outbox        `json:"outbox"`
+	Storage   Storage       `json:"storage"`
 	Cards     []Card        `json:"cards"` // newest first
 }
 
 // Delta is one change; the fields that are set replace what the reader has.
 type Delta struct {
-	V      int     `json:"v"`
-	Seq    uint64  `json:"seq"`
-	Card   *Card   `json:"card,omitempty"` // new, or replaces the card of the same leg
-	Drop   string  `json:"drop,omitempty"` // the leg whose card is gone
-	Phone  *Link   `json:"phone,omitempty"`
-	CRM    *Link   `json:"crm,omitempty"`
-	Outbox *Outbox `json:"outbox,omitempty"`
+	V       int      `json:"v"`
+	Seq     uint64   `json:"seq"`
+	Card    *Card    `json:"card,omitempty"` // new, or replaces the card of the same leg
+	Drop    string   `json:"drop,omitempty"` // the leg whose card is gone
+	Phone   *Link    `json:"phone,omitempty"`
+	CRM     *Link    `json:"crm,omitempty"`
+	Outbox  *Outbox  `json:"outbox,omitempty"`
+	Storage *Storage `json:"storage,omitempty"`
 }
 
 // Link is the health of a connection.
@@ -58,9 +60,31 @@ const (
 
 // Outbox counts what has not reached the CRM.
 type Outbox struct {
-	Waiting int `json:"waiting"`
-	Review  int `json:"review"` // needs a person
+	Waiting  int       `json:"waiting"`
+	Review   int       `json:"review"`             // needs a person
+	OldestAt time.Time `json:"oldest_at,omitzero"` // when the oldest of both was accepted
 }
+
+// Storage tells how the place is where records are written down.
+type Storage struct {
+	State  StorageState `json:"state"`
+	Detail string       `json:"detail,omitempty"` // what it is about, shown as it is: a folder or a file, never a customer
+}
+
+// StorageState is a code. The list is open: a reader takes one it does not know for a fault without a name.
+type StorageState string
+
+// The states of the storage. In all but the first two, what a call leaves may not be on the disk.
+const (
+	StorageOK         StorageState = "ok"
+	StorageRebuilding StorageState = "rebuilding"  // the index is made anew from the journal: records are safe, sending goes on after it
+	StorageDiskFull   StorageState = "disk_full"   // no room for another record
+	StorageReadOnly   StorageState = "read_only"   // the disk takes no writes
+	StorageFailing    StorageState = "failing"     // the disk gives errors
+	StorageDamaged    StorageState = "damaged"     // what was on the disk could not all be read: what is bad was put aside
+	StorageKeyMissing StorageState = "key_missing" // the keychain does not give the key of the records
+	StorageNewer      StorageState = "newer"       // a newer Ringside wrote it: it can be read and exported only
+)
 
 // Search tells how far the look-up is.
 type Search string
@@ -135,6 +159,9 @@ const (
 	WriteDelivered WriteState = "delivered" // the CRM has it
 	WriteReview    WriteState = "review"    // needs a person: see Message
 	WriteUnsaved   WriteState = "unsaved"   // not on disk yet
+
+	WriteReconciling WriteState = "reconciling" // it may have arrived: being checked before anything is sent again
+	WriteDiscarded   WriteState = "discarded"   // a person decided that the CRM shall not have it
 )
 
 // Write is the state of the write-back of a call.
@@ -157,20 +184,6 @@ type LoggedCall struct {
 	WrapUp cti.WrapUp `json:"wrapup"`
 }
 
-// OutboxItem is a write-back that is not finished, as lists show it.
-type OutboxItem struct {
-	Seq       uint64     `json:"seq"`
-	State     WriteState `json:"state"`
-	Op        cti.Op     `json:"op"`
-	Key       string     `json:"key"`
-	Leg       string     `json:"leg"`
-	CreatedAt time.Time  `json:"created_at"`
-	Due       time.Time  `json:"due,omitzero"`
-	Attempts  int        `json:"attempts"`
-	Kind      cti.Kind   `json:"kind,omitempty"`
-	Message   string     `json:"message,omitempty"`
-}
-
 // Timing tells how fast a call's card was, in milliseconds since the event of its first ring came in; negative: did not happen (yet).
 type Timing struct {
 	ShownMS   float64 `json:"shown_ms"`   // the card was handed to the readers
@@ -189,6 +202,7 @@ type Status struct {
 	Phone     Link      `json:"phone"`
 	CRM       Link      `json:"crm"`
 	Outbox    Outbox    `json:"outbox"`
+	Storage   Storage   `json:"storage"`
 	LiveCalls int       `json:"live_calls"`
 	Window    bool      `json:"window"` // there is a window, hidden or not, and its page is alive
 }
@@ -212,6 +226,19 @@ type (
 		Outcome string `json:"outcome"`
 		Note    string `json:"note"`
 		Draft   bool   `json:"draft,omitempty"`
+	}
+	// EditRequest replaces outcome and note of an item of the outbox.
+	EditRequest struct {
+		Outcome string `json:"outcome"`
+		Note    string `json:"note"`
+	}
+	// AttachRequest says whom an item of the outbox is for.
+	AttachRequest struct {
+		CustomerID string `json:"customer_id"`
+	}
+	// DiscardRequest says why the CRM shall not have an item of the outbox.
+	DiscardRequest struct {
+		Reason string `json:"reason"`
 	}
 )
 

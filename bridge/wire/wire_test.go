@@ -78,10 +78,36 @@ func examples() map[string]any {
 			Extension: "1001", Outcomes: []string{"Order placed", "Complaint", "Wrong number"},
 			Abilities: []cti.Command{cti.CommandAnswer, cti.CommandReject, cti.CommandHangup, cti.CommandDial},
 			Phone:     wire.Link{Name: "baresip", State: wire.LinkUp, Since: at}, CRM: wire.Link{Name: "sandbox", State: wire.LinkAuth, Since: at},
-			Outbox: wire.Outbox{Waiting: 3, Review: 1}, Cards: []wire.Card{one, several, withheld}},
+			Outbox: wire.Outbox{Waiting: 3, Review: 1, OldestAt: at.Add(-5 * time.Hour)}, Storage: wire.Storage{State: wire.StorageOK},
+			Cards: []wire.Card{one, several, withheld}},
 		"delta-card":   wire.Delta{V: wire.Version, Seq: 42, Card: &one},
 		"delta-drop":   wire.Delta{V: wire.Version, Seq: 43, Drop: one.Leg},
 		"delta-links":  wire.Delta{V: wire.Version, Seq: 44, Phone: &wire.Link{Name: "baresip", State: wire.LinkDown, Since: at}, CRM: &wire.Link{Name: "sandbox", State: wire.LinkUnknown}},
 		"delta-outbox": wire.Delta{V: wire.Version, Seq: 45, Outbox: &wire.Outbox{Waiting: 2}},
+		"delta-storage": wire.Delta{V: wire.Version, Seq: 46,
+			Storage: &wire.Storage{State: wire.StorageDiskFull, Detail: "/home/wang/.local/state/ringside"}},
+		"outbox": outboxItems(at),
 	}
+}
+
+// outboxItems are one item of each kind of trouble.
+func outboxItems(at time.Time) []wire.OutboxItem {
+	waits := wire.OutboxItem{Seq: 7, State: wire.WriteRetrying, Op: cti.LogCall, Key: "5f0e8c1e-0000-5000-8000-0000000000a1",
+		Leg: "5f0e8c1e-0000-5000-8000-000000000001", Direction: cti.In, Number: cti.Number{Raw: "13800138000", E164: "+8613800138000", Key: "13800138000"},
+		Name: "陈丽华", CustomerID: "c_000001", StartedAt: at, Ending: cti.EndAnswered, TalkMS: 184000, Outcome: "Order placed", Note: "下周二送货",
+		CreatedAt: at.Add(4 * time.Minute), Due: at.Add(9 * time.Minute), Attempts: 2, Kind: cti.Offline, Message: "the CRM could not be reached",
+		Tries: []wire.OutboxTry{
+			{At: at.Add(4 * time.Minute), TookMS: 5000, Kind: cti.Offline, Message: "the CRM could not be reached"},
+			{At: at.Add(5 * time.Minute), TookMS: 12, Kind: cti.Internal}}}
+	unclear := wire.OutboxItem{Seq: 8, State: wire.WriteReview, Op: cti.LogCall, Key: "5f0e8c1e-0000-5000-8000-0000000000a2",
+		Leg: "5f0e8c1e-0000-5000-8000-000000000002", Direction: cti.In, Number: cti.Number{Raw: "02079460999", E164: "+442079460999", Key: "2079460999"},
+		Unclear: true, StartedAt: at, Ending: cti.EndMissed, CreatedAt: at.Add(time.Minute), Kind: cti.Conflict}
+	perhaps := wire.OutboxItem{Seq: 9, State: wire.WriteReconciling, Op: cti.LogCall, Key: "5f0e8c1e-0000-5000-8000-0000000000a3",
+		Leg: "5f0e8c1e-0000-5000-8000-000000000003", Direction: cti.Out, Number: cti.Number{Raw: "anonymous", Withheld: true}, StartedAt: at,
+		CreatedAt: at.Add(time.Minute), Due: at.Add(2 * time.Minute), Attempts: 1, Kind: cti.Uncertain, Begun: at.Add(time.Minute),
+		Tries: []wire.OutboxTry{{At: at.Add(time.Minute), TookMS: 30000, Kind: cti.Uncertain, Message: "the answer was lost"}}}
+	gone := wire.OutboxItem{Seq: 3, State: wire.WriteDiscarded, Op: cti.LogCall, Key: "5f0e8c1e-0000-5000-8000-0000000000a4",
+		Leg: "5f0e8c1e-0000-5000-8000-000000000004", Direction: cti.In, Number: cti.Number{Raw: "1001"}, StartedAt: at, CreatedAt: at, Reason: "a test call",
+		Tries: []wire.OutboxTry{}}
+	return []wire.OutboxItem{waits, unclear, perhaps, gone}
 }

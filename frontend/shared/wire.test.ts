@@ -3,16 +3,20 @@ import type { ObjectReader } from "./schema";
 import * as wire from "./wire";
 
 const examples = import.meta.glob<unknown>("../../bridge/wire/testdata/*.json", { eager: true, import: "default" });
-const goFiles = import.meta.glob<string>(["../../bridge/wire/wire.go", "../../app/cti/*.go"], {
-  eager: true,
-  query: "?raw",
-  import: "default",
-});
+const goFiles = import.meta.glob<string>(
+  ["../../bridge/wire/wire.go", "../../bridge/wire/outbox.go", "../../app/cti/*.go"],
+  {
+    eager: true,
+    query: "?raw",
+    import: "default",
+  },
+);
 const named = (part: string) => structuredClone(Object.entries(examples).find(([path]) => path.includes(part))?.[1]);
 const snapshot = () => named("/snapshot.json") as Record<string, unknown>;
 
 describe("the examples of bridge/wire", () => {
-  test.each(Object.entries(examples))("%s is read and holds no field we do not know", (path, example) => {
+  const messages = Object.entries(examples).filter(([path]) => !path.endsWith("/outbox.json"));
+  test.each(messages)("%s is read and holds no field we do not know", (path, example) => {
     const unknown: string[] = [];
     const read = path.includes("/snapshot") ? wire.readSnapshot : wire.readDelta;
     expect(read(example, unknown).v).toBe(1);
@@ -20,6 +24,25 @@ describe("the examples of bridge/wire", () => {
   });
 
   test("there are examples at all", () => expect(Object.keys(examples).length).toBeGreaterThanOrEqual(5));
+
+  test("the outbox's items are read and hold no field we do not know", () => {
+    const unknown: string[] = [];
+    const items = named("/outbox.json") as object[];
+    const read = wire.readListed({ ok: true, items }, unknown).items;
+    expect(read.map((it) => it.state)).toEqual(["retrying", "review", "reconciling", "discarded"]);
+    expect([read[0]?.tries.length, read[1]?.tries, read[1]?.unclear, read[3]?.reason]).toEqual([
+      2,
+      [],
+      true,
+      "a test call",
+    ]);
+    expect(unknown).toEqual([]);
+  });
+
+  test("a state of the storage that is new to us is no reason to show nothing", () => {
+    const storage = { state: "on_fire", detail: "/x" };
+    expect(wire.readSnapshot({ ...snapshot(), storage }).storage).toEqual(storage);
+  });
 
   test("a field nobody knows is reported by its path", () => {
     const unknown: string[] = [];
@@ -57,6 +80,9 @@ describe("the Go structs behind them", () => {
     Card: wire.card,
     Link: wire.link,
     Outbox: wire.outbox,
+    Storage: wire.storage,
+    OutboxItem: wire.outboxItem,
+    OutboxTry: wire.outboxTry,
     Write: wire.write,
     Number: wire.number,
     Queue: wire.queue,

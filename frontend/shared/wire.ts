@@ -58,8 +58,20 @@ export const ticket = object({
 
 export const wrapUp = object({ outcome: maybe(text, ""), note: maybe(text, ""), saved_at: maybe(text, "") });
 
+const writeState = code(
+  "",
+  "queued",
+  "sending",
+  "retrying",
+  "delivered",
+  "review",
+  "unsaved",
+  "reconciling",
+  "discarded",
+);
+
 export const write = object({
-  state: code("", "queued", "sending", "retrying", "delivered", "review", "unsaved"),
+  state: writeState,
   kind: maybe(text, ""),
   message: maybe(text, ""),
   attempts: maybe(whole, 0),
@@ -104,7 +116,38 @@ export const link = object({
   since: maybe(text, ""),
 });
 
-export const outbox = object({ waiting: whole, review: whole });
+export const outbox = object({ waiting: whole, review: whole, oldest_at: maybe(text, "") });
+
+/** state is an open list: "ok", or what is wrong with the disk. */
+export const storage = object({ state: text, detail: maybe(text, "") });
+
+export const outboxTry = object({ at: text, took_ms: whole, kind: text, message: maybe(text, "") });
+
+export const outboxItem = object({
+  seq: whole,
+  state: writeState,
+  op: text,
+  key: text,
+  leg: text,
+  direction,
+  number,
+  name: maybe(text, ""),
+  customer_id: maybe(text, ""),
+  unclear: maybe(flag, false),
+  started_at: text,
+  ending: maybe(text, ""),
+  talk_ms: whole,
+  outcome: maybe(text, ""),
+  note: maybe(text, ""),
+  created_at: text,
+  due: maybe(text, ""),
+  attempts: whole,
+  kind: maybe(text, ""),
+  message: maybe(text, ""),
+  begun: maybe(text, ""),
+  reason: maybe(text, ""),
+  tries: list(outboxTry),
+});
 
 export const agent = object({ id: maybe(text, ""), name: maybe(text, ""), email: maybe(text, "") });
 
@@ -119,6 +162,7 @@ export const snapshot = object({
   phone: link,
   crm: link,
   outbox,
+  storage,
   cards: list(card),
 });
 
@@ -130,10 +174,19 @@ export const delta = object({
   phone: maybe(link),
   crm: maybe(link),
   outbox: maybe(outbox),
+  storage: maybe(storage),
 });
 
 /** The answer to a command; kind is one of the kinds of error, message the server's own words. */
 export const result = object({ ok: flag, kind: maybe(text, ""), message: maybe(text, "") });
+
+/** A part of the outbox, or why there is none. */
+export const listed = object({
+  ok: flag,
+  kind: maybe(text, ""),
+  message: maybe(text, ""),
+  items: maybeList(outboxItem),
+});
 
 export type Customer = Read<typeof customer>;
 export type Match = Read<typeof match>;
@@ -144,6 +197,9 @@ export type Write = Read<typeof write>;
 export type Card = Read<typeof card>;
 export type Link = Read<typeof link>;
 export type Outbox = Read<typeof outbox>;
+export type Storage = Read<typeof storage>;
+export type OutboxItem = Read<typeof outboxItem>;
+export type Listed = Read<typeof listed>;
 export type Snapshot = Read<typeof snapshot>;
 export type Delta = Read<typeof delta>;
 export type Result = Read<typeof result>;
@@ -159,6 +215,10 @@ export function readSnapshot(value: unknown, unknown: string[] = []): Snapshot {
 export function readDelta(value: unknown, unknown: string[] = []): Delta {
   refuseNewer(value);
   return delta(value, { path: "", unknown });
+}
+
+export function readListed(value: unknown, unknown: string[] = []): Listed {
+  return listed(value, { path: "", unknown });
 }
 
 export function readResult(value: unknown): Result {

@@ -45,3 +45,44 @@ test("a snapshot is read by its guard", async () => {
   const Page = { Snapshot: async () => aSnapshot() };
   expect((await connect({ go: { window: { Page } } }).snapshot()).seq).toBe(10);
 });
+
+test("the outbox is read by its guard, and one that cannot be read is an internal refusal without items", async () => {
+  const Outbox = vi.fn(async (): Promise<unknown> => ({ ok: true, items: null }));
+  const api = connect({ go: { window: { Page: { Outbox } } } });
+  expect(await api.outbox("review", 200, 7)).toEqual({ ...ok, items: [] });
+  expect(Outbox).toHaveBeenCalledWith("review", 200, 7);
+  Outbox.mockResolvedValue({ ok: true, items: [{ seq: "one" }] });
+  expect(await api.outbox("review", 200, 0)).toEqual({ ok: false, kind: "internal", message: "", items: [] });
+});
+
+test("what concerns one item names it by its number", async () => {
+  const called: unknown[] = [];
+  const Page = Object.fromEntries(
+    ["Retry", "RetryAll", "Edit", "Attach", "Discard", "CopyOutbox", "SaveOutbox", "Copy"].map((name) => [
+      name,
+      async (...args: (string | number)[]) => {
+        called.push([name, ...args]);
+        return { ok: true };
+      },
+    ]),
+  );
+  const api = connect({ go: { window: { Page } } });
+  await Promise.all([
+    api.retry(1),
+    api.retryAll(),
+    api.edit(2, "Sale", "n"),
+    api.attach(3, "c_1"),
+    api.discard(4, "test"),
+  ]);
+  await Promise.all([api.copyOutbox(), api.saveOutbox("Save"), api.copy("text")]);
+  expect(called).toEqual([
+    ["Retry", 1],
+    ["RetryAll"],
+    ["Edit", 2, "Sale", "n"],
+    ["Attach", 3, "c_1"],
+    ["Discard", 4, "test"],
+    ["CopyOutbox"],
+    ["SaveOutbox", "Save"],
+    ["Copy", "text"],
+  ]);
+});

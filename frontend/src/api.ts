@@ -1,5 +1,14 @@
 // The only file that touches Wails: methods bound on window.go.window.Page, events on window.runtime.
-import { type Delta, type Result, readDelta, readResult, readSnapshot, type Snapshot } from "../shared/wire";
+import {
+  type Delta,
+  type Listed,
+  type Result,
+  readDelta,
+  readListed,
+  readResult,
+  readSnapshot,
+  type Snapshot,
+} from "../shared/wire";
 
 /** What can be asked of the agent. A command never rejects: what goes wrong comes back as a Result. */
 export interface Api {
@@ -16,6 +25,19 @@ export interface Api {
   dismiss(leg: string): Promise<Result>;
   hide(): void;
   painted(seq: number, leg: string): void;
+  /** What has not reached the CRM, by seq, behind the item after (0: from the first). Never rejects either. */
+  outbox(state: "review" | "waiting", limit: number, after: number): Promise<Listed>;
+  retry(seq: number): Promise<Result>;
+  retryAll(): Promise<Result>;
+  edit(seq: number, outcome: string, note: string): Promise<Result>;
+  attach(seq: number, customer: string): Promise<Result>;
+  discard(seq: number, reason: string): Promise<Result>;
+  /** The whole outbox as CSV on the clipboard. */
+  copyOutbox(): Promise<Result>;
+  /** The whole outbox as CSV in a file the reader chooses: message is the file, "" when none was chosen. */
+  saveOutbox(title: string): Promise<Result>;
+  /** Text on the clipboard. */
+  copy(text: string): Promise<Result>;
 }
 
 type Method = (...args: (string | number)[]) => Promise<unknown>;
@@ -35,11 +57,19 @@ export function connect(host: Host = window): Api {
     const method = host.go?.window?.Page?.[name];
     return method ? method(...args) : Promise.reject(new Error(`Page.${name} is not bound`));
   };
-  const ask = async (name: string, ...args: string[]): Promise<Result> => {
+  const failed = { ok: false, kind: "internal", message: "" };
+  const ask = async (name: string, ...args: (string | number)[]): Promise<Result> => {
     try {
       return readResult(await call(name, ...args));
     } catch {
-      return { ok: false, kind: "internal", message: "" };
+      return failed;
+    }
+  };
+  const list = async (...args: (string | number)[]): Promise<Listed> => {
+    try {
+      return readListed(await call("Outbox", ...args));
+    } catch {
+      return { ...failed, items: [] };
     }
   };
   const tell = (name: string, ...args: (string | number)[]): void => {
@@ -57,6 +87,15 @@ export function connect(host: Host = window): Api {
     dismiss: (leg) => ask("Dismiss", leg),
     hide: () => tell("Hide"),
     painted: (seq, leg) => tell("Painted", seq, leg),
+    outbox: (state, limit, after) => list(state, limit, after),
+    retry: (seq) => ask("Retry", seq),
+    retryAll: () => ask("RetryAll"),
+    edit: (seq, outcome, note) => ask("Edit", seq, outcome, note),
+    attach: (seq, customer) => ask("Attach", seq, customer),
+    discard: (seq, reason) => ask("Discard", seq, reason),
+    copyOutbox: () => ask("CopyOutbox"),
+    saveOutbox: (title) => ask("SaveOutbox", title),
+    copy: (text) => ask("Copy", text),
   };
 }
 

@@ -1,18 +1,22 @@
 // The window's one model: what the agent told us, what this reader does with it, and the words for it.
 // Components read from here and ask here; they decide nothing themselves.
 import { createContext, createEffect, createMemo, createSignal, on, onCleanup, onMount, useContext } from "solid-js";
-import type { Card } from "../shared/wire";
+import type { Card, Result } from "../shared/wire";
 import type { Api } from "./api";
 import { createClock } from "./clock";
 import { createDrafts } from "./drafts";
 import { speech } from "./i18n";
 import { createKeys, type HotKey } from "./keys";
+import { createOutbox } from "./outbox/model";
 import { afterPaint } from "./painted";
 import { createRequests } from "./requests";
 import { chooseShown, live, liveSign } from "./shown";
 import { createBoard } from "./state";
 
 export type Desk = ReturnType<typeof createDesk>;
+
+/** Who types, when it is in the list of the outbox and not on a card. */
+export const IN_OUTBOX = "outbox";
 
 /** How long after the last key or after leaving the note the agent still counts as typing. */
 export const THINKING = 8000;
@@ -32,23 +36,35 @@ export function createDesk(api: Api) {
     "",
   );
   const card = () => cards().find((c) => c.leg === shown());
-  const now = createClock(() => cards().some(live));
+  const outbox = createOutbox(api, requests, () => board.data.outbox);
+  const now = createClock(() => cards().some(live) || outbox.open());
+  const calling = createMemo(() =>
+    cards()
+      .filter(rings)
+      .map((c) => c.leg),
+  );
+  const seen = new Set<string>(); // calls that rang when the reader opened the outbox: those do not close it
 
   function applied(seq: number, leg: string): void {
     requests.release(leg);
     drafts.settle(cards());
+    outbox.touch();
     afterPaint(() => api.painted(seq, leg || shown()));
   }
 
   function left(away: boolean): void {
     if (away) void drafts.flushAll();
     setHidden(away);
-    if (away) pin("");
+    if (!away) return;
+    pin("");
+    outbox.hide(); // the next thing seen is the next call
   }
 
   function pressed(key: HotKey): void {
     const current = card();
-    if (key === "hide") api.hide();
+    if (key === "hide") outbox.back() || api.hide();
+    else if (outbox.open())
+      return; // the card that the other keys are for is not in view
     else if (key === "open") current && openCustomer(current);
     else if (current?.commands.includes(key)) command(current.leg, key);
   }
@@ -77,6 +93,15 @@ export function createDesk(api: Api) {
       afterPaint(keys.painted);
     }),
   );
+  // A call that begins to ring comes before the outbox, unless somebody types there: then it stands in the strip.
+  createEffect(
+    on([calling, typing.leg], ([legs, who]) => {
+      if (!outbox.open() || who === IN_OUTBOX || legs.every((leg) => seen.has(leg))) return;
+      outbox.hide();
+      keys.hush();
+      afterPaint(keys.painted);
+    }),
+  );
   onMount(() => {
     const stops = [start(), keys.start(), whenHidden(left)];
     onCleanup(() => {
@@ -92,10 +117,28 @@ export function createDesk(api: Api) {
     drafts,
     typing,
     requests,
-    others: createMemo(() => cards().filter((c) => c.leg !== shown())),
+    outbox,
+    others: createMemo(() => (outbox.open() ? cards().filter(live) : cards().filter((c) => c.leg !== shown()))),
     show: (leg: string) => {
       typing.stop();
+      outbox.hide();
       pin(leg);
+    },
+    showOutbox: () => {
+      seen.clear();
+      for (const leg of calling()) seen.add(leg);
+      outbox.show();
+    },
+    copy: (leg: string, text: string) => {
+      // Nothing of the card changes, so its buttons are given back here; what came of it is the caller's to tell.
+      let result: Result | undefined;
+      return requests
+        .run(leg, "copy", async () => {
+          result = await api.copy(text);
+          if (result.ok) requests.release(leg);
+          return result;
+        })
+        .then(() => result?.ok ?? false);
     },
     command,
     openThing,
@@ -104,6 +147,10 @@ export function createDesk(api: Api) {
     callBack: (c: Card) => requests.run(c.leg, "dial", () => api.dial(c.number.e164 || c.number.number)),
     dismiss: (leg: string) => requests.run(leg, "dismiss", () => api.dismiss(leg)),
   };
+}
+
+function rings(card: Card): boolean {
+  return live(card) && card.pop && !card.established_at;
 }
 
 /** Whose note is being typed: while the cursor is in it, and a little longer, for people stop to think. */

@@ -1,6 +1,7 @@
 // Examples for judging the design in a browser: ?state=found&lang=zh-CN. Loaded while developing, never in a build.
 import { type Card, type Result, readSnapshot, type Snapshot } from "../shared/wire";
 import type { Api } from "./api";
+import { exampleItems } from "./devoutbox";
 
 const ago = (seconds: number) => new Date(Date.now() - seconds * 1000).toISOString();
 const ok: Result = { ok: true, kind: "", message: "" };
@@ -126,6 +127,9 @@ const cards: Record<string, object[]> = {
       write: { state: "review", kind: "invalid", message: "Field “Subject” is required by your CRM" },
     },
   ],
+  unsaved: [
+    { ...base, ...over, wrapup: { ...wrapup, saved_at: ago(3) }, write: { state: "unsaved" }, notice: "not_saved" },
+  ],
   missed: [
     { ...base, ...over, ...nobody, search: "none", ending: "missed", established_at: "", write: { state: "queued" } },
   ],
@@ -155,7 +159,15 @@ function snapshotOf(query: URLSearchParams): Snapshot {
     abilities: ["answer", "reject", "hangup", "dial"],
     phone: { name: "baresip", state: sick ? "down" : "up", since: ago(600) },
     crm: { name: "sandbox", state: sick ? "auth" : "up", since: ago(600) },
-    outbox: { waiting: sick ? 3 : 0, review: sick ? 1 : 0 },
+    outbox: {
+      waiting: exampleItems(query.get("outbox"), "waiting").length || (sick ? 3 : 0),
+      review: exampleItems(query.get("outbox"), "review").length || (sick ? 1 : 0),
+      oldest_at: query.has("outbox") ? ago(3 * 3600) : undefined,
+    },
+    storage: {
+      state: query.get("storage") ?? "ok",
+      detail: query.has("storage") ? "/home/wang/.local/state/ringside" : "",
+    },
     cards: list.map((card, i) => ({ leg: `leg${i}`, ...card })),
   });
 }
@@ -165,6 +177,7 @@ export function examples(search: string): Api {
   const refused: Result = { ok: false, kind: "offline", message: "the phone is not connected" };
   const answer = async () => (query.has("refuse") ? refused : ok);
   let snapshot: Snapshot | undefined;
+  click((query.get("click") ?? "").split("|").filter(Boolean));
   return {
     snapshot: async () => {
       snapshot ??= snapshotOf(query);
@@ -183,6 +196,7 @@ export function examples(search: string): Api {
                 phone: undefined,
                 crm: undefined,
                 outbox: undefined,
+                storage: undefined,
               }),
             3000,
           )
@@ -198,5 +212,35 @@ export function examples(search: string): Api {
     dismiss: answer,
     hide: () => undefined,
     painted: () => undefined,
+    outbox: async (state, limit, after) => {
+      const items = exampleItems(query.get("outbox"), state).filter((it) => it.seq > after);
+      return query.has("broken")
+        ? { ok: false, kind: "offline", message: "the store is being rebuilt: try again in a moment", items: [] }
+        : { ...ok, items: items.slice(0, limit) };
+    },
+    retry: answer,
+    retryAll: answer,
+    edit: answer,
+    attach: answer,
+    discard: answer,
+    copyOutbox: answer,
+    saveOutbox: async () => ({ ...ok, message: "/home/wang/ringside-2026-11-23.csv" }),
+    copy: answer,
   };
+}
+
+/** ?click=.outbox|.item-head presses one after the other, for pictures of what opens; SELECTOR=TEXT fills in. */
+function click(selectors: string[]): void {
+  const [first, ...rest] = selectors;
+  if (!first) return;
+  setTimeout(() => {
+    const [selector = "", words] = first.split("=");
+    const found = document.querySelector<HTMLInputElement>(selector);
+    if (words === undefined) found?.click();
+    else if (found) {
+      found.value = words;
+      found.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    }
+    click(rest);
+  }, 150);
 }

@@ -1,7 +1,17 @@
 // The agent as the tests play it: answers from the Go examples, remembers what it was asked.
 
 import deltaCard from "../../bridge/wire/testdata/delta-card.json";
-import { type Card, type Delta, type Result, readDelta, readSnapshot, type Snapshot } from "../shared/wire";
+import outboxJSON from "../../bridge/wire/testdata/outbox.json";
+import {
+  type Card,
+  type Delta,
+  type OutboxItem,
+  type Result,
+  readDelta,
+  readListed,
+  readSnapshot,
+  type Snapshot,
+} from "../shared/wire";
 import type { Api } from "./api";
 
 export const ok: Result = { ok: true, kind: "", message: "" };
@@ -16,18 +26,28 @@ export function aSnapshot(change: Partial<Snapshot> = {}): Snapshot {
   const link = { name: "sim", state: "up" };
   const empty = { v: 1, seq: 10, language: "en", agent: {}, extension: "1001", phone: link, crm: link };
   const lists = { outcomes: ["Order placed", "Complaint"], abilities: ["dial"], cards: [] };
-  return { ...readSnapshot({ ...empty, ...lists, outbox: { waiting: 0, review: 0 } }), ...change };
+  const well = { outbox: { waiting: 0, review: 0 }, storage: { state: "ok" } };
+  return { ...readSnapshot({ ...empty, ...lists, ...well }), ...change };
+}
+
+/** The retrying item of the examples, with changes. */
+export function anItem(seq: number, change: Partial<OutboxItem> = {}): OutboxItem {
+  const [item] = readListed({ ok: true, items: structuredClone(outboxJSON) }).items;
+  if (!item) throw new Error("there is no example");
+  return { ...item, seq, ...change };
 }
 
 export function aDelta(seq: number, change: Partial<Delta> = {}): Delta {
-  return { v: 1, seq, card: undefined, drop: "", phone: undefined, crm: undefined, outbox: undefined, ...change };
+  const nothing = { card: undefined, phone: undefined, crm: undefined, outbox: undefined, storage: undefined };
+  return { v: 1, seq, drop: "", ...nothing, ...change };
 }
 
 export function fakeApi(first: Snapshot) {
   const asked: unknown[][] = [];
-  const state: { snapshot: Snapshot; answer: Result; send: (delta: Delta) => void } = {
+  const state: { snapshot: Snapshot; answer: Result; items: OutboxItem[]; send: (delta: Delta) => void } = {
     snapshot: first,
     answer: ok,
+    items: [],
     send: () => undefined,
   };
   const ask =
@@ -59,6 +79,19 @@ export function fakeApi(first: Snapshot) {
     dismiss: ask("dismiss"),
     hide: tell("hide"),
     painted: tell("painted"),
+    outbox: async (which, limit, after) => {
+      asked.push(["outbox", which, limit, after]);
+      const mine = state.items.filter((it) => (it.state === "review") === (which === "review") && it.seq > after);
+      return { ...ok, items: structuredClone(mine.slice(0, limit)) };
+    },
+    retry: ask("retry"),
+    retryAll: ask("retryAll"),
+    edit: ask("edit"),
+    attach: ask("attach"),
+    discard: ask("discard"),
+    copyOutbox: ask("copyOutbox"),
+    saveOutbox: ask("saveOutbox"),
+    copy: ask("copy"),
   };
   return { api, asked, state, calls: (name: string) => asked.filter((a) => a[0] === name).map((a) => a.slice(1)) };
 }

@@ -17,9 +17,15 @@ export function hotKeyOf(event: KeyboardEvent): HotKey | undefined {
 
 /** Tells whether a key would activate something rather than write text or move about. */
 function activates(event: KeyboardEvent): boolean {
-  const writing = event.target instanceof HTMLTextAreaElement;
+  const writing =
+    event.target instanceof HTMLTextAreaElement || (event.target instanceof HTMLInputElement && isLine(event));
   if (writing && !event.altKey && !event.ctrlKey && !event.metaKey) return event.key === "Escape";
   return event.key === "Enter" || event.key === " " || hotKeyOf(event) !== undefined;
+}
+
+/** In a line of text a key writes, but Enter, which sends it off. */
+function isLine(event: KeyboardEvent): boolean {
+  return (event.target as HTMLInputElement).type === "text" && event.key !== "Enter";
 }
 
 export function createKeys(pressed: (key: HotKey) => void, host: Window = window) {

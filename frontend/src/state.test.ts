@@ -16,12 +16,14 @@ async function started(cards = [aCard({ leg: "a" })]) {
 
 test("deltas in order change what they name and nothing else", async () => {
   const { state, board } = await started();
-  state.send(aDelta(11, { outbox: { waiting: 2, review: 1 } }));
+  state.send(aDelta(11, { outbox: { waiting: 2, review: 1, oldest_at: "" } }));
   state.send(aDelta(12, { crm: { name: "x", state: "down", since: "" } }));
   expect(board.data.outbox.waiting).toBe(2);
   expect(board.data.crm.state).toBe("down");
   expect(board.data.phone.state).toBe("up");
-  expect(board.data.seq).toBe(12);
+  state.send(aDelta(13, { storage: { state: "disk_full", detail: "/var" } }));
+  expect(board.data.storage).toEqual({ state: "disk_full", detail: "/var" });
+  expect(board.data.seq).toBe(13);
 });
 
 test("a new card comes first, a known one is replaced in its place, a dropped one goes", async () => {
@@ -87,7 +89,7 @@ test("a newer agent is not asked again: the window says that it is outdated", as
 test("each applied change is reported once with its leg", async () => {
   const { state, applied } = await started();
   state.send(aDelta(11, { card: aCard({ leg: "b" }) }));
-  state.send(aDelta(12, { outbox: { waiting: 1, review: 0 } }));
+  state.send(aDelta(12, { outbox: { waiting: 1, review: 0, oldest_at: "" } }));
   expect(applied.mock.calls).toEqual([
     [10, ""],
     [11, "b"],

@@ -70,7 +70,7 @@ export function createBoard(api: Pick<Api, "snapshot" | "onDelta">, applied: (se
   }
 
   function apply(delta: Delta): void {
-    const { card, drop, phone, crm, outbox } = delta;
+    const { card, drop, phone, crm, outbox, storage } = delta;
     if (card) {
       const at = board.data.cards.findIndex((c) => c.leg === card.leg);
       if (at < 0) set("data", "cards", (cards) => [card, ...cards]);
@@ -80,6 +80,7 @@ export function createBoard(api: Pick<Api, "snapshot" | "onDelta">, applied: (se
     if (phone) set("data", "phone", phone);
     if (crm) set("data", "crm", crm);
     if (outbox) set("data", "outbox", outbox);
+    if (storage) set("data", "storage", storage);
     set("data", "seq", delta.seq);
   }
 
@@ -113,7 +114,8 @@ function nothing(): Snapshot {
     abilities: [],
     phone: link(),
     crm: link(),
-    outbox: { waiting: 0, review: 0 },
+    outbox: { waiting: 0, review: 0, oldest_at: "" },
+    storage: { state: "ok", detail: "" },
     cards: [],
   };
 }

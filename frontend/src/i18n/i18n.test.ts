@@ -34,3 +34,21 @@ test("ages are told in the largest whole unit", () => {
   const { age } = speech("en", "en-GB");
   expect([age(-5), age(59 * 60_000), age(3_700_000), age(3 * 86_400_000)]).toEqual(["0m", "59m", "1h", "3d"]);
 });
+
+test("what is ahead is told in whole minutes, then hours, then days, and never as none", () => {
+  const { ahead } = speech("en", "en-GB");
+  expect([ahead(-5), ahead(61_000), ahead(90 * 60_000), ahead(50 * 3_600_000)]).toEqual([
+    "in 1 minute",
+    "in 2 minutes",
+    "in 2 hours",
+    "in 2 days",
+  ]);
+  expect(speech("zh-CN", "en").ahead(300_000)).toBe("5分钟后");
+});
+
+test("a moment of another day is told with its date", () => {
+  const { when, time } = speech("en", "en-GB");
+  const now = new Date().toISOString();
+  expect(when(now)).toBe(time(now));
+  expect(when("2020-03-02T09:30:00Z")).toContain("2020");
+});

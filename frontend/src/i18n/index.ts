@@ -11,7 +11,13 @@ export interface Speech {
   coded(prefix: "ending" | "rule" | "kind" | "notice", code: string): string;
   time(iso: string): string;
   date(iso: string): string;
+  /** Today's moments by their time, others by date and time. */
+  when(iso: string): string;
+  /** A moment to the second, for a record that is written by hand. */
+  moment(iso: string): string;
   age(ms: number): string;
+  /** How far off, in the largest whole unit, at least a minute: in 5 minutes. */
+  ahead(ms: number): string;
 }
 
 export function languageOf(wanted: string, navigator: string): "en" | "zh-CN" {
@@ -26,19 +32,33 @@ export function speech(wanted: string, navigator: string): Speech {
   const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
   const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
   const dayOfYear = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric" });
+  const full = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+  const off = new Intl.RelativeTimeFormat(language, { numeric: "always" });
   const age = ages(locale);
+  const time = (iso: string) => clock.format(new Date(iso));
+  const date = (iso: string) => {
+    const at = new Date(iso);
+    return (at.getFullYear() === new Date().getFullYear() ? day : dayOfYear).format(at);
+  };
   const t = (key: Key, values: Record<string, string | number> = {}) =>
     words[key].replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole));
   return {
     language,
     t,
     coded: (prefix, code) => words[`${prefix}.${code}` as Key] ?? code,
-    time: (iso) => clock.format(new Date(iso)),
-    date: (iso) => {
-      const at = new Date(iso);
-      return (at.getFullYear() === new Date().getFullYear() ? day : dayOfYear).format(at);
-    },
+    time,
+    date,
+    when: (iso) =>
+      new Date(iso).toDateString() === new Date().toDateString() ? time(iso) : `${date(iso)} ${time(iso)}`,
+    moment: (iso) => full.format(new Date(iso)),
     age: (ms) => age(ms),
+    ahead: (ms) => {
+      const minutes = Math.max(1, Math.ceil(ms / 60_000));
+      if (minutes < 60) return off.format(minutes, "minute");
+      return minutes < 1440
+        ? off.format(Math.round(minutes / 60), "hour")
+        : off.format(Math.round(minutes / 1440), "day");
+    },
   };
 }
 

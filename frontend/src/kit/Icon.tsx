@@ -11,6 +11,8 @@ const paths = {
   clock: "M8 4.5V8l2.3 1.5M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2z",
   alert: "M8 2.5l6 10.8H2zM8 6.7v3M8 11.4v.1",
   external: "M9.5 2.5h4v4M13.5 2.5L8 8M11.5 9.5v4h-9v-9h4",
+  down: "M4 6l4 4 4-4",
+  copy: "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
   close: "M4 4l8 8M12 4l-8 8",
 } as const;
 

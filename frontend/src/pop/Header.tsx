@@ -1,4 +1,4 @@
-import { Show } from "solid-js";
+import { createEffect, on, Show } from "solid-js";
 import type { Link } from "../../shared/wire";
 import { useDesk } from "../desk";
 import { Icon } from "../kit/Icon";
@@ -7,25 +7,45 @@ import { Icon } from "../kit/Icon";
 export function Header() {
   const desk = useDesk();
   const t = desk.say;
-  const outbox = () => desk.board.data.outbox;
   return (
     <header class="header">
       <LinkState icon="phone" label={t().t("link.phone")} link={desk.board.data.phone} />
       <LinkState icon="crm" label={t().t("link.crm")} link={desk.board.data.crm} />
       <span class="spring" />
-      <Show when={outbox().waiting + outbox().review > 0}>
-        <span class="outbox" title={t().t("outbox.title", { ...outbox() })}>
-          <Icon name="tray" />
-          <Show when={outbox().waiting > 0}>
-            <span aria-hidden="true">{outbox().waiting}</span>
-            <span class="sr-only">{t().t("outbox.waiting", { n: outbox().waiting })}</span>
-          </Show>
-          <Show when={outbox().review > 0}>
-            <span class="is-wait">{t().t("outbox.review", { n: outbox().review })}</span>
-          </Show>
-        </span>
-      </Show>
+      <OutboxButton />
     </header>
+  );
+}
+
+/** Opens and closes the list of what has not reached the CRM; the counts stand on it. */
+function OutboxButton() {
+  const desk = useDesk();
+  const t = desk.say;
+  const outbox = () => desk.board.data.outbox;
+  const none = () => outbox().waiting + outbox().review === 0;
+  let button: HTMLButtonElement | undefined;
+  createEffect(on(desk.outbox.left, () => button?.focus(), { defer: true }));
+  return (
+    <button
+      ref={button}
+      type="button"
+      class="outbox"
+      aria-expanded={desk.outbox.open()}
+      title={none() ? t().t("outbox.title.none") : t().t("outbox.title", { ...outbox() })}
+      onClick={() => (desk.outbox.open() ? desk.outbox.close() : desk.showOutbox())}
+    >
+      <Icon name="tray" />
+      <Show when={none()}>
+        <span class="sr-only">{t().t("outbox.title.none")}</span>
+      </Show>
+      <Show when={outbox().waiting > 0}>
+        <span aria-hidden="true">{outbox().waiting}</span>
+        <span class="sr-only">{t().t("outbox.waiting", { n: outbox().waiting })}</span>
+      </Show>
+      <Show when={outbox().review > 0}>
+        <span class="is-wait">{t().t("outbox.review", { n: outbox().review })}</span>
+      </Show>
+    </button>
   );
 }
 

@@ -1,7 +1,9 @@
-import { Show } from "solid-js";
+import { createSignal, type JSX, Show } from "solid-js";
 import type { Card } from "../../shared/wire";
 import { useDesk } from "../desk";
+import { Button } from "../kit/Button";
 import { Icon } from "../kit/Icon";
+import { recordText } from "./record";
 
 /** What the agent should know: a notice, what was refused just now, and why a record has not reached the CRM. */
 export function Messages(props: { card: Card }) {
@@ -9,12 +11,17 @@ export function Messages(props: { card: Card }) {
   const t = desk.say;
   const leg = () => props.card.leg;
   const stuck = () => ["retrying", "review", "unsaved"].includes(props.card.write.state);
+  const lost = () => ["not_saved", "wrapup_not_saved"].includes(props.card.notice);
+  const homeless = () => lost() || props.card.write.state === "unsaved";
   // Several people have the number: nothing went wrong, the record only waits to hear whose it is.
   const toPick = () =>
     props.card.write.state === "review" && props.card.write.kind === "conflict" && !props.card.picked;
   return (
     <div class="messages" aria-live="polite">
-      <Show when={props.card.notice}>
+      <Show when={homeless()}>
+        <Homeless card={props.card} words={lost() ? t().coded("notice", props.card.notice) : t().t("write.unsaved")} />
+      </Show>
+      <Show when={!lost() && props.card.notice}>
         {(notice) => <Message tone="is-wait" words={t().coded("notice", notice())} detail="" />}
       </Show>
       <Show when={desk.requests.refusal(leg())}>
@@ -40,7 +47,39 @@ export function Messages(props: { card: Card }) {
   );
 }
 
-function Message(props: { tone: string; words: string; detail: string; close?: () => void }) {
+/** The disk did not take the call: the reader can carry it elsewhere, as plain text, with what is being typed. */
+function Homeless(props: { card: Card; words: string }) {
+  const desk = useDesk();
+  const t = desk.say;
+  const [copied, setCopied] = createSignal("");
+  const text = () => recordText(props.card, desk.drafts.of(props.card.leg) ?? props.card.wrapup, t());
+  const copy = async () => {
+    const record = text();
+    if (await desk.copy(props.card.leg, record)) setCopied(record);
+  };
+  const done = () => copied() === text();
+  return (
+    <Message tone="is-bad" words={props.words} detail={done() ? t().t("record.copied") : ""}>
+      <Button
+        icon={done() ? "check" : "copy"}
+        disabled={desk.requests.busy(props.card.leg) !== ""}
+        onPress={() => void copy()}
+      >
+        {t().t("record.copy")}
+      </Button>
+    </Message>
+  );
+}
+
+interface MessageProps {
+  tone: string;
+  words: string;
+  detail: string;
+  close?: () => void;
+  children?: JSX.Element; // what can be done about it
+}
+
+export function Message(props: MessageProps) {
   const { say } = useDesk();
   return (
     <div class={`message ${props.tone}`}>
@@ -51,6 +90,7 @@ function Message(props: { tone: string; words: string; detail: string; close?: (
           <bdi class="muted">{props.detail}</bdi>
         </Show>
       </div>
+      {props.children}
       <Show when={props.close}>
         {(close) => (
           <button type="button" class="icon-button" aria-label={say().t("refusal.close")} onClick={() => close()()}>

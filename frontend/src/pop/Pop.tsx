@@ -1,9 +1,11 @@
 import { createEffect, Match, Show, Switch } from "solid-js";
 import { type Desk, DeskContext } from "../desk";
+import { Panel } from "../outbox/Panel";
 import { CardView } from "./CardView";
 import { callerName } from "./caller";
 import { Header } from "./Header";
 import { Idle } from "./Idle";
+import { StorageBanner } from "./StorageBanner";
 import { Strip } from "./Strip";
 
 /** The whole window. One card at a time; the key makes a new card a new element, so that nothing of the last one stays. */
@@ -22,14 +24,17 @@ export function Pop(props: { desk: Desk }) {
         {spoken()}
       </p>
       <Header />
+      <StorageBanner />
       <Switch>
         <Match when={desk.board.phase !== "ready" && desk.board.phase}>
           {(phase) => <p class="quiet-page">{desk.say().t(`board.${phase()}`)}</p>}
         </Match>
         <Match when={desk.board.phase === "ready"}>
           <Strip />
-          <Show when={desk.card()?.leg} keyed fallback={<Idle />}>
-            {(_) => <Show when={desk.card()}>{(card) => <CardView card={card()} />}</Show>}
+          <Show when={!desk.outbox.open()} fallback={<Panel />}>
+            <Show when={desk.card()?.leg} keyed fallback={<Idle />}>
+              {(_) => <Show when={desk.card()}>{(card) => <CardView card={card()} />}</Show>}
+            </Show>
           </Show>
         </Match>
       </Switch>

@@ -7,7 +7,7 @@ import { callerName, toneOf } from "./caller";
 export function Strip() {
   const desk = useDesk();
   return (
-    <Show when={desk.card() && desk.others().length > 0}>
+    <Show when={(desk.outbox.open() || desk.card()) && desk.others().length > 0}>
       <nav class="strip" aria-label={desk.say().t("strip.title")}>
         <For each={desk.others()}>
           {(card) => (

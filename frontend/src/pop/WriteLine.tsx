@@ -13,6 +13,8 @@ const looks: Record<State, { icon: IconName; tone: string }> = {
   delivered: { icon: "check", tone: "is-up" },
   review: { icon: "alert", tone: "is-bad" },
   unsaved: { icon: "alert", tone: "is-bad" },
+  reconciling: { icon: "clock", tone: "is-wait" },
+  discarded: { icon: "close", tone: "" },
 };
 
 /** Where the call record is on its way to the CRM, in one line; the reason stands in WriteReason. */

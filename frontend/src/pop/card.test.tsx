@@ -195,7 +195,7 @@ test("without a call nothing ticks", async () => {
 test("links and the outbox are named where something is wrong", async () => {
   page = await mount([], {
     phone: { name: "baresip", state: "down", since: "" },
-    outbox: { waiting: 3, review: 1 },
+    outbox: { waiting: 3, review: 1, oldest_at: "" },
   });
   expect(page.root.querySelector(".link.is-bad")?.textContent).toContain("offline");
   expect(page.root.querySelector(".outbox")?.textContent).toContain("1 to check");

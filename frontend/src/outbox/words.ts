@@ -1,0 +1,49 @@
+// What an item of the outbox says about itself in one line; pure, so that list and tests agree.
+import type { OutboxItem } from "../../shared/wire";
+import { spaced } from "../format";
+import type { Speech } from "../i18n";
+import type { IconName } from "../kit/Icon";
+
+export function looksOf(it: OutboxItem): { icon: IconName; tone: string } {
+  switch (it.state) {
+    case "review":
+      return { icon: "alert", tone: it.unclear ? "is-wait" : "is-bad" }; // a question is no error
+    case "retrying":
+    case "reconciling":
+      return { icon: "clock", tone: "is-wait" };
+    default:
+      return { icon: "tray", tone: "is-over" };
+  }
+}
+
+export function itemNumber(it: OutboxItem): string {
+  if (it.number.withheld) return "";
+  return it.number.e164 ? spaced(it.number.e164) : it.number.number;
+}
+
+export function itemName(it: OutboxItem, say: Speech): string {
+  return it.name || itemNumber(it) || say.t("item.nobody");
+}
+
+/** What the call was: number, where the name stands above it, how it ended, what came of it. */
+export function itemAbout(it: OutboxItem, say: Speech): string {
+  const number = it.name ? itemNumber(it) : "";
+  return [number, it.ending && say.coded("ending", it.ending), it.outcome].filter(Boolean).join(" · ");
+}
+
+/** Where it stands and why: the CRM's own words where it gave some, else ours for the kind of trouble. */
+export function itemWhy(it: OutboxItem, say: Speech, now: number): string {
+  const cause = it.message || (it.kind && say.coded("kind", it.kind));
+  if (it.unclear) return say.t("item.unclear");
+  if (it.state === "review") return cause || say.t("item.review");
+  if (it.state === "retrying")
+    return [say.t("item.retrying", { when: due(it, say, now) }), cause].filter(Boolean).join(" · ");
+  if (it.state === "queued" || it.state === "sending" || it.state === "reconciling") return say.t(`item.${it.state}`);
+  return it.state;
+}
+
+function due(it: OutboxItem, say: Speech, now: number): string {
+  const ms = Date.parse(it.due || it.created_at) - now;
+  if (ms <= 0) return say.t("item.when.now");
+  return ms < 60_000 ? say.t("item.when.soon") : say.ahead(ms);
+}
