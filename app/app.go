@@ -13,9 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -37,12 +35,15 @@ import (
 // Version is set when a release is built (-ldflags "-X …").
 var Version = "dev"
 
-// Config says how to run; Profile, StateDir, Secret and Log are required.
+// Config says how to run; Profile, StateDir, Secret, Keys and Log are required.
 type Config struct {
 	Profile  cti.Profile
 	StateDir string                            // where the store is
 	Socket   string                            // endpoint of the local API; empty: this user's own
 	Secret   func(name string) (string, error) // reads a secret the profile names
+	Keys     secret.Ring                       // seal the store
+	Probe    []string                          // command line that vets a store in a process of its own; empty: this process does
+	Phone    bridge.Source                     // nil: the one the profile names
 	Log      *slog.Logger
 }
 
@@ -59,6 +60,7 @@ type App struct {
 	timings   *timings
 	links     *links
 	intake    *intake
+	missed    *missed
 
 	window atomic.Pointer[func()] // shows it; nil until there is one
 }
@@ -81,55 +83,40 @@ func New(cfg Config) (*App, error) {
 	who := &customers{Finder: identify.New(watched, p.Region, p.OwnNumbers), features: watched.Features()}
 
 	var err error
-	if a.store, err = store.Open(cfg.StateDir); err != nil {
+	var told *storage
+	if a.store, told, err = openStore(cfg, a.board); err != nil {
 		return nil, err
 	}
-	if a.outbox, err = outbox.New(a.store, &delivery{connector: watched, customers: who, region: p.Region}, a.progressed, cfg.Log); err != nil {
+	if err := a.takeUp(watched, who, told); err != nil {
 		return nil, errors.Join(err, a.store.Close())
 	}
-	a.flow = flow.New(flow.Config{Tenant: p.Tenant, Phone: a.source.Phone(), Finder: who, Queue: counted{a.outbox, a.board},
-		Screen: &screen{board: a.board, links: a.links, timings: a.timings}, Log: cfg.Log, Outcomes: p.WrapUp.Outcomes, Unfinished: a.unfinishedCalls()})
-	a.intake = &intake{flow: a.flow, region: p.Region, extension: p.Phone.Extension}
 	a.board.Publish(wire.Delta{Outbox: counts(a.outbox)})
 	return a, nil
 }
 
-// unfinishedCalls are those of earlier runs whose records have not reached the CRM, each with its newest write-back.
-func (a *App) unfinishedCalls() []flow.Unfinished {
-	newest := map[string]flow.Unfinished{}
-	for _, it := range a.outbox.Unfinished() { // by Seq
-		logged, err := a.store.Call(it.WriteBack.Leg)
-		if err != nil { // no reason not to start: the item is delivered without a card
-			a.cfg.Log.Error("call of an unfinished item not read", "seq", it.Seq, "err", err)
-			continue
-		}
-		newest[it.WriteBack.Leg] = flow.Unfinished{Call: logged.Call, WrapUp: logged.WrapUp, WriteBack: it.WriteBack, Write: writeOf(it, false)}
+// takeUp makes the parts that go on from what the store holds.
+func (a *App) takeUp(connector crm.Connector, who *customers, told *storage) (err error) {
+	p := a.cfg.Profile
+	if a.outbox, err = outbox.New(a.store, &delivery{connector: connector, customers: who}, a.progressed, a.cfg.Log); err != nil {
+		return err
 	}
-	a.addDrafts(newest)
-	return slices.SortedFunc(maps.Values(newest), func(x, y flow.Unfinished) int { return x.Call.ClearedAt.Compare(y.Call.ClearedAt) })
-}
-
-// lately is among how many of the newest calls a draft is looked for: as many as there are cards.
-const lately = 50
-
-// addDrafts adds calls whose record was delivered, and for which more was typed that was never saved.
-func (a *App) addDrafts(unfinished map[string]flow.Unfinished) {
-	calls, err := a.store.Calls(lately)
+	earlier, since, err := earlierCalls(a.store)
 	if err != nil {
-		a.cfg.Log.Error("drafts not looked for", "err", err)
-		return
+		return err
 	}
-	for _, logged := range calls {
-		leg := logged.Call.Leg
-		newest, err := a.store.Latest(cti.WriteKey(a.cfg.Profile.Tenant, leg, cti.LogCall, 0))
-		if err != nil {
-			a.cfg.Log.Error("draft not looked for", "leg", leg, "err", err)
-			continue
-		}
-		if _, there := unfinished[leg]; !there && newest.Seq != 0 && newest.WriteBack.Record.WrapUp != logged.WrapUp {
-			unfinished[leg] = flow.Unfinished{Call: logged.Call, WrapUp: logged.WrapUp, WriteBack: newest.WriteBack, Write: writeOf(newest, false)}
-		}
+	unfinished, err := a.unfinishedCalls()
+	if err != nil {
+		return err
 	}
+	a.flow = flow.New(flow.Config{Tenant: p.Tenant, Phone: a.source.Phone(), Finder: who,
+		Queue:  queue{Outbox: a.outbox, store: a.store, storage: told, board: a.board},
+		Screen: &screen{board: a.board, links: a.links, timings: a.timings}, Log: a.cfg.Log, Outcomes: p.WrapUp.Outcomes,
+		Unfinished: unfinished, Earlier: earlier})
+	a.intake = &intake{flow: a.flow, region: p.Region, extension: p.Phone.Extension}
+	a.missed = &missed{history: a.source.Phone().History, since: since, log: a.cfg.Log,
+		book: func(ctx context.Context, e cti.Event) { a.intake.book(ctx, e) }}
+	a.intake.missed = a.missed
+	return nil
 }
 
 // connect opens phone and CRM as the profile names them; nothing is sent yet.
@@ -148,7 +135,9 @@ func (a *App) connect() error {
 	if a.connector, err = crm.Open(crm.Config{Connector: a.cfg.Profile.CRM.Connector, Params: params, Region: a.cfg.Profile.Region, Log: a.cfg.Log}); err != nil {
 		return err
 	}
-	a.source, err = bridge.Open(a.cfg.Profile, a.cfg.Log)
+	if a.source = a.cfg.Phone; a.source == nil {
+		a.source, err = bridge.Open(a.cfg.Profile, a.cfg.Log)
+	}
 	return err
 }
 
@@ -178,6 +167,8 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error {
 		return a.source.Run(ctx, func(e cti.Event) { a.intake.take(ctx, e) })
 	})
+	group.Go(func() error { return a.missed.run(ctx) })
+	group.Go(func() error { return watchSleep(ctx, time.Now, a.woke, a.cfg.Log) })
 	group.Go(func() error { return a.greet(ctx) })
 	a.cfg.Log.Info("agent started", "version", Version, "phone", a.cfg.Profile.Phone.Source, "crm", a.connector.Name(), "pid", os.Getpid())
 	err = group.Wait()
@@ -198,6 +189,12 @@ func (a *App) greet(ctx context.Context) error {
 	}
 	a.cfg.Log.Info("signed in to the CRM", "crm", a.connector.Name(), "agent_id", who.ID)
 	return nil
+}
+
+// woke: the computer slept, so every connection is dead, and what waited for the network need not wait any longer.
+func (a *App) woke() {
+	a.connector.Close()
+	a.outbox.Wake()
 }
 
 // Close lets go of the store and of idle connections. Call it after Run has returned.

@@ -42,3 +42,11 @@ func (d *delivery) whose(ctx context.Context, n cti.Number) (string, error) {
 	}
 	return "", cti.Errorf(cti.Conflict, "several customers may have this number: a person must pick one", nil)
 }
+
+// Repeat implements outbox.Sender.
+func (d *delivery) Repeat(w cti.WriteBack) cti.Repeat { return d.connector.Repeat(w) }
+
+// Find implements outbox.Sender.
+func (d *delivery) Find(ctx context.Context, w cti.WriteBack) (cti.Receipt, error) {
+	return d.connector.Find(ctx, w)
+}

@@ -1,71 +1,119 @@
 package app
 
 import (
-	"fmt"
+	"context"
 	"io"
-	"strings"
+	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/flow"
 	"ringside.dev/ringside/app/outbox"
 	"ringside.dev/ringside/bridge/wire"
+	"ringside.dev/ringside/store"
 )
 
 // What a person may ask about the records that have not reached the CRM, through the window or through the local API.
 
-// OutboxItems lists what has not reached the CRM.
+// statesOf is which of the outbox's states a list of the readers' shows; none: all that have not reached the CRM.
+var statesOf = map[wire.WriteState][]outbox.State{
+	wire.WriteWaiting:     {outbox.Queued, outbox.Retry, outbox.Reconcile},
+	wire.WriteQueued:      {outbox.Queued},
+	wire.WriteRetrying:    {outbox.Retry},
+	wire.WriteReconciling: {outbox.Reconcile},
+	wire.WriteReview:      {outbox.Review},
+	wire.WriteDelivered:   {outbox.Done},
+	wire.WriteDiscarded:   {outbox.Discarded},
+}
+
+// OutboxItems lists items, by Seq.
 func (a *App) OutboxItems(q wire.OutboxQuery) ([]wire.OutboxItem, error) {
-	names := a.namesOnCards()
-	list := []wire.OutboxItem{}
-	for _, it := range a.outbox.Unfinished() { // by Seq
-		if shown := outboxItem(it, names); it.Seq > q.After && q.Holds(shown) && len(list) < q.Limit {
-			list = append(list, shown)
-		}
+	states := statesOf[q.State]
+	list, items := []wire.OutboxItem{}, []outbox.Item(nil)
+	var err error
+	if len(states) == 1 && states[0].Final() {
+		items, err = a.store.Items(store.Filter{States: states, Limit: q.Limit, After: q.After})
+	} else {
+		items, err = a.outbox.List(outbox.Filter{States: states, Limit: q.Limit, After: q.After})
 	}
-	return list, nil
+	names := a.namesOnCards()
+	for _, it := range items {
+		list = append(list, outboxItem(it, names))
+	}
+	return list, err
 }
 
 // OutboxItem gives one item of the outbox.
 func (a *App) OutboxItem(seq uint64) (wire.OutboxItem, error) {
-	for _, it := range a.outbox.Unfinished() {
-		if it.Seq == seq {
-			return outboxItem(it, a.namesOnCards()), nil
-		}
+	it, err := a.outbox.Get(seq)
+	if err != nil {
+		return wire.OutboxItem{}, err
 	}
-	return wire.OutboxItem{}, cti.Errorf(cti.NotFound, fmt.Sprintf("there is no unfinished item %d in the outbox: see ringctl outbox list", seq), nil)
+	return outboxItem(it, a.namesOnCards()), nil
 }
 
 // Retry makes an item due now.
 func (a *App) Retry(seq uint64) error { return a.outbox.Retry(seq) }
 
 // RetryAll makes all items due that can be sent without a person, and tells how many.
-func (a *App) RetryAll() (int, error) { return 0, errNotThere }
+func (a *App) RetryAll() (int, error) {
+	total := 0
+	for _, s := range []outbox.State{outbox.Retry, outbox.Reconcile, outbox.Review} {
+		n, err := a.outbox.RetryAll(s)
+		total += n
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
 
-// EditItem replaces outcome and note of an item.
-func (a *App) EditItem(uint64, wire.EditRequest) error { return errNotThere }
+// EditItem replaces outcome and note of an item: through its card where it has one, so that the two never differ.
+func (a *App) EditItem(ctx context.Context, seq uint64, e wire.EditRequest) error {
+	return a.throughCard(seq, func(leg string) error {
+		return a.flow.SaveWrapUp(ctx, leg, cti.WrapUp{Outcome: e.Outcome, Note: e.Note}, false)
+	}, func() error {
+		w, err := flow.CheckWrapUp(cti.WrapUp{Outcome: e.Outcome, Note: e.Note, SavedAt: time.Now().UTC().Truncate(time.Millisecond)}, a.cfg.Profile.WrapUp.Outcomes)
+		if err != nil {
+			return err
+		}
+		return a.outbox.Edit(seq, w)
+	})
+}
 
 // Attach says whom an item is for.
-func (a *App) Attach(_ uint64, customerID string) error {
-	if strings.TrimSpace(customerID) == "" {
+func (a *App) Attach(ctx context.Context, seq uint64, customerID string) error {
+	customerID = cti.Clean(customerID, cti.MaxText)
+	if customerID == "" {
 		return cti.Errorf(cti.Invalid, "name the customer by the id the CRM gave it", nil)
 	}
-	return errNotThere
+	return a.throughCard(seq, func(leg string) error { return a.flow.Attach(ctx, leg, customerID) },
+		func() error { return a.outbox.Attach(seq, customerID) })
+}
+
+// throughCard changes an item by way of its call's card; straight when there is none.
+func (a *App) throughCard(seq uint64, card func(leg string) error, straight func() error) error {
+	it, err := a.outbox.Get(seq)
+	if err != nil {
+		return err
+	}
+	if err = card(it.WriteBack.Leg); cti.KindOf(err) == cti.NotFound {
+		err = straight()
+	}
+	if err == nil {
+		a.board.Publish(wire.Delta{Outbox: counts(a.outbox)})
+	}
+	return err
 }
 
 // Discard takes an item out of the outbox for good: the CRM will not have it. The reason is kept with it.
-func (a *App) Discard(_ uint64, reason string) error {
-	if strings.TrimSpace(reason) == "" {
-		return cti.Errorf(cti.Invalid, "say why: the reason is kept with the record", nil)
-	}
-	return errNotThere
+func (a *App) Discard(seq uint64, reason string) error {
+	return a.outbox.Discard(seq, cti.Clean(reason, cti.MaxText))
 }
 
 // ExportOutbox writes all that has not reached the CRM.
 func (a *App) ExportOutbox(w io.Writer, f wire.Format) error {
 	return wire.ExportOutbox(w, f, a.OutboxItems)
 }
-
-// errNotThere stands until the outbox has these.
-var errNotThere = cti.Errorf(cti.Invalid, "this is not there yet", nil)
 
 // namesOnCards are the customers' names by leg, as far as the cards know them: a write-back carries no name but the phone's.
 func (a *App) namesOnCards() map[string]string {

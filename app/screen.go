@@ -91,21 +91,9 @@ func (l *links) crm(err error) {
 	}
 }
 
-// counted is the flow's Queue: the outbox, with its numbers kept on the board.
-type counted struct {
-	*outbox.Outbox
-	board *loopback.Board
-}
-
-func (c counted) Accept(call cti.Call, wrap cti.WrapUp, writes []cti.WriteBack) error {
-	err := c.Outbox.Accept(call, wrap, writes)
-	c.board.Publish(wire.Delta{Outbox: counts(c.Outbox)})
-	return err
-}
-
 func counts(o *outbox.Outbox) *wire.Outbox {
 	c := o.Counts()
-	return &wire.Outbox{Waiting: c.Waiting, Review: c.Review}
+	return &wire.Outbox{Waiting: c.Waiting, Review: c.Review, OldestAt: c.Since}
 }
 
 // progressed takes the outbox's news to the loop and the board.
@@ -130,6 +118,10 @@ func writeOf(it outbox.Item, sending bool) flow.Write {
 		}
 	case it.State == outbox.Retry:
 		w.State, w.NextAt = flow.WriteRetrying, it.Due
+	case it.State == outbox.Reconcile:
+		w.State, w.NextAt = flow.WriteReconciling, it.Due
+	case it.State == outbox.Discarded:
+		w.State = flow.WriteDiscarded
 	default:
 		w.State = flow.WriteQueued
 	}

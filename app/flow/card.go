@@ -57,7 +57,7 @@ type Card struct {
 
 // Write tells where the record is on its way.
 type Write struct {
-	State    string // "", unsaved, queued, sending, retrying, delivered, review
+	State    string // "", or one of those below
 	Kind     cti.Kind
 	Message  string
 	Attempts int
@@ -67,12 +67,14 @@ type Write struct {
 
 // The states of a write-back as the card knows them.
 const (
-	WriteUnsaved   = "unsaved"
-	WriteQueued    = "queued"
-	WriteSending   = "sending"
-	WriteRetrying  = "retrying"
-	WriteDelivered = "delivered"
-	WriteReview    = "review"
+	WriteUnsaved     = "unsaved"
+	WriteQueued      = "queued"
+	WriteSending     = "sending"
+	WriteRetrying    = "retrying"
+	WriteReconciling = "reconciling" // it may have arrived: being looked up
+	WriteDelivered   = "delivered"
+	WriteReview      = "review"
+	WriteDiscarded   = "discarded"
 )
 
 // card gives the card of a call, making it at the first ring; nil as long as nothing rings, and for a caller who left the queue
@@ -142,7 +144,7 @@ func (c *Card) drafted() bool {
 
 // unfinished tells whether the record is still on its way.
 func (c *Card) unfinished() bool {
-	return c.Write.State != "" && c.Write.State != WriteDelivered
+	return c.Write.State != "" && c.Write.State != WriteDelivered && c.Write.State != WriteDiscarded
 }
 
 func (f *Flow) putAway(card *Card) {

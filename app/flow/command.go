@@ -130,6 +130,11 @@ func (f *Flow) Pick(ctx context.Context, leg, customerID string) error {
 	return f.onCard(ctx, leg, func(card *Card) error { return f.pick(card, customerID) })
 }
 
+// Attach says whom a finished call was with, also when the look-up did not find that customer.
+func (f *Flow) Attach(ctx context.Context, leg, customerID string) error {
+	return f.onCard(ctx, leg, func(card *Card) error { return f.attach(card, customerID) })
+}
+
 // SaveWrapUp takes outcome and note. When it returns nil they are on the disk, or the call is still going on and they will be written
 // with its end. A draft is kept the same way but not sent.
 func (f *Flow) SaveWrapUp(ctx context.Context, leg string, w cti.WrapUp, draft bool) error {

@@ -92,7 +92,7 @@ func (f *Flow) identified(card *Card) {
 	switch card.Write.State {
 	case WriteQueued, WriteRetrying, WriteReview:
 		f.write(card)
-	case WriteSending, WriteDelivered:
+	case WriteSending, WriteReconciling, WriteDelivered:
 		if was := card.accepted.CustomerID; was != "" && card.Picked != "" && was != card.Picked {
 			f.write(card)
 		}
@@ -101,7 +101,8 @@ func (f *Flow) identified(card *Card) {
 
 // wrapUp takes the agent's outcome and note; for a call that goes on they are kept until its end.
 func (f *Flow) wrapUp(card *Card, w cti.WrapUp, draft bool, now time.Time) error {
-	if err := f.checkWrapUp(&w); err != nil {
+	w, err := CheckWrapUp(w, f.cfg.Outcomes)
+	if err != nil {
 		return err
 	}
 	before := *card
@@ -113,7 +114,6 @@ func (f *Flow) wrapUp(card *Card, w cti.WrapUp, draft bool, now time.Time) error
 		card.saved = w
 	}
 	card.WrapUp = w
-	var err error
 	switch {
 	case card.Call.State != cti.StateClosed: // kept on the card until the call's end, and on the disk in case we do not live to see it
 		f.tracker.alive(card.Call, w, now)
@@ -140,16 +140,17 @@ func (f *Flow) wrapUp(card *Card, w cti.WrapUp, draft bool, now time.Time) error
 	return nil
 }
 
-func (f *Flow) checkWrapUp(w *cti.WrapUp) error {
+// CheckWrapUp cleans what an agent typed; invalid when it is too long, or the outcome is none of the profile's.
+func CheckWrapUp(w cti.WrapUp, outcomes []string) (cti.WrapUp, error) {
 	w.Outcome = cti.Clean(w.Outcome, cti.MaxText)
 	w.Note = strings.TrimSpace(strings.ToValidUTF8(w.Note, "\uFFFD"))
 	switch {
 	case len(w.Note) > cti.MaxNote:
-		return cti.Errorf(cti.Invalid, fmt.Sprintf("the note is too long: shorten it by about %d characters", utf8.RuneCountInString(w.Note[cti.MaxNote:])+1), nil)
-	case w.Outcome != "" && len(f.cfg.Outcomes) > 0 && !slices.Contains(f.cfg.Outcomes, w.Outcome):
-		return cti.Errorf(cti.Invalid, "this outcome is not one of the profile's: "+strings.Join(f.cfg.Outcomes, ", "), nil)
+		return w, cti.Errorf(cti.Invalid, fmt.Sprintf("the note is too long: shorten it by about %d characters", utf8.RuneCountInString(w.Note[cti.MaxNote:])+1), nil)
+	case w.Outcome != "" && len(outcomes) > 0 && !slices.Contains(outcomes, w.Outcome):
+		return w, cti.Errorf(cti.Invalid, "this outcome is not one of the profile's: "+strings.Join(outcomes, ", "), nil)
 	}
-	return nil
+	return w, nil
 }
 
 // Progress is what the outbox tells about a call's write-back.

@@ -135,6 +135,20 @@ func (f *Flow) pick(card *Card, customerID string) error {
 	if !among(card.Matches, customerID) {
 		return cti.Errorf(cti.NotFound, "this customer is not among the matches of the call", nil)
 	}
+	f.choose(card, customerID)
+	return nil
+}
+
+// attach is pick for a customer the look-up did not find.
+func (f *Flow) attach(card *Card, customerID string) error {
+	if card.Call.State != cti.StateClosed {
+		return cti.Errorf(cti.Conflict, "the call is not over yet", nil)
+	}
+	f.choose(card, customerID)
+	return nil
+}
+
+func (f *Flow) choose(card *Card, customerID string) {
 	card.Picked, card.chosen, card.Details = customerID, true, Details{}
 	card.Search = Found
 	if card.Call.State == cti.StateClosed {
@@ -142,5 +156,4 @@ func (f *Flow) pick(card *Card, customerID string) error {
 	}
 	f.show(card)
 	f.fetchDetails(card)
-	return nil
 }

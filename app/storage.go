@@ -1,0 +1,185 @@
+package app
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/flow"
+	"ringside.dev/ringside/app/outbox"
+	"ringside.dev/ringside/app/secret"
+	"ringside.dev/ringside/bridge/loopback"
+	"ringside.dev/ringside/bridge/wire"
+	"ringside.dev/ringside/store"
+)
+
+// openStore opens the store, whose alarms go to the board.
+func openStore(cfg Config, board *loopback.Board) (*store.Store, *storage, error) {
+	told := &storage{board: board, standing: map[store.AlarmKind]bool{}}
+	s, err := store.Open(store.Options{Dir: cfg.StateDir, Keys: cfg.Keys, Log: cfg.Log, Probe: cfg.Probe, Alarm: told.alarm,
+		KeepCalls: time.Duration(cfg.Profile.Storage.KeepCallsDays) * 24 * time.Hour})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := keepRecoveryCopy(cfg.StateDir, cfg.Keys, cfg.Profile.Storage.RecoveryRecipient); err != nil {
+		return nil, nil, errors.Join(err, s.Close())
+	}
+	return s, told, nil
+}
+
+// storage tells the board how the place is where records are written down.
+type storage struct {
+	board *loopback.Board
+
+	mu       sync.Mutex
+	standing map[store.AlarmKind]bool
+	refused  wire.StorageState // why the disk took the last record not; empty: it took it
+	shown    wire.StorageState
+}
+
+// alarms are what an agent should see of the store's alarms, the worst first.
+var alarms = []struct {
+	kind  store.AlarmKind
+	shown wire.StorageState
+}{{store.AlarmFull, wire.StorageDiskFull}, {store.AlarmIndex, wire.StorageFailing}, {store.AlarmKeys, wire.StorageKeyMissing}, {store.AlarmDamage, wire.StorageDamaged}}
+
+func (s *storage) alarm(a store.Alarm) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.standing[a.Kind] = !a.Over
+	s.show()
+}
+
+// wrote takes how writing a record ended.
+func (s *storage) wrote(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err == nil:
+		s.refused = ""
+	case readOnly(err):
+		s.refused = wire.StorageReadOnly
+	case errors.Is(err, fs.ErrInvalid) || cti.KindOf(err) == cti.Invalid:
+		return // that record, not the disk
+	default:
+		s.refused = wire.StorageFailing
+	}
+	s.show()
+}
+
+func (s *storage) show() {
+	state := s.refused
+	for _, a := range alarms {
+		if s.standing[a.kind] && (state == "" || state == wire.StorageFailing) {
+			state = a.shown
+		}
+	}
+	if state == "" {
+		state = wire.StorageOK
+	}
+	if state != s.shown {
+		s.shown = state
+		s.board.Publish(wire.Delta{Storage: &wire.Storage{State: state}})
+	}
+}
+
+// queue is the flow's Queue: calls that are over go to the outbox, live ones straight to the store. It keeps the outbox's numbers and the
+// disk's state on the board.
+type queue struct {
+	*outbox.Outbox
+	store   *store.Store
+	storage *storage
+	board   *loopback.Board
+}
+
+func (q queue) Accept(call cti.Call, wrap cti.WrapUp, writes []cti.WriteBack) error {
+	err := q.Outbox.Accept(call, wrap, writes)
+	q.storage.wrote(err)
+	q.board.Publish(wire.Delta{Outbox: counts(q.Outbox)})
+	return err
+}
+
+func (q queue) Track(call cti.Call, wrap cti.WrapUp) error {
+	return q.store.Track(store.LoggedCall{Call: call, WrapUp: wrap})
+}
+
+// recent is how many of the newest calls are remembered at the start, so that what comes late about them is known for what it is.
+const recent = 1000
+
+// earlierCalls are the calls of earlier runs that may still be heard of, and since when nobody listened: zero on a first run.
+func earlierCalls(s *store.Store) (earlier []flow.Earlier, since time.Time, err error) {
+	calls, err := s.Calls(recent)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	live, err := s.Live()
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	for _, c := range calls {
+		if time.Since(c.Call.ClearedAt) < cti.TombstoneFor {
+			earlier = append(earlier, flow.Earlier{Call: c.Call, WrapUp: c.WrapUp})
+		}
+		since = later(since, c.Call.ClearedAt)
+	}
+	for _, c := range live {
+		earlier = append(earlier, flow.Earlier{Call: c.Call, WrapUp: c.WrapUp})
+		since = later(since, c.Call.SeenAt)
+	}
+	return earlier, since, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// RecoveryCopies is the pattern of the files in the state folder that hold the store's keys for the organisation's recovery key.
+const RecoveryCopies = "key-*.age"
+
+// keepRecoveryCopy leaves the keys, wrapped for the recovery key, beside the store. One that is there stays: an older ring may be needed.
+func keepRecoveryCopy(dir string, keys secret.Ring, recipient string) error {
+	if recipient == "" {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(recipient + " " + keys.Text()))
+	path := filepath.Join(dir, "key-"+hex.EncodeToString(sum[:6])+".age")
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	wrapped, err := secret.WrapKeys(keys, recipient)
+	if err != nil {
+		return cti.Errorf(cti.Invalid, "storage.recovery_recipient: "+err.Error(), err)
+	}
+	if err := writeWhole(path, wrapped); err != nil {
+		return fmt.Errorf("keep the copy for the recovery key: %w", err)
+	}
+	return nil
+}
+
+// writeWhole makes a file that is there whole or not at all.
+func writeWhole(path string, text []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
