@@ -7,6 +7,7 @@ ignore ./frontend/node_modules
 require (
 	github.com/Microsoft/go-winio v0.6.4 // the local API on Windows: named pipes
 	github.com/expr-lang/expr v1.17.8 // expressions in connector files
+	github.com/gofrs/flock v0.13.2 // one process at a time has the store
 	github.com/google/go-cmp v0.7.0 // tests only
 	github.com/google/uuid v1.6.0 // uuid5 for ids that are the same after every restart
 	github.com/nyaruka/phonenumbers v1.8.1 // libphonenumber
