@@ -17,6 +17,7 @@ type file interface {
 // disk makes files; tests put failing ones in its place.
 type disk struct {
 	create  func(name string) (file, error)
+	sync    func(f *os.File) error // of what was written in an earlier run
 	syncDir func(dir string) error
 }
 
@@ -29,6 +30,7 @@ func system() disk {
 			}
 			return osFile{f}, nil
 		},
+		sync:    datasync,
 		syncDir: syncDir,
 	}
 }

@@ -51,6 +51,7 @@ type Journal struct {
 	newest uint64   // segment number, used or tried
 	last   uint64   // number of the newest record
 	high   uint64   // the highest number ever written, also by an Append that failed
+	full   int64    // a segment that is longer gets a successor
 	closed bool
 }
 
@@ -65,7 +66,7 @@ func open(o Options, d disk) (*Journal, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	j := &Journal{dir: o.Dir, keys: o.Keys, log: o.Log, disk: d, newest: o.Known.Segment, high: o.Above}
+	j := &Journal{dir: o.Dir, keys: o.Keys, log: o.Log, disk: d, newest: o.Known.Segment, high: o.Above, full: full}
 	if err := j.makeDir(); err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
@@ -128,7 +129,7 @@ func (j *Journal) check(records []Record) error {
 
 // ready sees to it that there is a segment to write to.
 func (j *Journal) ready() error {
-	if j.seg != nil && j.seg.end > full {
+	if j.seg != nil && j.seg.end > j.full {
 		if err := j.finish(); err != nil {
 			return err
 		}

@@ -178,7 +178,7 @@ func (j *Journal) look(number uint64) (tail, header, bool, error) {
 	if err != nil {
 		return tail{}, header{}, false, err
 	}
-	if err := f.Sync(); err != nil {
+	if err := j.disk.sync(f); err != nil {
 		j.log.Warn("journal segment cannot be flushed", "segment", number, "error", err)
 	}
 	t := tail{segment: number, end: headerSize}

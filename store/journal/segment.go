@@ -88,8 +88,10 @@ func create(d disk, dir string, h header) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	first := append(h.encode(), zeros[headerSize:]...)
-	if _, err = f.WriteAt(first, 0); err == nil {
+	if _, err = f.WriteAt(zeros[:], 0); err == nil {
+		_, err = f.WriteAt(h.encode(), 0)
+	}
+	if err == nil {
 		err = f.Sync()
 	}
 	if err == nil {
