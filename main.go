@@ -18,6 +18,9 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
+	if asked, err := cli.Probe(os.Args[1:], os.Stdin); asked {
+		return cli.ExitCode(err)
+	}
 	var o cli.RunOptions
 	flag.StringVar(&o.Profile, "profile", cli.DefaultProfile(), "the profile `file`")
 	flag.StringVar(&o.State, "state", cli.DefaultState(), "the `folder` of the store")

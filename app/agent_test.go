@@ -98,6 +98,7 @@ func (w *world) config() app.Config {
 			WrapUp: cti.WrapUpProfile{Outcomes: []string{"Sold", "Called back"}}},
 		StateDir: w.state, Socket: w.socket,
 		Secret: func(string) (string, error) { return w.token, nil },
+		Keys:   storetest.Keys(),
 		Log:    slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }

@@ -11,7 +11,6 @@ import (
 type delivery struct {
 	connector crm.Connector
 	customers *customers
-	region    string
 }
 
 // Send implements outbox.Sender. Several customers on one number are kind conflict: a person must pick.

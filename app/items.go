@@ -35,9 +35,9 @@ func (a *App) OutboxItems(q wire.OutboxQuery) ([]wire.OutboxItem, error) {
 	} else {
 		items, err = a.outbox.List(outbox.Filter{States: states, Limit: q.Limit, After: q.After})
 	}
-	names := a.namesOnCards()
+	names, held := a.namesOnCards(), a.outbox.Counts()
 	for _, it := range items {
-		list = append(list, outboxItem(it, names))
+		list = append(list, heldBack(outboxItem(it, names), held))
 	}
 	return list, err
 }
@@ -48,7 +48,7 @@ func (a *App) OutboxItem(seq uint64) (wire.OutboxItem, error) {
 	if err != nil {
 		return wire.OutboxItem{}, err
 	}
-	return outboxItem(it, a.namesOnCards()), nil
+	return heldBack(outboxItem(it, a.namesOnCards()), a.outbox.Counts()), nil
 }
 
 // Retry makes an item due now.
@@ -143,6 +143,14 @@ func outboxItem(it outbox.Item, names map[string]string) wire.OutboxItem {
 	}
 	for _, t := range it.Tries {
 		shown.Tries = append(shown.Tries, wire.OutboxTry{At: t.At, TookMS: t.Took.Milliseconds(), Kind: t.Kind, Message: t.Message})
+	}
+	return shown
+}
+
+// heldBack: while nothing is sent at all, what waits does so for that reason, whatever its own last failure was.
+func heldBack(shown wire.OutboxItem, c outbox.Counts) wire.OutboxItem {
+	if c.Paused.After(shown.Due) && (shown.State == wire.WriteQueued || shown.State == wire.WriteRetrying) {
+		shown.Kind, shown.Due, shown.Message = c.Reason, c.Paused, ""
 	}
 	return shown
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -106,8 +107,8 @@ func (q queue) Accept(call cti.Call, wrap cti.WrapUp, writes []cti.WriteBack) er
 	return err
 }
 
-func (q queue) Track(call cti.Call, wrap cti.WrapUp) error {
-	return q.store.Track(store.LoggedCall{Call: call, WrapUp: wrap})
+func (q queue) Track(call cti.Call, _ cti.WrapUp) error {
+	return q.store.Track(call)
 }
 
 // recent is how many of the newest calls are remembered at the start, so that what comes late about them is known for what it is.
@@ -130,8 +131,8 @@ func earlierCalls(s *store.Store) (earlier []flow.Earlier, since time.Time, err 
 		since = later(since, c.Call.ClearedAt)
 	}
 	for _, c := range live {
-		earlier = append(earlier, flow.Earlier{Call: c.Call, WrapUp: c.WrapUp})
-		since = later(since, c.Call.SeenAt)
+		earlier = append(earlier, flow.Earlier{Call: c})
+		since = later(since, c.SeenAt)
 	}
 	return earlier, since, nil
 }
@@ -160,26 +161,12 @@ func keepRecoveryCopy(dir string, keys secret.Ring, recipient string) error {
 	if err != nil {
 		return cti.Errorf(cti.Invalid, "storage.recovery_recipient: "+err.Error(), err)
 	}
-	if err := writeWhole(path, wrapped); err != nil {
+	err = WriteWhole(path, func(w io.Writer) error {
+		_, err := w.Write(wrapped)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("keep the copy for the recovery key: %w", err)
 	}
 	return nil
-}
-
-// writeWhole makes a file that is there whole or not at all.
-func writeWhole(path string, text []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -16,7 +16,6 @@ import (
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/secret"
 	"ringside.dev/ringside/bridge/wire"
-	"ringside.dev/ringside/store"
 )
 
 func TestAnAgentRestartedBeforeTheDeliveryDeliversOnce(t *testing.T) {
@@ -85,35 +84,12 @@ func TestWithAWrongTokenTheRecordWaitsAtNoCostUntilTheTokenIsRight(t *testing.T)
 	}
 	a.stop()
 	w.token = rightToken
-	w.waitIsOver(t)
 
 	b := w.start(t)
 	b.emptied(t)
 	wantContact(t, w.one(t, leg), knownCustomer)
 	if s := b.Status(); s.CRM.State != wire.LinkUp {
 		t.Errorf("the CRM's link is %+v", s.CRM)
-	}
-}
-
-// waitIsOver makes what waits due now, as if the time had passed while nothing ran.
-func (w *world) waitIsOver(t *testing.T) {
-	t.Helper()
-	s, err := store.Open(w.state)
-	if err != nil {
-		t.Fatal(err)
-	}
-	items, err := s.Unfinished()
-	if err != nil || len(items) == 0 {
-		t.Fatalf("%v wait, %v", items, err)
-	}
-	for _, it := range items {
-		it.Due = time.Now().UTC()
-		if err := s.Save(it); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
 	}
 }
 

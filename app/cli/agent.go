@@ -50,7 +50,11 @@ func NewAgent(o RunOptions, getenv func(string) string, logTo io.Writer) (*Agent
 		o.State = DefaultState()
 	}
 	log := slog.New(slog.NewTextHandler(logTo, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	a, err := app.New(app.Config{Profile: profile, StateDir: o.State, Socket: o.Socket, Secret: keychain.Get, Log: log})
+	keys, err := storeKeys(keychain, o.State, log)
+	if err != nil {
+		return nil, err
+	}
+	a, err := app.New(app.Config{Profile: profile, StateDir: o.State, Socket: o.Socket, Secret: keychain.Get, Keys: keys, Probe: probeCommand(), Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"ringside.dev/ringside/app/crm/sandbox"
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/secret"
 	"ringside.dev/ringside/bridge/baresip/phonetest"
 	"ringside.dev/ringside/bridge/client"
 	"ringside.dev/ringside/bridge/wire"
@@ -28,6 +29,7 @@ type stage struct {
 	dir    string
 	crm    *sandbox.Server
 	token  string
+	keys   secret.Ring
 	client *client.Client
 	caller caller
 	ended  <-chan struct{}
@@ -56,6 +58,9 @@ type caller struct {
 func (e *env) raise(ctx context.Context, o demoOptions) (*stage, error) {
 	s := &stage{token: rand.Text(), log: &syncBuffer{}, err: e.Err, told: make(chan struct{})}
 	var err error
+	if s.keys, err = secret.NewRing(); err != nil {
+		return s, err
+	}
 	if s.dir, err = os.MkdirTemp("", "ringside-demo-"); err != nil {
 		return s, err
 	}
@@ -105,7 +110,7 @@ wrapup:
 
 // secrets gives the agent its token by the environment, so that the demo leaves nothing in the keychain.
 func (s *stage) secrets() map[string]string {
-	return map[string]string{"RINGSIDE_KEYCHAIN": "env", "RINGSIDE_SECRET_DEMO_CRM": s.token}
+	return map[string]string{"RINGSIDE_KEYCHAIN": "env", "RINGSIDE_SECRET_DEMO_CRM": s.token, secret.EnvName("store-key"): s.keys.Text()}
 }
 
 // start runs the agent: inside this process, or as the window's own.

@@ -25,6 +25,7 @@ import (
 	"ringside.dev/ringside/app/crm/sandbox"
 	"ringside.dev/ringside/bridge/client"
 	"ringside.dev/ringside/bridge/wire"
+	"ringside.dev/ringside/store/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -67,7 +68,7 @@ func surround(e *testscript.Env) error {
 	e.Defer(func() { _ = os.RemoveAll(short) }) // the script is over
 	e.Values[worldKey{}] = crm
 	for name, value := range map[string]string{"CRM": crm.URL(), "SOCK": filepath.Join(short, "a.sock"), "HOME": e.WorkDir, "LANG": "en_GB.UTF-8",
-		"RINGSIDE_KEYCHAIN": "env", "RINGSIDE_SECRET_CRM": sandbox.DefaultToken, "DBUS_SESSION_BUS_ADDRESS": "unix:path=" + short + "/nowhere",
+		"RINGSIDE_KEYCHAIN": "env", "RINGSIDE_SECRET_CRM": sandbox.DefaultToken, "RINGSIDE_SECRET_STORE_KEY": storetest.Keys().Text(), "DBUS_SESSION_BUS_ADDRESS": "unix:path=" + short + "/nowhere",
 		"XDG_CONFIG_HOME": "", "XDG_STATE_HOME": "", "XDG_RUNTIME_DIR": ""} {
 		e.Setenv(name, value)
 	}

@@ -16,6 +16,7 @@ import (
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/client"
 	"ringside.dev/ringside/bridge/wire"
+	"ringside.dev/ringside/store/storetest"
 )
 
 // desktop is a real display with a window manager, the built program on it, and its agent's local API.
@@ -58,7 +59,7 @@ func openDesktop(t *testing.T, language string) *desktop {
 	socket := filepath.Join(d.dir, "a.sock")
 	d.start = func() *exec.Cmd {
 		cmd := exec.Command(program, "-profile", profile, "-state", filepath.Join(d.dir, "state"), "-socket", socket)
-		cmd.Env = append(os.Environ(), "RINGSIDE_KEYCHAIN=env", "RINGSIDE_SECRET_CRM="+sandbox.DefaultToken)
+		cmd.Env = append(os.Environ(), "RINGSIDE_KEYCHAIN=env", "RINGSIDE_SECRET_CRM="+sandbox.DefaultToken, "RINGSIDE_SECRET_STORE_KEY="+storetest.Keys().Text())
 		return cmd
 	}
 	cmd := d.start()

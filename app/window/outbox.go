@@ -37,12 +37,12 @@ func (p *Page) RetryAll() Result {
 
 // Edit replaces outcome and note of an item.
 func (p *Page) Edit(seq uint64, outcome, note string) Result {
-	return p.result("edit", p.agent.EditItem(seq, wire.EditRequest{Outcome: outcome, Note: note}))
+	return p.result("edit", p.agent.EditItem(p.ctx, seq, wire.EditRequest{Outcome: outcome, Note: note}))
 }
 
 // Attach says whom an item is for.
 func (p *Page) Attach(seq uint64, customerID string) Result {
-	return p.result("attach", p.agent.Attach(seq, customerID))
+	return p.result("attach", p.agent.Attach(p.ctx, seq, customerID))
 }
 
 // Discard takes an item out of the outbox for good.

@@ -105,8 +105,8 @@ func recording(asked *heard, err error) loopback.Agent {
 		},
 		Retry:    func(seq uint64) error { return note("retry", seq) },
 		RetryAll: func() (int, error) { return 17, note("retry all") },
-		Edit:     func(seq uint64, e wire.EditRequest) error { return note("edit", seq, e) },
-		Attach:   func(seq uint64, id string) error { return note("attach", seq, id) },
+		Edit:     func(_ context.Context, seq uint64, e wire.EditRequest) error { return note("edit", seq, e) },
+		Attach:   func(_ context.Context, seq uint64, id string) error { return note("attach", seq, id) },
 		Discard:  func(seq uint64, reason string) error { return note("discard", seq, reason) },
 	}
 }

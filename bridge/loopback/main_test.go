@@ -58,8 +58,8 @@ func fake() loopback.Agent {
 		Item:     func(uint64) (wire.OutboxItem, error) { return wire.OutboxItem{}, nil },
 		Retry:    func(uint64) error { return nil },
 		RetryAll: func() (int, error) { return 0, nil },
-		Edit:     func(uint64, wire.EditRequest) error { return nil },
-		Attach:   func(uint64, string) error { return nil },
+		Edit:     func(context.Context, uint64, wire.EditRequest) error { return nil },
+		Attach:   func(context.Context, uint64, string) error { return nil },
 		Discard:  func(uint64, string) error { return nil },
 	}
 }

@@ -1,6 +1,7 @@
 package loopback
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -49,10 +50,10 @@ func item(do func(a Agent, seq uint64) (any, error)) func(a Agent, r *http.Reque
 }
 
 // change is a request with a body about an item.
-func change[T any](do func(a Agent, seq uint64, b T) error) func(a Agent, r *http.Request) (any, error) {
+func change[T any](do func(ctx context.Context, a Agent, seq uint64, b T) error) func(a Agent, r *http.Request) (any, error) {
 	return func(a Agent, r *http.Request) (any, error) {
 		return item(func(a Agent, seq uint64) (any, error) {
-			return body(func(a Agent, _ *http.Request, b T) error { return do(a, seq, b) })(a, r)
+			return body(func(a Agent, r *http.Request, b T) error { return do(r.Context(), a, seq, b) })(a, r)
 		})(a, r)
 	}
 }

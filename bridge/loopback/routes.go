@@ -33,8 +33,8 @@ type Agent struct {
 	Item     func(seq uint64) (wire.OutboxItem, error)
 	Retry    func(seq uint64) error
 	RetryAll func() (int, error)
-	Edit     func(seq uint64, e wire.EditRequest) error
-	Attach   func(seq uint64, customerID string) error
+	Edit     func(ctx context.Context, seq uint64, e wire.EditRequest) error
+	Attach   func(ctx context.Context, seq uint64, customerID string) error
 	Discard  func(seq uint64, reason string) error
 }
 
@@ -80,11 +80,11 @@ var routes = []route{
 	{"GET /v1/outbox/{seq}", operate, item(func(a Agent, seq uint64) (any, error) { return a.Item(seq) }), nil},
 	{"POST /v1/outbox/retry", operate, retryAll, nil},
 	{"POST /v1/outbox/{seq}/retry", operate, item(func(a Agent, seq uint64) (any, error) { return struct{}{}, a.Retry(seq) }), nil},
-	{"POST /v1/outbox/{seq}/edit", operate, change(func(a Agent, seq uint64, b wire.EditRequest) error { return a.Edit(seq, b) }), nil},
-	{"POST /v1/outbox/{seq}/attach", operate, change(func(a Agent, seq uint64, b wire.AttachRequest) error {
-		return a.Attach(seq, b.CustomerID)
+	{"POST /v1/outbox/{seq}/edit", operate, change(func(ctx context.Context, a Agent, seq uint64, b wire.EditRequest) error { return a.Edit(ctx, seq, b) }), nil},
+	{"POST /v1/outbox/{seq}/attach", operate, change(func(ctx context.Context, a Agent, seq uint64, b wire.AttachRequest) error {
+		return a.Attach(ctx, seq, b.CustomerID)
 	}), nil},
-	{"POST /v1/outbox/{seq}/discard", operate, change(func(a Agent, seq uint64, b wire.DiscardRequest) error {
+	{"POST /v1/outbox/{seq}/discard", operate, change(func(_ context.Context, a Agent, seq uint64, b wire.DiscardRequest) error {
 		return a.Discard(seq, b.Reason)
 	}), nil},
 }

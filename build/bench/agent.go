@@ -15,6 +15,7 @@ import (
 
 	"ringside.dev/ringside/app/crm/sandbox"
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/secret"
 	"ringside.dev/ringside/bridge/client"
 	"ringside.dev/ringside/bridge/wire"
 )
@@ -38,6 +39,10 @@ func startAgent(ctx context.Context, program string, args ...string) (*agent, er
 		return nil, err
 	}
 	a := &agent{dir: dir}
+	keys, err := secret.NewRing()
+	if err != nil {
+		return nil, err
+	}
 	if a.crm, err = sandbox.Start(ctx, sandbox.Options{}); err != nil {
 		return nil, err
 	}
@@ -48,7 +53,7 @@ func startAgent(ctx context.Context, program string, args ...string) (*agent, er
 		return nil, err
 	}
 	a.cmd = exec.CommandContext(ctx, program, append(args, "--profile", profile, "--state", filepath.Join(dir, "state"), "--socket", socket)...) //nolint:gosec // a program that make built
-	a.cmd.Env = append(os.Environ(), "RINGSIDE_KEYCHAIN=env", "RINGSIDE_SECRET_CRM="+sandbox.DefaultToken)
+	a.cmd.Env = append(os.Environ(), "RINGSIDE_KEYCHAIN=env", "RINGSIDE_SECRET_CRM="+sandbox.DefaultToken, "RINGSIDE_SECRET_STORE_KEY="+keys.Text())
 	a.cmd.Stderr = &a.log
 	if err := a.cmd.Start(); err != nil {
 		return nil, err
