@@ -82,8 +82,11 @@ func New(store Store, sender Sender, progress func(Progress), log *slog.Logger) 
 		wake: make(chan struct{}, 1), schedule: newSchedule(), begun: map[uint64]time.Duration{}}
 	now, today := o.clock.now(), o.clock.today()
 	err := store.Standings(func(st Standing) error {
-		// A clock that jumped must not park an item for ever.
-		o.schedule.add(st, now+min(max(0, st.Due.Sub(today)), lastWindow))
+		wait := min(max(0, st.Due.Sub(today)), lastWindow) // a clock that jumped must not park an item for ever
+		if st.State == Reconcile {
+			wait = 0 // how long the CRM has had by now is not known: that is seen to when it is looked up
+		}
+		o.schedule.add(st, now+wait)
 		return nil
 	})
 	if err != nil {

@@ -235,6 +235,7 @@ type rig struct {
 	t      testing.TB
 	store  *memory
 	sender *fake
+	crm    *crm // when set, it is the sender
 	box    *outbox.Outbox
 	stop   context.CancelFunc
 	ended  chan error
@@ -255,10 +256,31 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
+// newCRMRig is a rig with a model of a CRM.
+func newCRMRig(t testing.TB, k kind) *rig {
+	t.Helper()
+	r := newRig(t)
+	r.crm = newCRM(k)
+	r.open()
+	return r
+}
+
+// restart is a crash and a new start.
+func (r *rig) restart() {
+	r.t.Helper()
+	r.crash()
+	r.open()
+	r.run()
+}
+
 func (r *rig) open() {
 	r.t.Helper()
 	var err error
-	r.box, err = outbox.New(r.store, r.sender, func(p outbox.Progress) {
+	var sender outbox.Sender = r.sender
+	if r.crm != nil {
+		sender = r.crm
+	}
+	r.box, err = outbox.New(r.store, sender, func(p outbox.Progress) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.news = append(r.news, p)
