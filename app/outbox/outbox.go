@@ -78,7 +78,11 @@ type Outbox struct {
 
 // New makes an outbox. Progress is called for each change, from one goroutine at a time, never while a lock is held; it may block.
 func New(store Store, sender Sender, progress func(Progress), log *slog.Logger) (*Outbox, error) {
-	o := &Outbox{store: store, sender: sender, log: log, progress: progress, clock: newClock(),
+	return open(newClock(time.Now), store, sender, progress, log)
+}
+
+func open(c clock, store Store, sender Sender, progress func(Progress), log *slog.Logger) (*Outbox, error) {
+	o := &Outbox{store: store, sender: sender, log: log, progress: progress, clock: c,
 		wake: make(chan struct{}, 1), schedule: newSchedule(), begun: map[uint64]time.Duration{}}
 	now, today := o.clock.now(), o.clock.today()
 	err := store.Standings(func(st Standing) error {
