@@ -186,22 +186,22 @@ func (a *attempt) put(to State, due time.Duration, kind cti.Kind) {
 }
 
 // age tells for how long an item may have been in the CRM. Our own clock does not jump, the wall's goes on while the computer sleeps: the
-// longer one counts. A clock that must have been set back since tells nothing.
+// longer one counts. A clock that must have been set back since then tells nothing: it may be as old as anything.
 func (o *Outbox) age(it Item) time.Duration {
 	if it.Begun.IsZero() {
 		return unknownAge
 	}
-	today := o.clock.today()
+	now, today := o.clock.now(), o.clock.today()
 	age := today.Sub(it.Begun)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	since, known := o.begun[it.Seq]
-	switch {
-	case known:
-		return max(age, o.clock.now()-since)
-	case age < 0 || it.LastTry().At.After(today):
-		return unknownAge
+	if !known {
+		if age < 0 || it.LastTry().At.After(today) {
+			age = oldest
+		}
+		since = now - age
+		o.begun[it.Seq] = since
 	}
-	o.begun[it.Seq] = o.clock.now() - age
-	return age
+	return max(age, now-since)
 }

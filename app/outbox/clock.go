@@ -13,9 +13,8 @@ type clock struct {
 // leap is the difference between the two clocks that is taken for a jump: corrections by the network's time are smaller.
 const leap = 5 * time.Second
 
-func newClock() clock {
-	now := time.Now()
-	c := clock{start: now, wall: time.Now}
+func newClock(wall func() time.Time) clock {
+	c := clock{start: time.Now(), wall: wall}
 	c.ahead = c.difference()
 	return c
 }

@@ -101,7 +101,7 @@ func (o *Outbox) untilNext(room bool) time.Duration {
 	if len(o.unsaved.items) > 0 {
 		wait = saveAgain
 	}
-	if room && !(o.pause.probing() && o.schedule.busy > 0) {
+	if room && (!o.pause.probing() || o.schedule.busy == 0) {
 		wait = min(wait, max(0, o.schedule.next()-o.clock.now(), o.pause.until-o.clock.now()))
 	}
 	return wait

@@ -83,7 +83,7 @@ type lane struct {
 	name    uint64
 	members int32 // those that are not final
 	at      int32 // its place among the lanes that nobody has a claim on, -1: somebody has, or nothing can be sent
-	claims  int16 // how many change something in it just now, the one that is on its way included
+	claims  int32 // how many change something in it just now, the one that is on its way included
 	waiting bool  // its head waits for the CRM's coming back
 }
 

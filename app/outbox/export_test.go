@@ -1,12 +1,11 @@
 package outbox
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
-// Shift moves the wall's clock of an outbox, as a person or a time server does. It must not run.
-func (o *Outbox) Shift(by func() time.Duration) {
-	o.clock.wall = func() time.Time { return time.Now().Add(by()) }
-	o.clock.ahead = o.clock.difference()
+// NewAt is New with a wall's clock that may jump.
+func NewAt(wall func() time.Time, store Store, sender Sender, progress func(Progress), log *slog.Logger) (*Outbox, error) {
+	return open(newClock(wall), store, sender, progress, log)
 }
-
-// EntrySize, LaneSize: what one item costs.
-var MaxList = maxList

@@ -12,15 +12,15 @@ type keys struct {
 }
 
 type heldKey struct {
-	sync.Mutex
-	users int // who holds it and who waits for it
+	turn  chan struct{} // has one element while somebody holds it: the disk may take long, and fake time goes on only past channels
+	users int           // who holds it and who waits for it
 }
 
 // lock waits until all the keys are free and gives the function that lets go of them.
 func (k *keys) lock(names ...string) (unlock func()) {
 	names = slices.Compact(slices.Sorted(slices.Values(names))) // in one order, so that nobody waits for each other
 	for _, name := range names {
-		k.take(name).Lock()
+		k.take(name).turn <- struct{}{}
 	}
 	return func() {
 		for _, name := range names {
@@ -37,7 +37,7 @@ func (k *keys) take(name string) *heldKey {
 	}
 	h := k.held[name]
 	if h == nil {
-		h = &heldKey{}
+		h = &heldKey{turn: make(chan struct{}, 1)}
 		k.held[name] = h
 	}
 	h.users++
@@ -51,5 +51,5 @@ func (k *keys) drop(name string) {
 	if h.users--; h.users == 0 {
 		delete(k.held, name)
 	}
-	h.Unlock()
+	<-h.turn
 }

@@ -78,12 +78,19 @@ type Outbox struct {
 
 // New makes an outbox. Progress is called for each change, from one goroutine at a time, never while a lock is held; it may block.
 func New(store Store, sender Sender, progress func(Progress), log *slog.Logger) (*Outbox, error) {
-	o := &Outbox{store: store, sender: sender, log: log, progress: progress, clock: newClock(),
+	return open(newClock(time.Now), store, sender, progress, log)
+}
+
+func open(c clock, store Store, sender Sender, progress func(Progress), log *slog.Logger) (*Outbox, error) {
+	o := &Outbox{store: store, sender: sender, log: log, progress: progress, clock: c,
 		wake: make(chan struct{}, 1), schedule: newSchedule(), begun: map[uint64]time.Duration{}}
 	now, today := o.clock.now(), o.clock.today()
 	err := store.Standings(func(st Standing) error {
-		// A clock that jumped must not park an item for ever.
-		o.schedule.add(st, now+min(max(0, st.Due.Sub(today)), lastWindow))
+		wait := min(max(0, st.Due.Sub(today)), lastWindow) // a clock that jumped must not park an item for ever
+		if st.State == Reconcile {
+			wait = 0 // how long the CRM has had by now is not known: that is seen to when it is looked up
+		}
+		o.schedule.add(st, now+wait)
 		return nil
 	})
 	if err != nil {

@@ -47,7 +47,7 @@ type verdict struct {
 
 // judge is the one table from error kinds to item states. Random is uniform in [0,1).
 func judge(kind cti.Kind, retryAfter time.Duration, attempts int, random float64) verdict {
-	again := verdict{state: Retry, wait: max(retryAfter, backoff(attempts, random))}
+	again := verdict{state: Retry, wait: max(min(retryAfter, longestPause), backoff(attempts, random))}
 	switch kind {
 	case cti.Invalid, cti.NotFound, cti.Conflict, cti.Denied:
 		return verdict{state: Review}

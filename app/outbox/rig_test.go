@@ -235,9 +235,12 @@ type rig struct {
 	t      testing.TB
 	store  *memory
 	sender *fake
+	crm    *crm  // when set, it is the sender
+	gate   *gate // when set, it is before the crm
 	box    *outbox.Outbox
 	stop   context.CancelFunc
 	ended  chan error
+	shift  time.Duration // of the wall's clock
 
 	mu   sync.Mutex
 	news []outbox.Progress
@@ -255,10 +258,34 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
+// newCRMRig is a rig with a model of a CRM.
+func newCRMRig(t testing.TB, k kind) *rig {
+	t.Helper()
+	r := newRig(t)
+	r.crm = newCRM(k)
+	r.open()
+	return r
+}
+
+// restart is a crash and a new start.
+func (r *rig) restart() {
+	r.t.Helper()
+	r.crash()
+	r.open()
+	r.run()
+}
+
 func (r *rig) open() {
 	r.t.Helper()
 	var err error
-	r.box, err = outbox.New(r.store, r.sender, func(p outbox.Progress) {
+	var sender outbox.Sender = r.sender
+	if r.crm != nil {
+		sender = r.crm
+	}
+	if r.gate != nil {
+		sender = r.gate
+	}
+	r.box, err = outbox.NewAt(func() time.Time { return time.Now().Add(r.shift) }, r.store, sender, func(p outbox.Progress) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.news = append(r.news, p)
@@ -302,12 +329,12 @@ func (r *rig) acceptWrite(w cti.WriteBack) {
 	}
 }
 
-// waiting accepts an item, as it is after a failure in an earlier run.
+// waiting accepts an item, as it is after a dozen failures in an earlier run.
 func (r *rig) waiting(key, lane string, kind cti.Kind, due time.Duration) {
 	r.t.Helper()
 	r.accept(key, lane)
 	it := r.store.items[r.store.byKey[key]]
-	it.State, it.Due, it.Attempts = outbox.Retry, time.Now().Add(due), 1
+	it.State, it.Due, it.Attempts = outbox.Retry, time.Now().Add(due), 12
 	it.Tries = []outbox.Try{{At: time.Now().UTC(), Kind: kind, Message: string(kind)}}
 	r.store.items[it.Seq] = it
 	r.open()

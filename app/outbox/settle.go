@@ -78,10 +78,8 @@ func (a *attempt) book(due time.Duration, try Try, v verdict) {
 	a.item = a.item.noted(try)
 	a.item.Attempts++
 	a.item.Due = a.clock.at(due)
-	if !a.item.Begun.IsZero() { // as the clock goes now, should it have been set back
-		if first := a.clock.today().Add(-min(a.age(a.item), oldest)); first.Before(a.item.Begun) {
-			a.item.Begun = first
-		}
+	if first := a.clock.today().Add(-a.age(a.item)); !a.item.Begun.IsZero() && first.Before(a.item.Begun) {
+		a.item.Begun = first // as the clock goes now: it was set back
 	}
 	if a.item.State == Review && try.Kind == cti.Denied {
 		a.mu.Lock()
