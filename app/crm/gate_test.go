@@ -152,9 +152,9 @@ func TestPauseWithoutANamedTimeDoublesAndEndsWithSuccess(t *testing.T) {
 			waits = append(waits, cti.RetryAfter(err).Truncate(time.Second))
 			pass(cti.RetryAfter(err))
 		}
-		want := []time.Duration{1, 2, 4, 8, 16, 32, 60, 60}
+		want := []int{1, 2, 4, 8, 16, 32, 60, 60}
 		for i, w := range waits {
-			if low, high := want[i]*time.Second, want[i]*time.Second*11/10; w < low || w > high {
+			if low, high := time.Duration(want[i])*time.Second, time.Duration(want[i])*time.Second*11/10; w < low || w > high {
 				t.Errorf("pause %d is %s, want %s and at most a tenth more", i, w, low)
 			}
 		}

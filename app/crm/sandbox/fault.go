@@ -96,7 +96,7 @@ func (f Fault) check() error {
 var statuses = []int{401, 403, 409, 422, 429, 500, 502, 503}
 
 func (f Fault) hits(r *http.Request) bool {
-	return f != Fault{} && under(f.Match, r.URL.Path) && !(f.Writes && reads(r.Method))
+	return f != Fault{} && under(f.Match, r.URL.Path) && (!f.Writes || !reads(r.Method))
 }
 
 // faultBox hands the fault to requests; with Count it hands it out exactly that often.
