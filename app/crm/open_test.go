@@ -97,7 +97,7 @@ func someNumber() cti.Number { return number.Parse(testNumber, "GB") }
 func someWrite() cti.WriteBack {
 	at := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 	return cti.WriteBack{Op: cti.LogCall, Key: "8d1f0c52-0000-5000-8000-000000000001", Identity: cti.IdentityKnown, CustomerID: "c1",
-		Record: cti.Record{Number: someNumber(), StartedAt: at, EndedAt: at.Add(time.Minute), WrapUp: cti.WrapUp{Note: "hello"}}}
+		Record: cti.Record{Number: someNumber(), Direction: cti.In, Ending: "answered", StartedAt: at, EndedAt: at.Add(time.Minute), WrapUp: cti.WrapUp{Note: "hello"}}}
 }
 
 // wantKind checks an error's kind and that it shows neither the secret nor the number.

@@ -16,26 +16,45 @@ import (
 const sandboxToken = "sandbox-token-of-the-test"
 
 func TestSandboxPresetPassesTheSuite(t *testing.T) {
+	suite(t, "sandbox", sandbox.Traits{}, false)
+}
+
+// Fault 31: a lost answer leaves one record, by the CRM's memory of the key or by looking for it.
+func TestEveryStrategyPassesTheSuite(t *testing.T) {
+	for name, keepsFirst := range map[string]bool{"header": true, "probe": false, "uncertain": true, "post": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			suite(t, settled(t, name), sandbox.Traits{PlainPosts: true, SearchLagMS: 100}, keepsFirst)
+		})
+	}
+}
+
+func suite(t *testing.T, connector string, traits sandbox.Traits, firstStays bool) {
+	t.Helper()
 	server := startSandbox(t)
 	set := func(f sandbox.Fault) {
 		if err := server.SetFault(f); err != nil {
 			t.Errorf("set fault: %v", err)
 		}
 	}
+	if err := server.SetTraits(traits); err != nil {
+		t.Fatal(err)
+	}
 	known := addContact(t, server, "Ada Lovelace", "020 7946 0123")
 	addContact(t, server, "Same Tail", "0117 946 0123")
 	crmtest.Run(t, crmtest.Rig{
-		Connector: openSandbox(t, server.URL(), sandboxToken), BadSignIn: openSandbox(t, server.URL(), "not-the-token"), Region: "GB",
+		Connector: openFile(t, connector, server.URL(), sandboxToken), BadSignIn: openFile(t, connector, server.URL(), "not-the-token"), Region: "GB",
 		KnownID:    known,
 		Spellings:  []string{"+442079460123", "02079460123", "00442079460123", "+44 (0)20 7946-0123", "sip:+442079460123@pbx.example", "０２０ ７９４６ ０１２３"},
 		NearNumber: "+441179460123", UnknownNumber: "+442073335678",
 		CountRecords:  func(key string) int { return len(recordsOf(t, server, key)) },
 		Record:        func(key string) map[string]any { return recordsOf(t, server, key)[0] },
-		DropNextWrite: func() { set(sandbox.Fault{DropAnswer: true, Count: 1}) },
+		FirstStays:    firstStays,
+		DropNextWrite: func() { set(sandbox.Fault{DropAnswer: true, Writes: true, Count: 1}) },
 		Refuse:        func() { set(sandbox.Fault{Refuse: true}) },
 		Restore:       func() { set(sandbox.Fault{}) },
 		Throttle: func(after time.Duration) {
-			set(sandbox.Fault{Status: http.StatusTooManyRequests, RetryAfter: int(after.Seconds()), Count: 1})
+			set(sandbox.Fault{Status: http.StatusTooManyRequests, RetryAfter: int(after.Seconds()), Writes: true, Count: 1})
 		},
 	})
 }
@@ -71,7 +90,12 @@ func startSandbox(t *testing.T) *sandbox.Server {
 
 func openSandbox(t *testing.T, base, token string) *crm.Engine {
 	t.Helper()
-	e, err := crm.Open(crm.Config{Connector: "sandbox", Params: map[string]string{"base_url": base, "token": token}, Region: "GB"})
+	return openFile(t, "sandbox", base, token)
+}
+
+func openFile(t *testing.T, connector, base, token string) *crm.Engine {
+	t.Helper()
+	e, err := crm.Open(crm.Config{Connector: connector, Params: map[string]string{"base_url": base, "token": token}, Region: "GB"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ type problem struct {
 	Message string `json:"message"`
 	Field   string `json:"field,omitempty"` // the value at fault
 	ID      string `json:"id,omitempty"`    // the record that has the key already
+	after   string // the Retry-After header, "" for none
 }
 
 func (p *problem) Error() string { return p.Code + ": " + p.Message }
@@ -74,6 +75,9 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 }
 
 func writeProblem(w http.ResponseWriter, p *problem) {
+	if p.after != "" {
+		w.Header().Set("Retry-After", p.after)
+	}
 	writeJSON(w, p.Status, map[string]*problem{"error": p})
 }
 

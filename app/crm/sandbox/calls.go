@@ -3,6 +3,7 @@ package sandbox
 import (
 	"net/http"
 	"reflect"
+	"time"
 )
 
 // Call is one call record as the API shows it. Durations are milliseconds, moments UTC.
@@ -107,11 +108,11 @@ func (s *Server) postCall(r *http.Request) (answer, error) {
 		if err != nil {
 			return err
 		}
-		if old, taken := b.calls.getByKey(c.ExternalKey); taken {
+		if old, taken := b.calls.getByKey(c.ExternalKey); taken && !s.nature.get().PlainPosts {
 			return duplicate(old.ID)
 		}
 		out = c
-		return b.putCall(c)
+		return b.record(c, true)
 	})
 	return created(out), err
 }
@@ -141,14 +142,25 @@ func (s *Server) putCallByKey(r *http.Request) (answer, error) {
 		}
 		out = c
 		if exists && reflect.DeepEqual(old, c) {
+			b.enter(c, false)
 			return nil
 		}
 		if exists {
 			out.Revision, out.UpdatedAt = old.Revision+1, now()
 		}
-		return b.putCall(out)
+		return b.record(out, !exists)
 	})
 	return answer{status, out}, err
+}
+
+// record puts a call and enters the write in the ledger.
+func (b *book) record(c Call, created bool) error {
+	if err := b.putCall(c); err != nil {
+		return err
+	}
+	b.enter(c, created)
+	b.undo = append(b.undo, func() { b.ledger = b.ledger[:len(b.ledger)-1] })
+	return nil
 }
 
 func (s *Server) newCall(b *book, in body) (Call, error) {
@@ -189,10 +201,11 @@ func (s *Server) listCalls(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	q := r.URL.Query()
+	indexed := time.Now().Add(-time.Duration(s.nature.get().SearchLagMS) * time.Millisecond)
 	var out []Call
 	s.store.read(func(b *book) {
 		out = b.calls.where(func(c Call) bool {
-			return (!q.Has("external_key") || c.ExternalKey == q.Get("external_key")) &&
+			return (!q.Has("external_key") || c.ExternalKey == q.Get("external_key") && !c.CreatedAt.After(indexed)) &&
 				(!q.Has("contact_id") || isOf(c.ContactID, q.Get("contact_id")))
 		})
 	})

@@ -1,10 +1,10 @@
 package sandbox
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,45 +24,49 @@ type Fault struct {
 	Latency time.Duration
 	// Refuse closes the listener and every connection: clients meet a refused connection. Not with Count or Match.
 	Refuse bool
-	// Status answers 429, 500 or 503 instead of working; 0 means none.
+	// Status answers 401, 403, 409, 422, 429, 500, 502 or 503 instead of working; 0 means none.
 	Status int
 	// RetryAfter is the Retry-After header in seconds, sent with Status; 0 means no header.
 	RetryAfter int
+	// Trouble is shown instead; Latency is then how long a hanging request hangs, RetryAfter what a 429 names. Not with Status,
+	// DropAnswer or Refuse.
+	Trouble Trouble
 	// DropAnswer applies and persists the change, then closes the connection without an answer.
 	DropAnswer bool
 	// Count is the number of requests still to hit; after them the fault clears itself. 0 means until cleared.
 	Count int
-	// Match is the path prefix to hit; "" means all under /api.
-	Match string
+	// Match is the path prefix to hit; "" means all under /api. Writes leaves reads alone.
+	Match  string
+	Writes bool
 }
 
 type faultJSON struct {
-	LatencyMS  int64  `json:"latency_ms"`
-	Refuse     bool   `json:"refuse"`
-	Status     int    `json:"status"`
-	RetryAfter int    `json:"retry_after"`
-	DropAnswer bool   `json:"drop_answer"`
-	Count      int    `json:"count"`
-	Match      string `json:"match"`
+	LatencyMS  int64   `json:"latency_ms"`
+	Refuse     bool    `json:"refuse"`
+	Status     int     `json:"status"`
+	RetryAfter int     `json:"retry_after"`
+	Trouble    Trouble `json:"trouble"`
+	DropAnswer bool    `json:"drop_answer"`
+	Count      int     `json:"count"`
+	Match      string  `json:"match"`
+	Writes     bool    `json:"writes"`
 }
 
 // MarshalJSON writes the form the control listener speaks.
 func (f Fault) MarshalJSON() ([]byte, error) {
-	return json.Marshal(faultJSON{f.Latency.Milliseconds(), f.Refuse, f.Status, f.RetryAfter, f.DropAnswer, f.Count, f.Match})
+	return json.Marshal(faultJSON{f.Latency.Milliseconds(), f.Refuse, f.Status, f.RetryAfter, f.Trouble, f.DropAnswer, f.Count, f.Match, f.Writes})
 }
 
 // UnmarshalJSON reads that form and refuses unknown fields. Absent fields are zero.
 func (f *Fault) UnmarshalJSON(b []byte) error {
 	var w faultJSON
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&w); err != nil {
+	if err := strictly(b, &w); err != nil {
 		return err
 	}
 	if w.LatencyMS < 0 || w.LatencyMS > maxLatency.Milliseconds() {
 		return fmt.Errorf("latency_ms must be 0 to %d", maxLatency.Milliseconds())
 	}
-	*f = Fault{time.Duration(w.LatencyMS) * time.Millisecond, w.Refuse, w.Status, w.RetryAfter, w.DropAnswer, w.Count, w.Match}
+	*f = Fault{time.Duration(w.LatencyMS) * time.Millisecond, w.Refuse, w.Status, w.RetryAfter, w.Trouble, w.DropAnswer, w.Count, w.Match, w.Writes}
 	return nil
 }
 
@@ -70,13 +74,17 @@ func (f Fault) check() error {
 	switch {
 	case f.Latency < 0 || f.Latency > maxLatency:
 		return fmt.Errorf("latency must be 0 to %s", maxLatency)
-	case f.Status != 0 && f.Status != http.StatusTooManyRequests && f.Status != http.StatusInternalServerError && f.Status != http.StatusServiceUnavailable:
-		return fmt.Errorf("status must be 0, 429, 500 or 503, not %d", f.Status)
+	case f.Status != 0 && !slices.Contains(statuses, f.Status):
+		return fmt.Errorf("status must be 0 or one of %v, not %d", statuses, f.Status)
+	case f.Trouble != "" && !slices.Contains(troubles, f.Trouble):
+		return fmt.Errorf("unknown trouble %q: known are %v", f.Trouble, troubles)
+	case f.Trouble != "" && (f.Status != 0 || f.DropAnswer || f.Refuse):
+		return fmt.Errorf("trouble cannot be joined with status, drop_answer or refuse")
 	case f.RetryAfter < 0 || f.RetryAfter > maxRetryAfter:
 		return fmt.Errorf("retry_after must be 0 to %d seconds", maxRetryAfter)
 	case f.Count < 0:
 		return fmt.Errorf("count must not be negative")
-	case f.Refuse && (f.Count > 0 || f.Match != ""):
+	case f.Refuse && (f.Count > 0 || f.Match != "" || f.Writes):
 		return fmt.Errorf("refuse cannot be counted or matched: a closed port sees no request")
 	case f.Match != "" && !strings.HasPrefix(f.Match, "/"):
 		return fmt.Errorf("match must be a path that starts with /")
@@ -84,12 +92,11 @@ func (f Fault) check() error {
 	return nil
 }
 
-func (f Fault) hits(path string) bool {
-	match := f.Match
-	if match == "" {
-		match = "/api"
-	}
-	return f != Fault{} && strings.HasPrefix(path, match)
+// statuses are those a fault may answer.
+var statuses = []int{401, 403, 409, 422, 429, 500, 502, 503}
+
+func (f Fault) hits(r *http.Request) bool {
+	return f != Fault{} && under(f.Match, r.URL.Path) && (!f.Writes || !reads(r.Method))
 }
 
 // faultBox hands the fault to requests; with Count it hands it out exactly that often.
@@ -111,10 +118,10 @@ func (b *faultBox) set(f Fault) {
 	b.now = f
 }
 
-func (b *faultBox) claim(path string) (f Fault, hit bool) {
+func (b *faultBox) claim(r *http.Request) (f Fault, hit bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.now.hits(path) {
+	if !b.now.hits(r) {
 		return Fault{}, false
 	}
 	f = b.now

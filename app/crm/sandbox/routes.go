@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"crypto/rand"
-	"crypto/subtle"
 	"net/http"
 	"slices"
 	"strconv"
@@ -73,13 +72,17 @@ func noRoute(mux *http.ServeMux, r *http.Request) *problem {
 // api is the gate before each handler of the API: token, then work, then one answer.
 func (s *Server) api(h apiFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.authorized(r) {
+		if p := s.nature.authorize(r); p != nil {
 			s.stats.unauthorized.Add(1)
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			writeProblem(w, &problem{Status: http.StatusUnauthorized, Code: "unauthorized", Message: "a valid bearer token is needed"})
+			writeProblem(w, p)
 			return
 		}
-		a, err := h(r)
+		if p := s.nature.allow(time.Now()); p != nil {
+			writeProblem(w, p)
+			return
+		}
+		a, err := s.once(h)(r)
 		status := a.status
 		if err != nil {
 			status = s.fail(w, err)
@@ -90,29 +93,33 @@ func (s *Server) api(h apiFunc) http.Handler {
 	})
 }
 
-func (s *Server) authorized(r *http.Request) bool {
-	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	return bearer && subtle.ConstantTimeCompare([]byte(token), []byte(s.token)) == 1
-}
-
-// faulty numbers the request and shows it the fault, if one is set for it.
+// faulty numbers the request and shows it the fault, if one is set for it, else the trouble that chance deals it.
 func (s *Server) faulty(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(requestIDHeader, "req_"+rand.Text())
 		s.stats.requests.Add(1)
-		f, hit := s.faults.claim(r.URL.Path)
+		f, hit := s.faults.claim(r)
+		if !hit {
+			trouble, chaos := s.dice.claim(r)
+			f = Fault{Trouble: trouble, Latency: time.Duration(chaos.HangMS) * time.Millisecond, RetryAfter: chaos.RetryAfter}
+			hit = trouble != ""
+		}
 		if hit {
 			s.stats.faulted.Add(1)
 			s.log.Debug("fault shown", "request_id", w.Header().Get(requestIDHeader))
+		}
+		if f.Trouble != "" {
+			s.show(f.Trouble, f.Latency, f.RetryAfter, w, r, next)
+			return
 		}
 		if !wait(r, f.Latency) {
 			panic(http.ErrAbortHandler) // the client or the listener has gone: nothing was applied
 		}
 		switch {
 		case f.Status != 0:
-			refuse(w, f)
+			refuse(w, f.Status, seconds(f.RetryAfter))
 		case f.DropAnswer:
-			next.ServeHTTP(&sink{header: w.Header()}, r)
+			next.ServeHTTP(&sink{header: http.Header{}}, r)
 			s.drop(w)
 		default:
 			next.ServeHTTP(w, r)
@@ -134,18 +141,25 @@ func wait(r *http.Request, d time.Duration) bool {
 	}
 }
 
-func refuse(w http.ResponseWriter, f Fault) {
-	if f.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
+func seconds(n int) string {
+	if n == 0 {
+		return ""
 	}
-	code := "unavailable"
-	switch f.Status {
-	case http.StatusTooManyRequests:
-		code = "rate_limited"
-	case http.StatusInternalServerError:
-		code = "internal"
+	return strconv.Itoa(n)
+}
+
+// codes of refusals; others are unavailable.
+var codes = map[int]string{
+	http.StatusUnauthorized: "unauthorized", http.StatusForbidden: "forbidden", http.StatusConflict: "conflict",
+	http.StatusUnprocessableEntity: "invalid", http.StatusTooManyRequests: "rate_limited", http.StatusInternalServerError: "internal",
+}
+
+func refuse(w http.ResponseWriter, status int, retryAfter string) {
+	code := codes[status]
+	if code == "" {
+		code = "unavailable"
 	}
-	writeProblem(w, &problem{Status: f.Status, Code: code, Message: "fault set by the sandbox"})
+	writeProblem(w, &problem{Status: status, Code: code, Message: "fault set by the sandbox", after: retryAfter})
 }
 
 // drop closes the connection without a byte of answer.
@@ -161,12 +175,21 @@ func (s *Server) drop(w http.ResponseWriter) {
 	}
 }
 
-// sink takes the answer that is going to be dropped.
-type sink struct{ header http.Header }
+// sink takes the answer that is going to be dropped, or cut.
+type sink struct {
+	header http.Header
+	status int
+	body   []byte
+}
 
-func (s *sink) Header() http.Header         { return s.header }
-func (s *sink) Write(b []byte) (int, error) { return len(b), nil }
-func (s *sink) WriteHeader(int)             {}
+func (s *sink) Header() http.Header { return s.header }
+
+func (s *sink) Write(b []byte) (int, error) {
+	s.body = append(s.body, b...)
+	return len(b), nil
+}
+
+func (s *sink) WriteHeader(status int) { s.status = status }
 
 // timed measures the server's own work, without the latency of a fault.
 func (s *Server) timed(mux *http.ServeMux) http.Handler {

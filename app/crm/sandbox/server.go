@@ -34,6 +34,9 @@ type Options struct {
 	File string
 	// Token is the bearer token of the demo agent; "" means "sandbox-token".
 	Token string
+	// Chaos and Traits are there from the start; SetChaos and SetTraits change them.
+	Chaos  Chaos
+	Traits Traits
 	// Log receives ids, routes and statuses, never customer data; nil means slog.Default().
 	Log *slog.Logger
 }
@@ -41,10 +44,12 @@ type Options struct {
 // Server is a running sandbox. Its methods may be called concurrently, also after Close.
 type Server struct {
 	log     *slog.Logger
-	token   string
+	nature  nature
 	agent   Agent
 	store   *store
 	faults  faultBox
+	dice    dice
+	replays replays
 	stats   counters
 	times   answerTimes
 	main    *door
@@ -76,14 +81,17 @@ func build(o Options) (*Server, error) {
 	if err := checkAddresses(o); err != nil {
 		return nil, err
 	}
-	s := &Server{log: o.Log, token: o.Token, quit: make(chan struct{}), done: make(chan struct{})}
+	s := &Server{log: o.Log, quit: make(chan struct{}), done: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	if s.token == "" {
-		s.token = DefaultToken
+	if s.nature.token = o.Token; o.Token == "" {
+		s.nature.token = DefaultToken
 	}
-	var err error
+	err := errors.Join(s.SetChaos(o.Chaos), s.SetTraits(o.Traits))
+	if err != nil {
+		return nil, err
+	}
 	if s.pages, s.labels, err = loadPages(); err != nil {
 		return nil, err
 	}
@@ -129,6 +137,7 @@ func (s *Server) untilTold(ctx context.Context) {
 	case <-ctx.Done():
 	case <-s.quit:
 	}
+	s.quitOnce.Do(func() { close(s.quit) }) // requests that are late do not hold it up
 	var control error
 	if s.control != nil {
 		control = s.control.close()

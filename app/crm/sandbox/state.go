@@ -8,7 +8,7 @@ import (
 // record is what a table holds: a value that is replaced, never changed in place.
 type record interface {
 	ident() string
-	key() string // external key, unique when not ""
+	key() string // external key, unique when not "", but for calls where the traits allow plain posts; then the oldest has it
 }
 
 // table keeps records in order of creation.
@@ -24,12 +24,21 @@ func newTable[T record](rows []T) (table[T], error) {
 		if _, taken := t.byID[row.ident()]; taken {
 			return t, fmt.Errorf("id %s occurs twice", row.ident())
 		}
-		if _, taken := t.byKeys[row.key()]; taken {
-			return t, fmt.Errorf("the external key of %s occurs twice", row.ident())
-		}
 		t.place(row)
 	}
 	return t, nil
+}
+
+// uniqueKeys: only calls may have one key twice, and only where the traits allow plain posts.
+func uniqueKeys[T record](rows []T) error {
+	seen := map[string]bool{"": false}
+	for _, row := range rows {
+		if seen[row.key()] {
+			return fmt.Errorf("the external key of %s occurs twice", row.ident())
+		}
+		seen[row.key()] = row.key() != ""
+	}
+	return nil
 }
 
 func (t *table[T]) get(id string) (row T, found bool) {
@@ -68,18 +77,25 @@ func (t *table[T]) place(row T) {
 		t.rows = append(t.rows, row)
 		t.byID[row.ident()] = i
 	} else {
-		delete(t.byKeys, t.rows[i].key())
+		t.unkey(i)
 		t.rows[i] = row
 	}
-	if row.key() != "" {
+	if _, taken := t.byKeys[row.key()]; row.key() != "" && !taken {
 		t.byKeys[row.key()] = i
+	}
+}
+
+// unkey forgets a row's key, unless it is that of an older row.
+func (t *table[T]) unkey(i int) {
+	if key := t.rows[i].key(); t.byKeys[key] == i {
+		delete(t.byKeys, key)
 	}
 }
 
 func (t *table[T]) removeLast() {
 	last := t.rows[len(t.rows)-1]
 	delete(t.byID, last.ident())
-	delete(t.byKeys, last.key())
+	t.unkey(len(t.rows) - 1)
 	t.rows = t.rows[:len(t.rows)-1]
 }
 
@@ -95,7 +111,8 @@ type book struct {
 	tasks     table[task]
 	calls     table[Call]
 
-	undo []func() // of the change under way
+	ledger []Entry  // since Start; not in the file
+	undo   []func() // of the change under way
 }
 
 // put writes a record within store.change.

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,15 +15,38 @@ type Stats struct {
 	Unauthorized int64 `json:"unauthorized"` // answered 401
 	Writes       int64 `json:"writes"`       // changes accepted and, with a file, persisted; a repeat that changes nothing is none
 	Dropped      int64 `json:"dropped"`      // answers dropped on purpose
-	Faulted      int64 `json:"faulted"`      // requests a fault was shown to, dropped ones included
+	Faulted      int64 `json:"faulted"`      // requests a fault or a trouble was shown to, dropped ones included
+	Allowed      int64 `json:"allowed"`      // by the rate limit, or all without one
+	Limited      int64 `json:"limited"`      // refused by the rate limit
+	Replayed     int64 `json:"replayed"`     // answered with the first answer to the same Idempotency-Key
 	Contacts     int   `json:"contacts"`
 	Calls        int   `json:"calls"`
 	Tickets      int   `json:"tickets"`
 	Tasks        int   `json:"tasks"`
+	// Troubles counts what was shown, by name.
+	Troubles map[Trouble]int64 `json:"troubles"`
 }
 
 type counters struct {
 	requests, unauthorized, dropped, faulted atomic.Int64
+
+	mu    sync.Mutex
+	shown map[Trouble]int64
+}
+
+func (c *counters) show(t Trouble) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.shown == nil {
+		c.shown = map[Trouble]int64{}
+	}
+	c.shown[t]++
+}
+
+func (c *counters) troubles() map[Trouble]int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.shown)
 }
 
 // Stats returns the present counts.
@@ -32,7 +56,10 @@ func (s *Server) Stats() Stats {
 		Unauthorized: s.stats.unauthorized.Load(),
 		Dropped:      s.stats.dropped.Load(),
 		Faulted:      s.stats.faulted.Load(),
+		Replayed:     s.replays.hits(),
+		Troubles:     s.stats.troubles(),
 	}
+	out.Allowed, out.Limited = s.nature.counts()
 	s.store.read(func(b *book) {
 		out.Writes = s.store.writes
 		out.Contacts, out.Calls = len(b.contacts.rows), len(b.calls.rows)

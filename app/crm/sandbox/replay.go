@@ -1,0 +1,87 @@
+package sandbox
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// replays remember the answers to requests with an Idempotency-Key.
+type replays struct {
+	mu  sync.Mutex
+	by  map[string]*replay
+	hit int64
+}
+
+type replay struct {
+	at   time.Time
+	done bool
+	a    answer
+}
+
+// begin gives the first answer, or busy while the first request is being worked on; else the request is the first.
+func (p *replays) begin(key string, window time.Duration) (a answer, hit, busy bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.by == nil {
+		p.by = map[string]*replay{}
+	}
+	if old := p.by[key]; old != nil && time.Since(old.at) < window {
+		if old.done {
+			p.hit++
+		}
+		return old.a, old.done, !old.done
+	}
+	p.by[key] = &replay{at: time.Now()}
+	return answer{}, false, false
+}
+
+// end keeps a success; after a refusal the same key may try again.
+func (p *replays) end(key string, a answer, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		delete(p.by, key)
+		return
+	}
+	p.by[key].done, p.by[key].a = true, a
+}
+
+func (p *replays) hits() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hit
+}
+
+// once makes a repeat with the same Idempotency-Key get the first answer, where the traits say so.
+func (s *Server) once(h apiFunc) apiFunc {
+	return func(r *http.Request) (answer, error) {
+		key, t := r.Header.Get("Idempotency-Key"), s.nature.get()
+		if key == "" || reads(r.Method) || t.Idempotency == IgnoreKeys {
+			return s.inTime(h, r)
+		}
+		window := defaultWindow
+		if t.WindowMS > 0 {
+			window = time.Duration(t.WindowMS) * time.Millisecond
+		}
+		key = r.Method + " " + r.URL.Path + " " + key
+		a, hit, busy := s.replays.begin(key, window)
+		switch {
+		case busy:
+			return answer{}, &problem{Status: http.StatusConflict, Code: "in_progress", Message: "a request with this Idempotency-Key is being worked on", after: "1"}
+		case hit:
+			return a, nil
+		}
+		a, err := s.inTime(h, r)
+		s.replays.end(key, a, err)
+		return a, err
+	}
+}
+
+// inTime runs a handler, late when the request's trouble is to be late.
+func (s *Server) inTime(h apiFunc, r *http.Request) (answer, error) {
+	if !s.late(r) {
+		return answer{}, &problem{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: "the server ends"}
+	}
+	return h(r)
+}

@@ -1,0 +1,140 @@
+package sandbox
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// How the CRM treats an Idempotency-Key header.
+const (
+	HonourKeys = "honour" // the default: a repeat within the window gets the first answer, one meanwhile 409 in_progress
+	IgnoreKeys = "ignore"
+)
+
+const defaultWindow = 24 * time.Hour
+
+// Traits are what kind of CRM this is. The zero value is the training CRM as it comes: no limits, no lag, keys honoured.
+type Traits struct {
+	// PerSecond is how many requests a second the API allows, 0 for any number; Burst is how many it allows at once after a rest, 0
+	// for PerSecond. Others get 429, with RetryAfter: seconds (""), date or none.
+	PerSecond  float64 `json:"per_second"`
+	Burst      int     `json:"burst"`
+	RetryAfter string  `json:"retry_after"`
+	// Idempotency is honour ("") or ignore; WindowMS is how long a key is remembered, 0 for a day.
+	Idempotency string `json:"idempotency"`
+	WindowMS    int64  `json:"window_ms"`
+	// PlainPosts makes POST /api/calls create a record each time, whatever its external_key.
+	PlainPosts bool `json:"plain_posts"`
+	// SearchLagMS is how long a new call record is not found by its external_key.
+	SearchLagMS int64 `json:"search_lag_ms"`
+	// TokenRequests and TokenMS end the token after so many requests or so long; 0 for never. RenewToken makes it valid again.
+	TokenRequests int   `json:"token_requests"`
+	TokenMS       int64 `json:"token_ms"`
+}
+
+func (t Traits) check() error {
+	switch {
+	case t.PerSecond < 0 || t.Burst < 0 || t.WindowMS < 0 || t.SearchLagMS < 0 || t.TokenRequests < 0 || t.TokenMS < 0:
+		return fmt.Errorf("a trait must not be negative")
+	case t.RetryAfter != "" && t.RetryAfter != "seconds" && t.RetryAfter != "date" && t.RetryAfter != "none":
+		return fmt.Errorf("retry_after must be seconds, date or none")
+	case t.Idempotency != "" && t.Idempotency != HonourKeys && t.Idempotency != IgnoreKeys:
+		return fmt.Errorf("idempotency must be honour or ignore")
+	}
+	return nil
+}
+
+// nature holds the traits and what they count.
+type nature struct {
+	mu      sync.Mutex
+	traits  Traits
+	tokens  float64 // of the rate limit
+	filled  time.Time
+	allowed int64
+	limited int64
+
+	token   string
+	renewed time.Time
+	used    int
+}
+
+func (n *nature) get() Traits {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.traits
+}
+
+func (n *nature) set(t Traits) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.traits, n.tokens, n.filled = t, t.burst(), time.Now()
+	n.renewed, n.used = time.Now(), 0
+}
+
+func (t Traits) burst() float64 {
+	if t.Burst > 0 {
+		return float64(t.Burst)
+	}
+	return max(t.PerSecond, 1)
+}
+
+// allow counts a request against the rate; refused, it gives the refusal.
+func (n *nature) allow(now time.Time) *problem {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	t := n.traits
+	if t.PerSecond == 0 {
+		n.allowed++
+		return nil
+	}
+	n.tokens = min(n.tokens+now.Sub(n.filled).Seconds()*t.PerSecond, t.burst())
+	n.filled = now
+	if n.tokens >= 1 {
+		n.tokens--
+		n.allowed++
+		return nil
+	}
+	n.limited++
+	p := &problem{Status: http.StatusTooManyRequests, Code: "rate_limited", Message: fmt.Sprintf("%g requests a second are allowed", t.PerSecond)}
+	wait := time.Duration((1-n.tokens)/t.PerSecond*float64(time.Second)).Truncate(time.Second) + time.Second
+	switch t.RetryAfter {
+	case "", "seconds":
+		p.after = strconv.Itoa(int(wait.Seconds()))
+	case "date":
+		p.after = now.Add(wait).UTC().Format(http.TimeFormat)
+	}
+	return p
+}
+
+func (n *nature) counts() (allowed, limited int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.allowed, n.limited
+}
+
+// SetTraits replaces the traits; the rate starts with a full burst, the token with a new life.
+func (s *Server) SetTraits(t Traits) error {
+	if err := t.check(); err != nil {
+		return fmt.Errorf("set traits: %w", err)
+	}
+	s.nature.set(t)
+	return nil
+}
+
+// Traits returns the present ones.
+func (s *Server) Traits() Traits { return s.nature.get() }
+
+// RenewToken makes the bearer token valid again, or another one the valid one; "" keeps it. It gives the valid one.
+func (s *Server) RenewToken(token string) string {
+	n := &s.nature
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if token != "" {
+		n.token = token
+	}
+	n.renewed, n.used = time.Now(), 0
+	return n.token
+}
