@@ -330,6 +330,9 @@ test("a call does not interrupt somebody who types in the list: it stands in the
   page.note().blur();
   await page.wait(THINKING);
   expect(page.all(".panel")).toEqual([]);
+  expect(page.press("Enter", {}, page.button("Answer")).defaultPrevented).toBe(true);
+  await page.wait(TWO_FRAMES + QUIET);
+  expect(page.press("Enter", {}, page.button("Answer")).defaultPrevented).toBe(false);
   await page.send({ card: aCard({ state: "cleared", ending: "missed" }) });
   await open();
   expect(page.note().value).toBe("half a sen");
