@@ -84,12 +84,12 @@ export function createOutbox(api: Asked, requests: Requests, counts: () => Outbo
     setLeft((n) => n + 1);
   }
 
-  /** Reads at least so many from the first on. The item whose form is open stays, also when it left the outbox. */
-  async function read(wanted: number): Promise<void> {
+  /** Reads until there are so many, behind those it need not read again. The item whose form is open stays, also when it left. */
+  async function read(wanted: number, known: readonly OutboxItem[] = []): Promise<void> {
     reading += 1;
     const mine = reading;
     const tab = list.tab;
-    const items: OutboxItem[] = [];
+    const items = [...known];
     for (let more = true; more && items.length < wanted; ) {
       const page = await api.outbox(tab, PAGE, items.at(-1)?.seq ?? 0);
       if (mine !== reading) return;
@@ -196,7 +196,7 @@ export function createOutbox(api: Asked, requests: Requests, counts: () => Outbo
     begin,
     cancel,
     back,
-    more: () => read(list.items.length + PAGE),
+    more: () => read(list.items.length + PAGE, list.items),
     filled: () => filled[formKey()],
     fill: (change: Partial<Filled>) => formKey() && fill(formKey(), (now) => ({ ...(now as Filled), ...change })),
     reallyDiscard: (sure: boolean) => list.form && set("form", "sure", sure),

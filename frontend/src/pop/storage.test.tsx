@@ -18,6 +18,7 @@ describe("the banner of the storage", () => {
     ["en", "read_only", "cannot be written to", "Copy each record"],
     ["en", "key_missing", "keychain", "Unlock your keychain"],
     ["en", "rebuilding", "being rebuilt", "No record is lost"],
+    ["en", "journal_only", "cannot be written to", "No record is lost"],
     ["en", "failing", "gives errors", "Tell IT now"],
     ["en", "damaged", "could not be read", "nothing was deleted"],
     ["en", "newer", "A newer Ringside", "Update Ringside"],
@@ -26,6 +27,14 @@ describe("the banner of the storage", () => {
     page = await mount([], { language, storage: { state, detail: "/var/lib/x" } });
     const said = page.root.querySelector("[role=alert]")?.textContent;
     for (const part of [wrong, todo, "/var/lib/x"]) expect(said).toContain(part);
+  });
+
+  test.each([
+    ["rebuilding", "is-wait"],
+    ["disk_full", "is-bad"],
+  ])("does not look alarming for no reason: %s", async (state, tone) => {
+    page = await mount([], { storage: { state, detail: "" } });
+    expect(page.all(`[role=alert].${tone}`)).toHaveLength(1);
   });
 
   test("comes and goes with the storage, over whatever is in view", async () => {
