@@ -85,7 +85,9 @@ var linkKinds = map[string]string{"customer": "contact", "ticket": "ticket", "ca
 func (p *Page) Dismiss(leg string) Result { return p.result("dismiss", p.agent.Dismiss(p.ctx, leg)) }
 
 // Copy puts text on the clipboard: what the agent must not lose when the disk takes nothing.
-func (p *Page) Copy(text string) Result { return p.result("copy", runtime.ClipboardSetText(p.ctx, text)) }
+func (p *Page) Copy(text string) Result {
+	return p.result("copy", runtime.ClipboardSetText(p.ctx, text))
+}
 
 // Hide hides the window; the next call shows it again.
 func (p *Page) Hide() { runtime.WindowHide(p.ctx) }

@@ -161,3 +161,16 @@ func TestASnapshotDoesNotChangeAfterwards(t *testing.T) {
 		t.Errorf("newest is not first: %+v", now.Cards)
 	}
 }
+
+func TestTheStorageIsWellUntilSomethingElseIsSaid(t *testing.T) {
+	b := loopback.NewBoard(wire.Snapshot{})
+	if got := b.Snapshot().Storage; got.State != wire.StorageOK {
+		t.Errorf("it begins as %+v", got)
+	}
+	full := wire.Storage{State: wire.StorageDiskFull, Detail: "/var"}
+	b.Publish(wire.Delta{Storage: &full})
+	b.Publish(wire.Delta{Drop: "leg"}) // says nothing about it
+	if got := b.Snapshot().Storage; got != full {
+		t.Errorf("the snapshot has %+v", got)
+	}
+}

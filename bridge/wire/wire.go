@@ -74,16 +74,17 @@ type Storage struct {
 // StorageState is a code. The list is open: a reader takes one it does not know for a fault without a name.
 type StorageState string
 
-// The states of the storage. In all but the first two, what a call leaves may not be on the disk.
+// The states of the storage. In the first three what a call leaves is safe on the disk; in the others it may not be, or not all can be read.
 const (
 	StorageOK         StorageState = "ok"
-	StorageRebuilding StorageState = "rebuilding"  // the index is made anew from the journal: records are safe, sending goes on after it
-	StorageDiskFull   StorageState = "disk_full"   // no room for another record
-	StorageReadOnly   StorageState = "read_only"   // the disk takes no writes
-	StorageFailing    StorageState = "failing"     // the disk gives errors
-	StorageDamaged    StorageState = "damaged"     // what was on the disk could not all be read: what is bad was put aside
-	StorageKeyMissing StorageState = "key_missing" // the keychain does not give the key of the records
-	StorageNewer      StorageState = "newer"       // a newer Ringside wrote it: it can be read and exported only
+	StorageRebuilding StorageState = "rebuilding"   // the index is made anew from the journal: records are safe, sending goes on after it
+	StorageJournal    StorageState = "journal_only" // the index cannot be written nor made anew: records are safe in the journal
+	StorageDiskFull   StorageState = "disk_full"    // no room for another record
+	StorageReadOnly   StorageState = "read_only"    // the disk takes no writes
+	StorageFailing    StorageState = "failing"      // the disk gives errors
+	StorageDamaged    StorageState = "damaged"      // what was on the disk could not all be read: what is bad was put aside
+	StorageKeyMissing StorageState = "key_missing"  // the keychain does not give the key of the records
+	StorageNewer      StorageState = "newer"        // a newer Ringside wrote it: it can be read and exported only
 )
 
 // Search tells how far the look-up is.
