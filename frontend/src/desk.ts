@@ -62,11 +62,13 @@ export function createDesk(api: Api) {
 
   function pressed(key: HotKey): void {
     const current = card();
-    if (key === "hide") outbox.back() || api.hide();
-    else if (outbox.open())
+    if (key === "hide") {
+      if (!outbox.back()) api.hide();
+    } else if (outbox.open()) {
       return; // the card that the other keys are for is not in view
-    else if (key === "open") current && openCustomer(current);
-    else if (current?.commands.includes(key)) command(current.leg, key);
+    } else if (key === "open") {
+      if (current) openCustomer(current);
+    } else if (current?.commands.includes(key)) command(current.leg, key);
   }
 
   const command = (leg: string, name: string) => requests.run(leg, name, () => api.command(leg, name));

@@ -148,7 +148,8 @@ export const en = {
   "item.customer": "Customer",
   "item.customer.none": "none",
   "item.begun": "It was sent at {time}, but nothing confirmed it: the CRM may have it.",
-  "item.tries": "What happened",
+  "item.tries": "Attempts",
+  "item.times": "{n} times:",
   "item.retry": "Try now",
   "item.edit": "Edit",
   "item.attach": "Choose customer",
@@ -167,6 +168,8 @@ export const en = {
 
   "storage.rebuilding": "The local store is being rebuilt",
   "storage.rebuilding.do": "No record is lost. Go on working; records are sent when it is done.",
+  "storage.journal_only": "A part of the local store cannot be written to",
+  "storage.journal_only.do": "No record is lost: they are kept beside it. Tell IT; go on working.",
   "storage.disk_full": "The disk is full: new call records cannot be kept",
   "storage.disk_full.do": "Free some space now: empty the recycle bin, delete downloads. Do not close Ringside.",
   "storage.read_only": "The disk cannot be written to: new call records cannot be kept",

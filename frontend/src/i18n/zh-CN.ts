@@ -149,7 +149,8 @@ export const zhCN: Words = {
   "item.customer": "客户",
   "item.customer.none": "未关联",
   "item.begun": "已于 {time} 发送但未得到确认，CRM 中可能已有此记录。",
-  "item.tries": "经过",
+  "item.tries": "尝试",
+  "item.times": "{n} 次：",
   "item.retry": "立即重试",
   "item.edit": "修改",
   "item.attach": "选择客户",
@@ -168,6 +169,8 @@ export const zhCN: Words = {
 
   "storage.rebuilding": "本地存储正在重建",
   "storage.rebuilding.do": "记录不会丢失，请继续工作；完成后会自动发送。",
+  "storage.journal_only": "本地存储有一部分无法写入",
+  "storage.journal_only.do": "记录不会丢失，已另行保存。请通知 IT，可继续工作。",
   "storage.disk_full": "磁盘已满，新的通话记录无法保存",
   "storage.disk_full.do": "请立即腾出空间：清空回收站、删除下载的文件。不要关闭 Ringside。",
   "storage.read_only": "磁盘无法写入，新的通话记录无法保存",

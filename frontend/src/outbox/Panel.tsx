@@ -113,12 +113,14 @@ function WholeList() {
         {desk.outbox.list.said}
       </p>
       <div class="panel-buttons">
-        <Button
-          disabled={busy() || desk.board.data.outbox.waiting === 0}
-          onPress={() => void desk.outbox.retryAll(t().t("outbox.retryall.done"))}
-        >
-          {t().t("outbox.retryall")}
-        </Button>
+        <Show when={desk.outbox.list.tab === "waiting"}>
+          <Button
+            disabled={busy() || desk.board.data.outbox.waiting === 0}
+            onPress={() => void desk.outbox.retryAll(t().t("outbox.retryall.done"))}
+          >
+            {t().t("outbox.retryall")}
+          </Button>
+        </Show>
         <span class="spring" />
         <Button look="quiet" disabled={busy()} onPress={() => void desk.outbox.copy(t().t("outbox.copy.done"))}>
           {t().t("outbox.copy")}

@@ -40,6 +40,9 @@ export const PAGE = 200;
 /** How long changes are gathered before the list is read again: a draining outbox tells many a second. */
 export const GATHER = 500;
 
+/** How long to wait before an outbox that could not be read is asked again. */
+export const ASK_AGAIN = 2000;
+
 /** The key of the requests that are about the whole list. */
 export const WHOLE = "outbox";
 
@@ -81,17 +84,19 @@ export function createOutbox(api: Asked, requests: Requests, counts: () => Outbo
     setLeft((n) => n + 1);
   }
 
-  /** Reads at least so many from the first on. The item whose form is open stays, also when it left the outbox. */
-  async function read(wanted: number): Promise<void> {
+  /** Reads until there are so many, behind those it need not read again. The item whose form is open stays, also when it left. */
+  async function read(wanted: number, known: readonly OutboxItem[] = []): Promise<void> {
     reading += 1;
     const mine = reading;
     const tab = list.tab;
-    const items: OutboxItem[] = [];
+    const items = [...known];
     for (let more = true; more && items.length < wanted; ) {
       const page = await api.outbox(tab, PAGE, items.at(-1)?.seq ?? 0);
       if (mine !== reading) return;
       if (!page.ok) {
         set({ phase: "read", refusal: { kind: page.kind || "internal", message: page.message } });
+        clearTimeout(again);
+        again = setTimeout(readAgain, ASK_AGAIN);
         return;
       }
       items.push(...page.items);
@@ -112,10 +117,12 @@ export function createOutbox(api: Asked, requests: Requests, counts: () => Outbo
   /** Something changed: the list is read again, but not at every change. */
   function touch(): void {
     if (!open() || again) return;
-    again = setTimeout(() => {
-      again = undefined;
-      void refresh();
-    }, GATHER);
+    again = setTimeout(readAgain, GATHER);
+  }
+
+  function readAgain(): void {
+    again = undefined;
+    void refresh();
   }
 
   function choose(tab: Tab): void {
@@ -189,7 +196,7 @@ export function createOutbox(api: Asked, requests: Requests, counts: () => Outbo
     begin,
     cancel,
     back,
-    more: () => read(list.items.length + PAGE),
+    more: () => read(list.items.length + PAGE, list.items),
     filled: () => filled[formKey()],
     fill: (change: Partial<Filled>) => formKey() && fill(formKey(), (now) => ({ ...(now as Filled), ...change })),
     reallyDiscard: (sure: boolean) => list.form && set("form", "sure", sure),

@@ -7,7 +7,7 @@ import type { IconName } from "../kit/Icon";
 export function looksOf(it: OutboxItem): { icon: IconName; tone: string } {
   switch (it.state) {
     case "review":
-      return { icon: "alert", tone: "is-bad" };
+      return { icon: "alert", tone: it.unclear ? "is-wait" : "is-bad" }; // a question is no error
     case "retrying":
     case "reconciling":
       return { icon: "clock", tone: "is-wait" };
@@ -46,4 +46,16 @@ function due(it: OutboxItem, say: Speech, now: number): string {
   const ms = Date.parse(it.due || it.created_at) - now;
   if (ms <= 0) return say.t("item.when.now");
   return ms < 60_000 ? say.t("item.when.soon") : say.ahead(ms);
+}
+
+/** The attempts, newest first; those in a row that went alike are told once, with the newest time and how many there were. */
+export function itemTries(it: OutboxItem, say: Speech): { at: string; words: string; n: number }[] {
+  const told: { at: string; words: string; n: number }[] = [];
+  for (const attempt of [...it.tries].reverse()) {
+    const words = attempt.message || say.coded("kind", attempt.kind);
+    const last = told.at(-1);
+    if (last?.words === words) last.n += 1;
+    else told.push({ at: attempt.at, words, n: 1 });
+  }
+  return told;
 }

@@ -1,4 +1,4 @@
-import { createSignal, Show } from "solid-js";
+import { createSignal, type JSX, Show } from "solid-js";
 import type { Card } from "../../shared/wire";
 import { useDesk } from "../desk";
 import { Button } from "../kit/Button";
@@ -11,19 +11,18 @@ export function Messages(props: { card: Card }) {
   const t = desk.say;
   const leg = () => props.card.leg;
   const stuck = () => ["retrying", "review", "unsaved"].includes(props.card.write.state);
-  // The disk did not take it: the reader must be able to carry it elsewhere.
-  const homeless = () =>
-    props.card.write.state === "unsaved" || ["not_saved", "wrapup_not_saved"].includes(props.card.notice);
+  const lost = () => ["not_saved", "wrapup_not_saved"].includes(props.card.notice);
+  const homeless = () => lost() || props.card.write.state === "unsaved";
   // Several people have the number: nothing went wrong, the record only waits to hear whose it is.
   const toPick = () =>
     props.card.write.state === "review" && props.card.write.kind === "conflict" && !props.card.picked;
   return (
     <div class="messages" aria-live="polite">
-      <Show when={props.card.notice}>
-        {(notice) => <Message tone="is-wait" words={t().coded("notice", notice())} detail="" />}
-      </Show>
       <Show when={homeless()}>
-        <CopyRecord card={props.card} />
+        <Homeless card={props.card} words={lost() ? t().coded("notice", props.card.notice) : t().t("write.unsaved")} />
+      </Show>
+      <Show when={!lost() && props.card.notice}>
+        {(notice) => <Message tone="is-wait" words={t().coded("notice", notice())} detail="" />}
       </Show>
       <Show when={desk.requests.refusal(leg())}>
         {(refusal) => (
@@ -48,28 +47,39 @@ export function Messages(props: { card: Card }) {
   );
 }
 
-/** The call as plain text on the clipboard, with what is being typed: the last way out when the disk takes nothing. */
-function CopyRecord(props: { card: Card }) {
+/** The disk did not take the call: the reader can carry it elsewhere, as plain text, with what is being typed. */
+function Homeless(props: { card: Card; words: string }) {
   const desk = useDesk();
+  const t = desk.say;
   const [copied, setCopied] = createSignal("");
-  const text = () => recordText(props.card, desk.drafts.of(props.card.leg) ?? props.card.wrapup, desk.say());
+  const text = () => recordText(props.card, desk.drafts.of(props.card.leg) ?? props.card.wrapup, t());
   const copy = async () => {
     const record = text();
     if (await desk.copy(props.card.leg, record)) setCopied(record);
   };
+  const done = () => copied() === text();
   return (
-    <div class="copy-record">
-      <Button icon="copy" disabled={desk.requests.busy(props.card.leg) !== ""} onPress={() => void copy()}>
-        {desk.say().t("record.copy")}
+    <Message tone="is-bad" words={props.words} detail={done() ? t().t("record.copied") : ""}>
+      <Button
+        icon={done() ? "check" : "copy"}
+        disabled={desk.requests.busy(props.card.leg) !== ""}
+        onPress={() => void copy()}
+      >
+        {t().t("record.copy")}
       </Button>
-      <Show when={copied() === text()}>
-        <span class="is-up">{desk.say().t("record.copied")}</span>
-      </Show>
-    </div>
+    </Message>
   );
 }
 
-export function Message(props: { tone: string; words: string; detail: string; close?: () => void }) {
+interface MessageProps {
+  tone: string;
+  words: string;
+  detail: string;
+  close?: () => void;
+  children?: JSX.Element; // what can be done about it
+}
+
+export function Message(props: MessageProps) {
   const { say } = useDesk();
   return (
     <div class={`message ${props.tone}`}>
@@ -80,6 +90,7 @@ export function Message(props: { tone: string; words: string; detail: string; cl
           <bdi class="muted">{props.detail}</bdi>
         </Show>
       </div>
+      {props.children}
       <Show when={props.close}>
         {(close) => (
           <button type="button" class="icon-button" aria-label={say().t("refusal.close")} onClick={() => close()()}>

@@ -5,6 +5,9 @@ import { en } from "../i18n/en";
 import { Icon } from "../kit/Icon";
 import { Text } from "../kit/Text";
 
+/** Nothing is at stake in these: somebody should know, nobody must hurry. */
+const harmless = ["rebuilding", "journal_only"];
+
 /** While the disk does not keep records, whatever else is in view: what is wrong and what to do. */
 export function StorageBanner() {
   const { board, say } = useDesk();
@@ -15,7 +18,7 @@ export function StorageBanner() {
   };
   return (
     <Show when={storage().state !== "ok"}>
-      <div class={`banner ${storage().state === "rebuilding" ? "is-wait" : "is-bad"}`} role="alert">
+      <div class={`banner ${harmless.includes(storage().state) ? "is-wait" : "is-bad"}`} role="alert">
         <Icon name="alert" />
         <div class="message-text">
           <strong>{say().t(key())}</strong>
