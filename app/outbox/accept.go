@@ -47,7 +47,7 @@ func (o *Outbox) prepare(w cti.WriteBack) (place, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e := o.schedule.entries[latest.Seq]
-	if latest.Seq != 0 && latest.WriteBack == w && (e != nil || latest.State.Final()) { // a store may have kept what it refused
+	if latest.Seq != 0 && latest.WriteBack == w && (e != nil && !e.is(doubtful) || latest.State.Final()) { // a store may have kept what it refused
 		return place{}, nil
 	}
 	p := place{news: true, item: Item{Lane: laneOf(w), CreatedAt: o.clock.today()}}
@@ -55,6 +55,9 @@ func (o *Outbox) prepare(w cti.WriteBack) (place, error) {
 	case latest.Seq == 0:
 	case latest.State.Final(), latest.frozen(), e != nil && e.is(sending):
 		p.item.Lane, p.item.After = latest.Lane, latest.Seq // behind the earlier one, even when the customer was corrected since
+		if latest.State == Discarded && o.schedule.entries[latest.After] != nil {
+			p.item.After = latest.After // what was discarded waited for that
+		}
 	default:
 		p.item = latest
 		if e != nil {
@@ -93,6 +96,7 @@ func (o *Outbox) accept(call cti.Call, wrap cti.WrapUp, places []place) error {
 		return err
 	}, items...)
 	if err != nil {
+		o.doubt(places)
 		return fmt.Errorf("write the call down: %w", err)
 	}
 	o.mu.Lock()
@@ -101,6 +105,17 @@ func (o *Outbox) accept(call cti.Call, wrap cti.WrapUp, places []place) error {
 		o.admit(it)
 	}
 	return nil
+}
+
+// doubt: what the disk refused may be on it all the same, so the next time it is not taken for old news.
+func (o *Outbox) doubt(places []place) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range places {
+		if p.claimed != nil {
+			p.claimed.set(doubtful, true)
+		}
+	}
 }
 
 // admit takes an accepted item into the memory, or its new content.
@@ -112,7 +127,7 @@ func (o *Outbox) admit(it Item) {
 		return
 	}
 	e.set(unclear, it.WriteBack.Identity == cti.IdentityUnclear)
-	e.set(network|damaged, false)
+	e.set(network|damaged|doubtful, false)
 	o.schedule.put(e, it.State, now, it.LastTry().Kind)
 }
 

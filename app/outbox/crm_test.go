@@ -86,6 +86,9 @@ func (c *crm) Send(ctx context.Context, w cti.WriteBack) (cti.Receipt, error) {
 	}
 	f, leave := c.enter(w)
 	defer leave()
+	if f.kind == cti.Invalid && c.remembers(w) { // it looks at the key first
+		f = fault{}
+	}
 	if err := c.wait(ctx); err != nil {
 		return cti.Receipt{}, err
 	}
@@ -162,13 +165,24 @@ func (c *crm) wait(ctx context.Context) error {
 	}
 }
 
+func (c *crm) remembers(w cti.WriteBack) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.remembersLocked(w)
+}
+
+func (c *crm) remembersLocked(w cti.WriteBack) bool {
+	known, ok := c.keys[w.Key]
+	return ok && w.RecordID == "" && c.kind.window > 0 && time.Since(known.at) < c.kind.window
+}
+
 // write acts, as this kind of CRM does.
 func (c *crm) write(w cti.WriteBack) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if known, ok := c.keys[w.Key]; ok && w.RecordID == "" && c.kind.window > 0 && now.Sub(known.at) < c.kind.window {
-		return known.id // the old answer, whatever is sent now
+	if c.remembersLocked(w) {
+		return c.keys[w.Key].id // the old answer, whatever is sent now
 	}
 	for i := range c.records {
 		if r := &c.records[i]; w.RecordID != "" && r.id == w.RecordID || w.RecordID == "" && c.kind.upsert && r.key == w.Key {
