@@ -44,6 +44,7 @@ func (o *Outbox) prepare(w cti.WriteBack) (place, error) {
 	if err != nil {
 		return place{}, fmt.Errorf("look for an earlier write-back: %w", err)
 	}
+	after := o.before(latest)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e := o.schedule.entries[latest.Seq]
@@ -54,10 +55,7 @@ func (o *Outbox) prepare(w cti.WriteBack) (place, error) {
 	switch {
 	case latest.Seq == 0:
 	case latest.State.Final(), latest.frozen(), e != nil && e.is(sending):
-		p.item.Lane, p.item.After = latest.Lane, latest.Seq // behind the earlier one, even when the customer was corrected since
-		if latest.State == Discarded && o.schedule.entries[latest.After] != nil {
-			p.item.After = latest.After // what was discarded waited for that
-		}
+		p.item.Lane, p.item.After = latest.Lane, after // behind the earlier one, even when the customer was corrected since
 	default:
 		p.item = latest
 		if e != nil {
@@ -70,6 +68,21 @@ func (o *Outbox) prepare(w cti.WriteBack) (place, error) {
 		p.item.State = Review
 	}
 	return p, nil
+}
+
+// before gives the item that a new one with the same key comes after: the newest, or what that waited for when it was discarded.
+func (o *Outbox) before(latest Item) uint64 {
+	for it := latest; it.State == Discarded && it.After != 0; {
+		earlier, err := o.load(it.After)
+		if err != nil || earlier.Seq >= it.Seq {
+			break
+		}
+		if !earlier.State.Final() {
+			return earlier.Seq
+		}
+		it = earlier
+	}
+	return latest.Seq
 }
 
 func (o *Outbox) leave(places []place) {
