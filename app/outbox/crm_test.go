@@ -19,6 +19,7 @@ type crm struct {
 	mu      sync.Mutex
 	records []record
 	keys    map[string]answered // what it remembers of keys
+	ids     map[string]int      // places in records
 	plan    []fault             // how the next requests end
 	hold    chan struct{}       // when set, a request waits for it before it is answered
 	flying  map[string]int      // requests by lane
@@ -70,7 +71,7 @@ type fault struct {
 }
 
 func newCRM(k kind) *crm {
-	return &crm{kind: k, says: k.truth(), keys: map[string]answered{}, flying: map[string]int{}}
+	return &crm{kind: k, says: k.truth(), keys: map[string]answered{}, ids: map[string]int{}, flying: map[string]int{}}
 }
 
 func (c *crm) Repeat(w cti.WriteBack) cti.Repeat {
@@ -184,13 +185,17 @@ func (c *crm) write(w cti.WriteBack) string {
 	if c.remembersLocked(w) {
 		return c.keys[w.Key].id // the old answer, whatever is sent now
 	}
-	for i := range c.records {
-		if r := &c.records[i]; w.RecordID != "" && r.id == w.RecordID || w.RecordID == "" && c.kind.upsert && r.key == w.Key {
-			r.note, r.customer = w.Record.WrapUp.Note, w.CustomerID
-			return r.id
-		}
+	id := w.RecordID
+	if id == "" && c.kind.upsert {
+		id = c.keys[w.Key].id
+	}
+	if at, ok := c.ids[id]; ok {
+		r := &c.records[at]
+		r.note, r.customer = w.Record.WrapUp.Note, w.CustomerID
+		return r.id
 	}
 	r := record{id: fmt.Sprint("r", len(c.records)+1), key: w.Key, note: w.Record.WrapUp.Note, customer: w.CustomerID, at: now}
+	c.ids[r.id] = len(c.records)
 	c.records = append(c.records, r)
 	c.keys[w.Key] = answered{id: r.id, at: now}
 	return r.id
