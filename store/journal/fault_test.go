@@ -374,7 +374,10 @@ func (f *faultyFile) WriteAt(b []byte, off int64) (int, error) {
 
 func (f *faultyFile) Sync() error { return f.of.fail("sync") }
 func (f *faultyFile) Truncate(size int64) error {
-	return errors.Join(f.of.fail("truncate"), f.osFile.Truncate(size))
+	if err := f.of.fail("truncate"); err != nil {
+		return err // and nothing is cut
+	}
+	return f.osFile.Truncate(size)
 }
 
 // once fails the nth of an operation, from now on.
@@ -528,7 +531,8 @@ func TestFlushIsAskedForExactlyWhenItIsPromised(t *testing.T) {
 		records []Record
 		flush   bool
 		want    int
-	}{{group("a"), true, 1}, {group("b"), false, 0}, {group("c"), false, 0}, {nil, true, 1}, {nil, true, 0}, {group("d", "e"), true, 1}} {
+	}{{group("a"), true, 1}, {group("b"), false, 0}, {group("c"), false, 0}, {nil, true, 1}, {nil, true, 0}, {group("d", "e"), true, 1},
+		{[]Record{{Data: make([]byte, step)}}, false, 1}, {nil, true, 1}} { // zeros written ahead are always flushed
 		syncs = 0
 		if _, err := j.Append(step.records, step.flush); err != nil || syncs != step.want {
 			t.Errorf("%d records, flush %v: %d syncs, %v", len(step.records), step.flush, syncs, err)
@@ -554,12 +558,69 @@ func TestPositionBehindTheEndGoesOnWithTheNextSegment(t *testing.T) {
 }
 
 func TestReplayHoldsOneRecordAtATime(t *testing.T) {
-	content, _ := written(t)
-	huge := slices.Concat(content, bytes.Repeat(content[headerSize:headerSize+8], 1<<16)) // heads with a wrong length
-	r := newReader(bytes.NewReader(huge), headerSize, int64(len(huge)))
-	for _, _, ok := r.next(); ok; _, _, ok = r.next() {
+	dir := t.TempDir()
+	j := openWith(t, dir, hasty())
+	for _, size := range []int{100, 3 << 20, 100, 100} {
+		if _, err := j.Append([]Record{{Data: make([]byte, size)}}, false); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if cap(r.buf) > 2*window {
-		t.Errorf("holds %d bytes", cap(r.buf))
+	for range 2000 {
+		if _, err := j.Append([]Record{{Data: make([]byte, 1000)}}, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := os.Open(path(dir, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r := newReader(f, headerSize, j.End().Offset)
+	n := 0
+	for _, _, ok := r.next(); ok; _, _, ok = r.next() {
+		n++
+	}
+	if n != 2004 || cap(r.buf) > 2*window {
+		t.Errorf("%d records, holds %d bytes", n, cap(r.buf))
+	}
+}
+
+// When the process, but not the computer, died, its last group may be in the system's memory only; from now on it is acted upon.
+func TestOpenFlushesWhatAnEarlierRunWrote(t *testing.T) {
+	dir := t.TempDir()
+	appendTo(t, openWith(t, dir, system()), "a")
+	syncs := 0
+	f := &faulty{fail: func(op string) error {
+		if op == "sync earlier" {
+			syncs++
+		}
+		return nil
+	}}
+	wantAll(t, openWith(t, dir, f.disk()), Damage{}, "1 a")
+	if syncs != 1 {
+		t.Errorf("%d flushes", syncs)
+	}
+}
+
+// A number out of all reason would leave no numbers for what follows.
+func TestRecordWithAnImpossibleNumberIsDamage(t *testing.T) {
+	content, ends := written(t)
+	for _, number := range []uint64{0, maxNumber, 1<<64 - 1} {
+		bad := appendRecord(slices.Clone(content[:ends[0]]), Record{Number: number, Kind: "enqueue"}, make([]byte, 32))
+		j := reopened(t, t.TempDir(), slices.Concat(bad, content[ends[0]:]))
+		wantAll(t, j, Damage{Records: 1}, "1 aa", "2 bb", "3 cc", "4 dd", "5 ee")
+		if j.Last() != 5 {
+			t.Errorf("last is %d", j.Last())
+		}
+	}
+}
+
+func TestHeaderBelongsToItsSegment(t *testing.T) {
+	h := header{segment: 7, prev: tail{6, 100, 3}, next: 4, high: 5}
+	if got, good := readHeader(bytes.NewReader(h.encode()), 7); !good || got != h {
+		t.Errorf("got %+v, %v", got, good)
+	}
+	if _, good := readHeader(bytes.NewReader(h.encode()), 8); good {
+		t.Error("good under another number")
 	}
 }
