@@ -13,6 +13,7 @@ import (
 	"ringside.dev/ringside/app/cti"
 )
 
+// Fault 36: hours of failures cost the CRM two requests a minute, and what is asked meanwhile is refused at once with the time left.
 func TestLongOutageCostsTwoProbesAMinute(t *testing.T) {
 	for name, status := range map[string]int{"500": 500, "503": 503, "reset": 0, "503 with Retry-After": -503} {
 		t.Run(name, func(t *testing.T) {
@@ -143,6 +144,7 @@ func TestRefusalsOfTheCRMAndCallersWhoGiveUpDoNotOpenTheBreaker(t *testing.T) {
 	})
 }
 
+// Fault 34: a refused sign-in concerns the outbox, not the endpoint: the next request is sent at once, with whatever sign-in holds then.
 func TestRefusedSignInPausesNothing(t *testing.T) {
 	status := 401
 	v := &vendor{say: func(*http.Request) (int, []string) { return status, nil }}
@@ -195,6 +197,7 @@ func TestLookUpsGoFirstAndKeepOnePlace(t *testing.T) {
 	})
 }
 
+// A look-up that waits for two allowances does not lose the one to a write while it waits for the other; a write that needs neither goes on.
 func TestWriteLeavesAWaitingLookUpWhatItNeeds(t *testing.T) {
 	for _, c := range []struct {
 		match string
@@ -223,6 +226,7 @@ func TestWriteLeavesAWaitingLookUpWhatItNeeds(t *testing.T) {
 	}
 }
 
+// A turn that comes in the moment in which its waiter gives up is not lost.
 func TestTurnOfAWaiterWhoJustGaveUpIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // where a place that is never given back ends as a deadlock
 		e := says(200).engine(t, nil, limitsAt, "errors: []\nlimits: {concurrency: 1}")
@@ -284,6 +288,7 @@ func TestEnginesMayShareTheGateOfAnEndpoint(t *testing.T) {
 	})
 }
 
+// Whatever order requests come, fail and are given up in, the gate's places are all free afterwards.
 func TestGateKeepsNoPlaceOfAnyoneWhoLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

@@ -100,10 +100,7 @@ func TestHostOutsideTheFenceIsRefusedInAStep(t *testing.T) {
 	}
 }
 
-// Fault 41: the page of a captive portal.
-
 // Fault 33: both forms of Retry-After.
-
 func TestRetryAfterIsReadAsSecondsAndAsDate(t *testing.T) {
 	in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
 	for _, c := range []struct {
@@ -128,9 +125,7 @@ func TestRetryAfterIsReadAsSecondsAndAsDate(t *testing.T) {
 }
 
 // forgetful is a server that reads a write and then closes the kept-alive connection: to net/http it looks like one that was closing
-
 // anyway, and with an Idempotency-Key header net/http sends the request again by itself.
-
 func forgetful(t *testing.T) (base string, connections chan string, writes *atomic.Int32) {
 	writes, connections = new(atomic.Int32), make(chan string, 99) // room for the replays that must not come
 	base = serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -146,7 +141,6 @@ func forgetful(t *testing.T) (base string, connections chan string, writes *atom
 }
 
 // Fault 32: the transport never sends a write a second time.
-
 func TestWriteIsNotReplayedOnAClosedConnection(t *testing.T) {
 	for _, body := range []string{"with a body", "without a body"} {
 		t.Run(body, func(t *testing.T) {
@@ -171,7 +165,6 @@ func TestWriteIsNotReplayedOnAClosedConnection(t *testing.T) {
 }
 
 // The negative control: the same request with a body that net/http can read again is sent again.
-
 func TestWriteIsReplayedByAClientThatKeepsItsBody(t *testing.T) {
 	base, connections, writes := forgetful(t)
 	client := &http.Client{Transport: &http.Transport{}}
@@ -203,7 +196,6 @@ func TestWriteIsReplayedByAClientThatKeepsItsBody(t *testing.T) {
 }
 
 // cut reads the whole request and closes the connection without an answer.
-
 func cut(w http.ResponseWriter, r *http.Request) {
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		panic(err)
@@ -216,14 +208,6 @@ func cut(w http.ResponseWriter, r *http.Request) {
 		panic(err)
 	}
 }
-
-// Fault 41: a name that cannot be resolved.
-
-// Fault 41: a certificate nobody here trusts, as a proxy that looks inside TLS shows it, keeps everything in.
-
-// Fault 41: whatever a portal, a proxy or a wrong server says with status 200 is no success, and a read is never taken for an empty list.
-
-// Fault 41: a proxy that wants a sign-in is offline with words, for writes too: nothing went past it.
 
 func TestTimeOutIsOfflineForReadsAndUncertainForWrites(t *testing.T) {
 	release := make(chan struct{})

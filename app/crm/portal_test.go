@@ -13,6 +13,7 @@ import (
 	"ringside.dev/ringside/app/cti"
 )
 
+// Fault 41: the page of a captive portal.
 func TestCaptivePortalIsNoSuccess(t *testing.T) {
 	base := serve(t, answer(200, "text/html; charset=utf-8", "<html>please sign in</html>"))
 	e := open(t, base)
@@ -44,12 +45,14 @@ func TestRefusedConnectionIsOfflineEvenForWrites(t *testing.T) {
 	wantKind(t, err, cti.Offline)
 }
 
+// Fault 41: a name that cannot be resolved.
 func TestUnknownHostIsOfflineEvenForWrites(t *testing.T) {
 	e := open(t, "https://crm.invalid")
 	_, err := e.Write(t.Context(), someWrite())
 	wantKind(t, err, cti.Offline)
 }
 
+// Fault 41: a certificate nobody here trusts, as a proxy that looks inside TLS shows it, keeps everything in.
 func TestUntrustedCertificateIsOfflineAndNamed(t *testing.T) {
 	var reached atomic.Int32
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -69,6 +72,7 @@ func TestUntrustedCertificateIsOfflineAndNamed(t *testing.T) {
 	}
 }
 
+// Fault 41: whatever a portal, a proxy or a wrong server says with status 200 is no success, and a read is never taken for an empty list.
 func TestWrongContentTypeIsNoSuccess(t *testing.T) {
 	for _, kind := range []string{"text/html", "text/plain", "application/octet-stream", "application/xml", "", "not a type"} {
 		e := open(t, serve(t, answer(200, kind, `{"id":1,"name":"Ada","items":[]}`)))
@@ -80,6 +84,7 @@ func TestWrongContentTypeIsNoSuccess(t *testing.T) {
 	}
 }
 
+// Fault 41: a proxy that wants a sign-in is offline with words, for writes too: nothing went past it.
 func TestProxyThatWantsASignInIsOfflineAndNamed(t *testing.T) {
 	refuse := answer(http.StatusProxyAuthRequired, "text/html", "sign in", "Proxy-Authenticate", "Basic")
 	proxy, err := url.Parse(serve(t, refuse))

@@ -12,6 +12,8 @@ import (
 	"ringside.dev/ringside/app/cti"
 )
 
+// Fault 33: a 429 (or a 503 with Retry-After) pauses the whole endpoint until then, whichever way the time is written; what is asked
+// meanwhile is refused at once with the time that is left, and nothing is sent.
 func TestRefusalForTooManyRequestsPausesTheEndpoint(t *testing.T) {
 	for name, c := range map[string]struct {
 		status    int
@@ -86,6 +88,7 @@ func TestPauseWithoutANamedTimeDoublesAndEndsWithSuccess(t *testing.T) {
 	})
 }
 
+// Fault 33: what the connector declares is used up to at least 95 %, and no window of its length sees more.
 func TestDeclaredRateIsUsedAndNeverExceeded(t *testing.T) {
 	for _, c := range []struct {
 		max int
@@ -114,6 +117,7 @@ func TestDeclaredRateIsUsedAndNeverExceeded(t *testing.T) {
 	}
 }
 
+// drain writes n times from six places at once, as the outbox does, and obeys RetryAfter.
 func drain(t *testing.T, e *crm.Engine, n int) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -144,6 +148,7 @@ func drain(t *testing.T, e *crm.Engine, n int) {
 	all.Wait()
 }
 
+// Fault 33: without a declared rate the refusals teach one.
 func TestUndeclaredRateIsLearnedFromRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const allowed, n = 10, 600

@@ -9,6 +9,7 @@ import (
 	"ringside.dev/ringside/app/cti"
 )
 
+// Fault 38: "this key is being worked on" is told by a rule of the connector: this record is tried again soon, the endpoint goes on.
 func TestKeyInProgressIsLimitedForItsRecordAlone(t *testing.T) {
 	busy := true
 	v := &vendor{say: func(r *http.Request) (int, []string) {
@@ -29,6 +30,7 @@ func TestKeyInProgressIsLimitedForItsRecordAlone(t *testing.T) {
 	wantKind(t, err, "")
 }
 
+// Asked by its key, a CRM that answers 404 has no such record: that is an answer and no failure.
 func TestProbeThatAnswersNotFoundMeansThereIsNone(t *testing.T) {
 	there := false
 	v := &vendor{say: func(r *http.Request) (int, []string) {
