@@ -7,3 +7,5 @@ build/build.sh
 go build -tags desktop,production,webkit2_41 -o build/bin/floor ./build/bench/floor
 go build -o build/bin/bench ./build/bench
 build/display.sh --own build/bin/bench "$@"
+(cd build/bench/peers && go build -o ../../bin/peers .)
+build/bin/peers

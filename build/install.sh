@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing for the parts named: window (build the window), display (show it without a screen), phones (real SIP
-# phones), keychain (a real keychain for tests), wine (run the Windows programs), node (the page's packages). What is there
+# phones), keychain (a real keychain for tests), wine (run the Windows programs), faults (a disk whose power can be cut), stack (the same
+# below real file systems and kernels), node (the page's packages). What is there
 # already is left alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,6 +30,8 @@ for part in "$@"; do
 	Linux:display) packages+=(xvfb openbox xdotool xterm wmctrl x11-utils imagemagick fonts-dejavu-core fonts-noto-cjk) ;;
 	Linux:phones) packages+=(baresip-core) ;;
 	Linux:keychain) packages+=(dbus gnome-keyring) ;;
+	Linux:faults) packages+=(fuse3) ;;
+	Linux:stack) packages+=(fuse3 xfsprogs btrfs-progs e2fsprogs qemu-system-x86 busybox-static cpio) ;;
 	Linux:wine) packages+=(wine wine64 gcc-mingw-w64-x86-64-win32) ;;
 	Darwin:phones) command -v baresip >/dev/null || brew install baresip ;;
 	Linux:node | Darwin:*) ;;

@@ -21,12 +21,13 @@ type event struct {
 }
 
 // goTest runs go test and counts tests and subtests; the output of what failed, and why tests were skipped, is printed.
-func goTest(env []string, args ...string) tally { return goTestWith(env, nil, args...) }
+func goTest(env []string, args ...string) tally { return goTestWith(env, ".", nil, args...) }
 
-func goTestWith(env, wrapper []string, args ...string) tally {
+// goTestWith runs it in a folder, and by another program.
+func goTestWith(env []string, dir string, wrapper []string, args ...string) tally {
 	line := append(append(wrapper, "go", "test", "-json", "-timeout", "30m"), args...)
 	cmd := exec.Command(line[0], line[1:]...) //nolint:gosec // what this program says above
-	cmd.Env, cmd.Stderr = env, os.Stderr
+	cmd.Env, cmd.Dir, cmd.Stderr = env, dir, os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		fmt.Println("FAILED:", err)

@@ -33,6 +33,8 @@ func main() {
 		{"go", func() tally { return goTest(required("phones,keychain"), "-race", "-count=1", "./...") }},
 		{"go plain", plain},
 		{"window", window},
+		{"faults", faults},
+		{"wine", wine},
 		{"demo", demos},
 	}
 	var total tally

@@ -57,7 +57,25 @@ func plain() tally {
 // window drives the built program on a display of its own.
 func window() tally {
 	env := append(required("window"), "RINGSIDE_WINDOW="+abs("build/bin/ringside"))
-	return goTestWith(env, []string{"build/display.sh", "--own"}, "-count=1", "./app/window")
+	return goTestWith(env, ".", []string{"build/display.sh", "--own"}, "-count=1", "./app/window")
+}
+
+// faults cuts the power, breaks the network and lies as a CRM does; it is a module of its own for the libraries it needs.
+func faults() tally {
+	return goTestWith(required("fuse"), "build/faults", nil, "-count=1", "-p", "1", "./...")
+}
+
+// wine kills the Windows build of the store.
+func wine() tally {
+	cmd := exec.Command("build/wine.sh", "kill")
+	said, err := cmd.CombinedOutput()
+	fmt.Print(string(said))
+	ended.count(string(said))
+	if err != nil {
+		fmt.Println("FAILED: build/wine.sh kill:", err)
+		return tally{failed: 1}
+	}
+	return tally{passed: 1}
 }
 
 func abs(path string) string {
