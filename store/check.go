@@ -149,24 +149,22 @@ func (c *checker) marksOfDone() {
 
 func (c *checker) calls() {
 	c.each(bucketCalls, func(k []byte) error {
-		var stored storedCall
-		if _, err := c.x.getJSON(bucketCalls, k, &stored); err != nil {
-			return err
-		}
-		if !bytes.Equal(c.x.mac(stored.Call.Leg), k) {
-			return errors.New("a call is under another leg's name")
-		}
-		if !c.x.has(bucketByTime, byTime(stored.Call, k)) {
-			return errors.New("a call is not in the list by time")
-		}
-		return nil
+		_, _, err := c.x.call(k)
+		return err
 	})
 }
 
 func (c *checker) byTime() {
 	seen := map[string]bool{}
 	c.each(bucketByTime, func(k []byte) error {
-		mac := k[min(8, len(k)):]
+		var stored storedCall
+		if _, err := c.x.getJSON(bucketByTime, k, &stored); err != nil {
+			return err
+		}
+		mac := c.x.mac(stored.Call.Leg)
+		if !bytes.Equal(byTime(stored.Call, mac), k) {
+			return errors.New("a call is under another leg's name, or another time")
+		}
 		if !c.x.has(bucketCalls, mac) {
 			return errors.New("the list by time names a call that there is not")
 		}
@@ -277,7 +275,7 @@ func same(a, b outbox.Item) bool {
 }
 
 func (c *comparer) calls(a, b *index, where string) error {
-	return compareJSON(a, b, bucketCalls, where, func(stored storedCall) bool {
+	return compareJSON(a, b, bucketByTime, where, func(stored storedCall) bool {
 		return stored.Number > c.upTo || where == "index" && (c.lean || stored.Call.StartedAt.Before(c.pruned))
 	})
 }

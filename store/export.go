@@ -124,9 +124,9 @@ func (e *exporter) readBuckets(tx *bbolt.Tx, keys secret.Ring) {
 		e.readClear(tx)
 		return
 	}
-	e.each(x, bucketCalls, func(k []byte) error {
+	e.each(x, bucketByTime, func(k []byte) error {
 		var c storedCall
-		_, err := x.getJSON(bucketCalls, k, &c)
+		_, err := x.getJSON(bucketByTime, k, &c)
 		if err == nil {
 			newer(e.calls, c.Call.Leg, numbered[LoggedCall]{c.LoggedCall, c.Number})
 		}

@@ -70,6 +70,10 @@ func mix(t *testing.T, s *store.Store) []outbox.Item {
 			it.State, it.Receipt.ID = outbox.Done, "r1"
 		case outbox.Edited:
 			it.WriteBack.CustomerID = "c7"
+		default:
+			if change == outbox.Started {
+				it.Begun = start
+			}
 		}
 		if change == "" {
 			continue

@@ -27,8 +27,8 @@ const (
 	bucketItems  = "items"    // seq be8 → cti.WriteBack; rewritten only when the item is edited
 	bucketState  = "state"    // seq be8 → the rest of the item: state.go
 	bucketIdem   = "idem"     // mac of the key → seq be8 of its newest item
-	bucketCalls  = "calls"    // mac of the leg → storedCall
-	bucketByTime = "calls_at" // start be8 + mac of the leg → one byte
+	bucketCalls  = "calls"    // mac of the leg → start be8
+	bucketByTime = "calls_at" // start be8 + mac of the leg → storedCall: the large values are where keys only grow, and pages are full
 	bucketLive   = "live"     // mac of the leg → liveCall
 	bucketDone   = "done"     // day it became final be4 + seq be8 → one byte
 	bucketMarks  = "marks"    // day be4 → mark
@@ -92,7 +92,8 @@ type index struct {
 
 // bind is what a value's seal is bound to: it opens in no other place.
 func (x *index) bind(bucket string, key []byte) []byte {
-	b := append(x.about[:0], "store "...)
+	b := x.about[:0]
+	b = append(b, "store "...)
 	b = strconv.AppendUint(b, cmp.Or(x.schema, schemaVersion), 10)
 	b = append(append(b, '|'), bucket...)
 	x.about = append(append(b, '|'), key...)
@@ -370,8 +371,8 @@ func (x *index) removeItem(seq uint64) error {
 
 func (x *index) putCall(c storedCall) error {
 	mac := x.mac(c.Call.Leg)
-	var old storedCall
-	found, err := x.getJSON(bucketCalls, mac, &old)
+	key := byTime(c.Call, mac)
+	old, found, err := x.call(mac)
 	if err != nil {
 		return err
 	}
@@ -379,14 +380,29 @@ func (x *index) putCall(c storedCall) error {
 		if old.Number >= c.Number {
 			return nil
 		}
-		if err := x.delete(bucketByTime, byTime(old.Call, mac)); err != nil {
-			return err
+		if before := byTime(old.Call, mac); !bytes.Equal(before, key) {
+			if err := x.delete(bucketByTime, before); err != nil {
+				return err
+			}
 		}
 	}
-	if err := x.putRaw(bucketByTime, byTime(c.Call, mac), present); err != nil {
+	if err := x.put(bucketCalls, mac, key[:8]); err != nil {
 		return err
 	}
-	return x.putJSON(bucketCalls, mac, c)
+	return x.putJSON(bucketByTime, key, c)
+}
+
+// call gives a call by the MAC of its leg; false: there is none.
+func (x *index) call(mac []byte) (c storedCall, found bool, err error) {
+	start, err := x.get(bucketCalls, mac)
+	if err != nil || start == nil {
+		return c, false, err
+	}
+	found, err = x.getJSON(bucketByTime, append(start, mac...), &c)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: a call is not in the list by time", errDamaged)
+	}
+	return c, found, err
 }
 
 // putLive: what is over does not come alive again.
@@ -410,7 +426,7 @@ func (x *index) mark(at time.Time, before journal.Position) error {
 
 // byTime is a call's key in the list by time.
 func byTime(c cti.Call, mac []byte) []byte {
-	return append(bytes8(uint64(max(0, c.StartedAt.UnixNano()))), mac...) //nolint:gosec // not negative
+	return append(bytes8(uint64(max(0, c.StartedAt.UnixNano()))), mac...)
 }
 
 // doneKey orders items by the day on which they became final.

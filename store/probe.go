@@ -111,7 +111,7 @@ func structure(tx *bbolt.Tx) error {
 
 // inClear tells which values are not sealed, as they say nothing.
 func inClear(bucket string, key []byte) bool {
-	return bucket == bucketByTime || bucket == bucketDone || bucket == bucketMeta && bytes.Equal(key, keySchema)
+	return bucket == bucketDone || bucket == bucketMeta && bytes.Equal(key, keySchema)
 }
 
 func openValues(tx *bbolt.Tx, ring secret.Ring, name string) error {

@@ -86,7 +86,7 @@ func (o *oldest) find(x *index) error {
 
 // tooOld tells whether a call with this key in the list by time began too long ago.
 func (o *oldest) tooOld(byTime []byte) bool {
-	return bytes.Compare(byTime[:8], bytes8(uint64(max(0, o.cutoff.UnixNano())))) < 0 && !o.needed[string(byTime[8:])] //nolint:gosec // not negative
+	return bytes.Compare(byTime[:8], bytes8(uint64(max(0, o.cutoff.UnixNano())))) < 0 && !o.needed[string(byTime[8:])]
 }
 
 // repeat runs transactions until one says that it was the last. One that changes nothing is not written.
@@ -188,8 +188,8 @@ func (s *Store) carryForward(old oldest) error {
 	o, last := newOp(), old.mark.Number
 	if err := s.file.view(func(tx *bbolt.Tx) error {
 		return (&index{tx: tx, keys: s.opt.Keys}).carry(o, wanted{
-			call: func(c storedCall, mac []byte) bool {
-				return c.Number <= last && !old.tooOld(byTime(c.Call, mac)) && !in(calls, c.Call.Leg)
+			call: func(c storedCall, byTime []byte) bool {
+				return c.Number <= last && !old.tooOld(byTime) && !in(calls, c.Call.Leg)
 			},
 			live: func(l liveCall) bool { return l.Number <= last && !in(live, l.Call.Leg) },
 			item: func(st itemState) bool { return st.number <= last && !st.State.Final() && !in(items, st.Seq) },

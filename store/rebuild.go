@@ -128,6 +128,9 @@ type transfer struct {
 	behind  journal.Position
 }
 
+// transferSize is how many records go into one transaction: keys that are MACs touch a page each, so that small ones write every page often.
+const transferSize = 10_000
+
 // placed is a change with the place behind the record before it, and behind its own.
 type placed struct {
 	change
@@ -146,7 +149,7 @@ func (t *transfer) update(f func(*index) error) error {
 func (t *transfer) add(c change, behind journal.Position) error {
 	t.waiting = append(t.waiting, placed{c, t.behind, behind})
 	t.behind = behind
-	if len(t.waiting) >= groupSize {
+	if len(t.waiting) >= transferSize {
 		return t.flush()
 	}
 	return nil

@@ -26,7 +26,7 @@ import (
 	"ringside.dev/ringside/store/journal"
 )
 
-// Options: Dir and Keys are required, the rest may be left out.
+// Options say where and how. Dir and Keys are required, the rest may be left out.
 type Options struct {
 	// Dir is the store's own folder, on a local disk.
 	Dir string
@@ -66,7 +66,7 @@ const (
 	// maxSize bounds the index: a runaway must not fill the disk. 100,000 waiting items take about 200 MB.
 	maxSize = 4 << 30
 	// backlog is how many changes may wait for the index before Accept waits too.
-	backlog = 4096
+	backlog = 16_384
 	// backlogBroken is how many may wait while there is no index that can be written to, before new calls are refused.
 	backlogBroken = 1000
 	// groupSize is how many records are written at once.
