@@ -332,6 +332,7 @@ func (m *model) end() string {
 		}
 	}
 	for range 60 {
+		m.look(nil)
 		for _, it := range m.unfinished() {
 			m.decide(it)
 		}

@@ -31,9 +31,10 @@ type memory struct {
 	saves map[outbox.Change]int
 	flush time.Duration // how long a flush takes
 
-	full    bool // refuses writes
-	stuck   bool // refuses Save only
-	liar    bool // Accept keeps what it says it refused, as a disk may
+	full    bool            // refuses writes
+	stuck   bool            // refuses Save only
+	refused map[uint64]bool // those that Save refuses
+	liar    bool            // Accept keeps what it says it refused, as a disk may
 	damaged map[uint64]error
 }
 
@@ -83,7 +84,7 @@ func (m *memory) Save(change outbox.Change, it outbox.Item) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.full || m.stuck {
+	if m.full || m.stuck || m.refused[it.Seq] {
 		return errDisk
 	}
 	if change == outbox.Finished {
