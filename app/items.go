@@ -76,8 +76,27 @@ func (a *App) EditItem(ctx context.Context, seq uint64, e wire.EditRequest) erro
 		if err != nil {
 			return err
 		}
-		return a.outbox.Edit(seq, w)
+		return a.editWithoutCard(seq, w)
 	})
+}
+
+// editWithoutCard brings a person's words into the call list, then to the CRM.
+func (a *App) editWithoutCard(seq uint64, w cti.WrapUp) error {
+	it, err := a.outbox.Get(seq)
+	if err != nil {
+		return err
+	}
+	logged, err := a.store.Call(it.WriteBack.Leg)
+	switch {
+	case cti.KindOf(err) == cti.NotFound: // the call log does not go back so far
+	case err != nil:
+		return err
+	default:
+		if _, err := a.store.Accept(logged.Call, w, nil); err != nil {
+			return err
+		}
+	}
+	return a.outbox.Edit(seq, w)
 }
 
 // Attach says whom an item is for.

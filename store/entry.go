@@ -109,7 +109,7 @@ func acceptOp(l LoggedCall, items []outbox.Item, now time.Time) (*op, error) {
 	o := newOp()
 	for i := range max(1, len(items)) {
 		e, kind := entry{At: now.UTC()}, kindCall
-		if i == 0 {
+		if i == 0 && l.Call.Leg != "" { // else items alone: a person's change of a call that is written down already
 			e.Call, e.WrapUp = &l.Call, &l.WrapUp
 		}
 		if i < len(items) {

@@ -85,7 +85,7 @@ func TestASandboxThatCannotStartSaysWhichOptionToCheck(t *testing.T) {
 			var out, errs bytes.Buffer
 			args := append([]string{"sandbox", "--addr", "127.0.0.1:0", "--control", ""}, args...)
 			code := cli.Main(t.Context(), args, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Getenv: none})
-			if code != cli.ExitInvalid || out.Len() != 0 || !strings.Contains(errs.String(), "check --addr, --control, --file, --chaos and --traits") {
+			if code != cli.ExitInvalid || out.Len() != 0 || !strings.Contains(errs.String(), "check --addr, --control and --file") {
 				t.Errorf("exit code %d, %q, %q", code, &out, &errs)
 			}
 		})
