@@ -107,7 +107,11 @@ func newOp() *op { return &op{flush: true, done: make(chan error, 1)} }
 
 func acceptOp(l LoggedCall, items []outbox.Item, now time.Time) (*op, error) {
 	o := newOp()
-	for i := range max(1, len(items)) {
+	least := 1
+	if l.Call.Leg == "" {
+		least = 0
+	}
+	for i := range max(least, len(items)) {
 		e, kind := entry{At: now.UTC()}, kindCall
 		if i == 0 && l.Call.Leg != "" { // else items alone: a person's change of a call that is written down already
 			e.Call, e.WrapUp = &l.Call, &l.WrapUp

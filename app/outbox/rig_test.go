@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,7 +242,7 @@ type rig struct {
 	box    *outbox.Outbox
 	stop   context.CancelFunc
 	ended  chan error
-	shift  time.Duration // of the wall's clock
+	shift  atomic.Int64 // nanoseconds of the wall's clock
 
 	mu   sync.Mutex
 	news []outbox.Progress
@@ -286,7 +287,7 @@ func (r *rig) open() {
 	if r.gate != nil {
 		sender = r.gate
 	}
-	r.box, err = outbox.NewAt(func() time.Time { return time.Now().Add(r.shift) }, r.store, sender, func(p outbox.Progress) {
+	r.box, err = outbox.NewAt(func() time.Time { return time.Now().Add(time.Duration(r.shift.Load())) }, r.store, sender, func(p outbox.Progress) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.news = append(r.news, p)
