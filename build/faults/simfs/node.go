@@ -173,7 +173,7 @@ func (n *node) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) sy
 }
 
 func (n *node) attr(out *fuse.Attr) {
-	out.Size = uint64(n.data.size)                                 //nolint:gosec // never negative
+	out.Size = uint64(n.data.size) //nolint:gosec // never negative
 	out.Blocks = uint64(len(n.data.pages)) * pageSize / sectorSize
 	out.Mode = 0o600
 	if n.IsDir() {
