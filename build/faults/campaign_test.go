@@ -20,7 +20,8 @@ type campaign struct {
 	images int
 	losses []simfs.Loss // each in its turn
 	judge  string
-	cut    simfs.Cut // its other fields
+	cut    simfs.Cut          // its other fields
+	mangle func(string) error // what else happens to the disk; nil for nothing
 }
 
 // between gives all points of a part of a log.
@@ -125,15 +126,22 @@ func (c campaign) one(t *testing.T, j *judge, cut simfs.Cut) (finding, int, erro
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	r := c.request(cut, filepath.Join(dir, "disk"))
-	if err := c.log.Image(r.Dir, cut); err != nil {
+	if err := c.image(r.Dir, cut); err != nil {
 		return finding{}, 0, err
 	}
 	f, err := j.ask(r)
 	return f, len(r.Said), err
 }
 
+func (c campaign) image(dir string, cut simfs.Cut) error {
+	if err := c.log.Image(dir, cut); err != nil || c.mangle == nil {
+		return err
+	}
+	return c.mangle(dir)
+}
+
 func (c campaign) request(cut simfs.Cut, dir string) request {
-	r := request{Judge: c.judge, Dir: dir}
+	r := request{Judge: c.judge, Dir: dir, Lenient: cut.FlushIgnored}
 	for _, op := range c.log[:cut.At] {
 		if op.Kind == simfs.Note {
 			r.Said = append(r.Said, op.Text)
@@ -158,7 +166,7 @@ func (c campaign) keep(t *testing.T, cut simfs.Cut, f finding) string {
 		err = os.WriteFile(filepath.Join(dir, "why.json"), text, 0o600)
 	}
 	if err == nil {
-		err = c.log.Image(filepath.Join(dir, "disk"), cut)
+		err = c.image(filepath.Join(dir, "disk"), cut)
 	}
 	if err != nil {
 		t.Error(err)

@@ -34,6 +34,8 @@ var children = map[string]func(dir, mode string) error{
 	"log":    logChild,
 	"rename": renameChild,
 	"judge":  judgeChild,
+	"store":  storeChild,
+	"probe":  probeChild,
 }
 
 func TestMain(m *testing.M) {
@@ -159,9 +161,10 @@ type finding struct {
 
 // request asks for a finding.
 type request struct {
-	Judge string   `json:"judge"`
-	Dir   string   `json:"dir"`
-	Said  []string `json:"said"` // before the cut
+	Judge   string   `json:"judge"`
+	Dir     string   `json:"dir"`
+	Said    []string `json:"said"` // before the cut
+	Lenient bool     `json:"lenient"`
 }
 
 // judges open an image and compare it with what was said.
@@ -169,6 +172,7 @@ var judges = map[string]func(request) finding{
 	"bolt":   judgeBolt,
 	"log":    judgeLog,
 	"rename": judgeRename,
+	"store":  judgeStore,
 }
 
 // What a judge may use for an image: far more than any good one takes. A damaged tree can be endless.
