@@ -5,8 +5,10 @@ go 1.26.0
 ignore ./frontend/node_modules
 
 require (
+	filippo.io/age v1.3.2 // recordings on the disk, and the way back to lost keys
 	github.com/Microsoft/go-winio v0.6.4 // the local API on Windows: named pipes
 	github.com/expr-lang/expr v1.17.8 // expressions in connector files
+	github.com/gofrs/flock v0.13.2 // one process at a time has the store
 	github.com/google/go-cmp v0.7.0 // tests only
 	github.com/google/uuid v1.6.0 // uuid5 for ids that are the same after every restart
 	github.com/nyaruka/phonenumbers v1.8.1 // libphonenumber
@@ -23,6 +25,7 @@ require (
 )
 
 require (
+	filippo.io/hpke v0.4.0 // indirect
 	git.sr.ht/~jackmordaunt/go-toast/v2 v2.0.3 // indirect
 	github.com/bep/debounce v1.2.1 // indirect
 	github.com/danieljoos/wincred v1.2.3 // indirect

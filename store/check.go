@@ -5,103 +5,303 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
 
 	"go.etcd.io/bbolt"
 
 	"ringside.dev/ringside/app/outbox"
 )
 
-// Check reads the whole file: bbolt's own structure, and ours — every value can be read, every item is in a state there is, has its
-// call and a number that was given out, every key names its newest item, every call is in the list by time once. It joins all it
-// finds wrong.
+// checkName is the file that Check makes from the journal, to compare.
+const checkName = "outbox.db.check"
+
+// Check reads everything: bbolt's own structure; that every value opens and fits to the others; and that the journal, read from its
+// beginning, gives the same index. It joins all that it finds wrong. Changes go on being acknowledged meanwhile, but wait for the index.
 func (s *Store) Check() error {
-	return s.db.View(func(tx *bbolt.Tx) error {
-		var errs []error
-		for err := range tx.Check() {
-			errs = append(errs, err)
+	return s.withIndex(func() error {
+		if !s.is(healthy) {
+			return fmt.Errorf("the index is %s: %w", s.mode, s.cause)
 		}
-		newest, err := checkItems(tx)
-		errs = append(errs, err, checkKeys(tx, newest), checkCalls(tx), checkByTime(tx))
-		return errors.Join(errs...)
+		if err := s.file.view(func(tx *bbolt.Tx) error {
+			if err := structure(tx); err != nil {
+				return err
+			}
+			return (&index{tx: tx, keys: s.opt.Keys}).check(s.head)
+		}); err != nil {
+			return err
+		}
+		return s.checkJournal()
 	})
 }
 
-func checkItems(tx *bbolt.Tx) (newest map[string]uint64, err error) {
-	newest = map[string]uint64{}
-	var errs []error
-	given := tx.Bucket(bucketItems).Sequence()
-	err = tx.Bucket(bucketItems).ForEach(func(k, v []byte) error {
-		var it outbox.Item
-		if err := json.Unmarshal(v, &it); err != nil {
-			errs = append(errs, fmt.Errorf("item %d: %w", be(k), err))
-			return nil
-		}
-		if it.Seq == 0 || it.Seq != be(k) {
-			errs = append(errs, fmt.Errorf("item %x calls itself %d", k, it.Seq))
-		}
-		if it.Seq > given {
-			errs = append(errs, fmt.Errorf("item %d was never given out: the newest number is %d", it.Seq, given))
-		}
-		switch it.State {
-		case outbox.Queued, outbox.Retry, outbox.Review, outbox.Done:
-		default:
-			errs = append(errs, fmt.Errorf("item %d is in state %q, which there is not", it.Seq, it.State))
-		}
-		if tx.Bucket(bucketCalls).Get([]byte(it.WriteBack.Leg)) == nil {
-			errs = append(errs, fmt.Errorf("item %d has no call %s", it.Seq, it.WriteBack.Leg))
-		}
-		newest[it.WriteBack.Key] = max(newest[it.WriteBack.Key], it.Seq)
-		return nil
-	})
-	return newest, errors.Join(append(errs, err)...)
+// check looks at whether the buckets fit together.
+func (x *index) check(h head) error {
+	c := checker{x: x, newest: map[string]uint64{}, done: map[string]bool{}}
+	c.items(h)
+	c.idem()
+	c.marksOfDone()
+	c.calls()
+	c.byTime()
+	c.live()
+	return errors.Join(c.errs...)
 }
 
-func checkKeys(tx *bbolt.Tx, newest map[string]uint64) error {
-	var errs []error
-	err := tx.Bucket(bucketKeys).ForEach(func(k, v []byte) error {
-		if seq := be(v); seq == 0 || newest[string(k)] != seq {
-			errs = append(errs, fmt.Errorf("key %s names item %d, the newest is %d", k, seq, newest[string(k)]))
-		}
-		delete(newest, string(k))
-		return nil
-	})
-	for key, seq := range newest {
-		errs = append(errs, fmt.Errorf("item %d has key %s, which is not indexed", seq, key))
+type checker struct {
+	x      *index
+	errs   []error
+	newest map[string]uint64 // mac of the key → its newest item
+	done   map[string]bool   // keys that the bucket done must have
+}
+
+func (c *checker) wrong(err error, format string, args ...any) {
+	if err != nil {
+		c.errs = append(c.errs, err)
+		return
 	}
-	return errors.Join(append(errs, err)...)
+	c.errs = append(c.errs, fmt.Errorf(format, args...))
 }
 
-func checkCalls(tx *bbolt.Tx) error {
-	var errs []error
-	err := tx.Bucket(bucketCalls).ForEach(func(leg, v []byte) error {
-		var logged LoggedCall
-		if err := json.Unmarshal(v, &logged); err != nil {
-			errs = append(errs, fmt.Errorf("call %s: %w", leg, err))
+var states = []outbox.State{outbox.Queued, outbox.Retry, outbox.Reconcile, outbox.Review, outbox.Done, outbox.Discarded}
+
+func (c *checker) items(h head) {
+	unfinished, count := 0, 0
+	err := c.x.eachState(func(st itemState) error {
+		count++
+		if !st.State.Final() {
+			unfinished++
+		}
+		if st.Seq == 0 || st.Seq > h.Number || st.number > h.Number {
+			c.wrong(nil, "item %d of record %d was never given out: the newest number is %d", st.Seq, st.number, h.Number)
+		}
+		if !slices.Contains(states, st.State) {
+			c.wrong(nil, "item %d is in state %q, which there is not", st.Seq, st.State)
+		}
+		it, err := c.x.whole(st)
+		if err != nil {
+			c.wrong(err, "")
 			return nil
 		}
-		if logged.Call.Leg != string(leg) {
-			errs = append(errs, fmt.Errorf("call %s calls itself %s", leg, logged.Call.Leg))
+		c.item(it)
+		return nil
+	})
+	if err != nil {
+		c.wrong(err, "")
+	}
+	if unfinished != h.Unfinished {
+		c.wrong(nil, "%d items are unfinished, the index counted %d", unfinished, h.Unfinished)
+	}
+	if b, err := c.x.bucket(bucketItems); err != nil || b.Stats().KeyN != count {
+		c.wrong(err, "there are more contents than items, or fewer: %d items", count)
+	}
+}
+
+func (c *checker) item(it outbox.Item) {
+	key := string(c.x.mac(it.WriteBack.Key))
+	c.newest[key] = max(c.newest[key], it.Seq)
+	if it.State.Final() {
+		c.done[string(doneKey(it.DoneAt, it.Seq))] = true
+	} else if !c.x.has(bucketCalls, c.x.mac(it.WriteBack.Leg)) {
+		c.wrong(nil, "item %d has no call", it.Seq)
+	}
+}
+
+func (c *checker) each(bucket string, f func(k []byte) error) {
+	err := c.x.each(bucket, func(k []byte) error {
+		if err := f(k); err != nil {
+			c.wrong(err, "")
 		}
-		if !bytes.Equal(tx.Bucket(bucketByTime).Get(byTime(logged.Call)), leg) {
-			errs = append(errs, fmt.Errorf("call %s is not in the list by time", leg))
+		return nil
+	})
+	if err != nil {
+		c.wrong(err, "")
+	}
+}
+
+func (c *checker) idem() {
+	c.each(bucketIdem, func(k []byte) error {
+		seq, err := c.x.get(bucketIdem, k)
+		if want := c.newest[string(k)]; err == nil && (be(seq) == 0 || be(seq) != want) {
+			c.wrong(nil, "a key names item %d, the newest is %d", be(seq), want)
+		}
+		delete(c.newest, string(k))
+		return err
+	})
+	for _, seq := range c.newest {
+		c.wrong(nil, "the key of item %d is not indexed", seq)
+	}
+}
+
+func (c *checker) marksOfDone() {
+	c.each(bucketDone, func(k []byte) error {
+		if !c.done[string(k)] {
+			c.wrong(nil, "the list of what is final names item %d, which is not", be(k[min(4, len(k)):]))
+		}
+		delete(c.done, string(k))
+		return nil
+	})
+	for k := range c.done {
+		c.wrong(nil, "final item %d is not in the list of what is final", be([]byte(k[4:])))
+	}
+}
+
+func (c *checker) calls() {
+	c.each(bucketCalls, func(k []byte) error {
+		var stored storedCall
+		if _, err := c.x.getJSON(bucketCalls, k, &stored); err != nil {
+			return err
+		}
+		if !bytes.Equal(c.x.mac(stored.Call.Leg), k) {
+			return errors.New("a call is under another leg's name")
+		}
+		if !c.x.has(bucketByTime, byTime(stored.Call, k)) {
+			return errors.New("a call is not in the list by time")
+		}
+		return nil
+	})
+}
+
+func (c *checker) byTime() {
+	seen := map[string]bool{}
+	c.each(bucketByTime, func(k []byte) error {
+		mac := k[min(8, len(k)):]
+		if !c.x.has(bucketCalls, mac) {
+			return errors.New("the list by time names a call that there is not")
+		}
+		if seen[string(mac)] {
+			return errors.New("a call is in the list by time twice")
+		}
+		seen[string(mac)] = true
+		return nil
+	})
+}
+
+func (c *checker) live() {
+	c.each(bucketLive, func(k []byte) error {
+		var l liveCall
+		if _, err := c.x.getJSON(bucketLive, k, &l); err != nil {
+			return err
+		}
+		if c.x.has(bucketCalls, k) {
+			return errors.New("a finished call is live")
+		}
+		return nil
+	})
+}
+
+// checkJournal makes an index from the journal and compares.
+func (s *Store) checkJournal() error {
+	b := &builder{Options: &s.opt, path: filepath.Join(s.opt.Dir, checkName)}
+	if err := s.alone(func() error {
+		b.journal = s.log.Snapshot()
+		return nil
+	}); err != nil {
+		return err
+	}
+	s.settleAll() // up to the snapshot, at least
+	defer func() { _ = os.Remove(b.path) }()
+	if _, err := b.build(); err != nil {
+		return fmt.Errorf("read the journal: %w", err)
+	}
+	if b.damage.Records > 0 {
+		return fmt.Errorf("%d records of the journal cannot be read", b.damage.Records)
+	}
+	fresh, _, err := openFile(b.path, bbolt.Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	err = s.file.view(func(ours *bbolt.Tx) error {
+		return fresh.View(func(theirs *bbolt.Tx) error {
+			c := comparer{ours: &index{tx: ours, keys: s.opt.Keys}, theirs: &index{tx: theirs, keys: s.opt.Keys},
+				upTo: b.journal.Last(), cutoff: time.Now().Add(-s.opt.KeepCalls)}
+			return c.compare()
+		})
+	})
+	return errors.Join(err, fresh.Close())
+}
+
+// comparer compares the index with one that was made from the journal alone. What came after that is skipped.
+type comparer struct {
+	ours, theirs *index
+	upTo         uint64
+	cutoff       time.Time
+}
+
+func (c *comparer) compare() error {
+	return errors.Join(c.items(c.ours, c.theirs, "journal"), c.items(c.theirs, c.ours, "index"),
+		c.calls(c.ours, c.theirs, "journal"), c.calls(c.theirs, c.ours, "index"),
+		c.live(c.ours, c.theirs, "journal"), c.live(c.theirs, c.ours, "index"))
+}
+
+// items finds items of a that b has not, or not the same. Final ones may have been pruned.
+func (c *comparer) items(a, b *index, where string) error {
+	var errs []error
+	err := a.eachState(func(st itemState) error {
+		other, err := b.state(st.Seq)
+		if err != nil || st.number > c.upTo || other != nil && other.number > c.upTo {
+			return err
+		}
+		if other == nil {
+			if where == "journal" || !st.State.Final() {
+				errs = append(errs, fmt.Errorf("the %s has no item %d", where, st.Seq))
+			}
+			return nil
+		}
+		left, err := a.whole(st)
+		if err != nil {
+			return err
+		}
+		right, err := b.whole(*other)
+		if err != nil {
+			return err
+		}
+		if !same(left, right) {
+			errs = append(errs, fmt.Errorf("the %s has another item %d: record %d, not %d", where, st.Seq, other.number, st.number))
 		}
 		return nil
 	})
 	return errors.Join(append(errs, err)...)
 }
 
-func checkByTime(tx *bbolt.Tx) error {
+// same compares items; one that was on its way when its index was lost is looked up first.
+func same(a, b outbox.Item) bool {
+	if !a.Begun.IsZero() && (a.State == outbox.Reconcile || b.State == outbox.Reconcile) {
+		a.State = b.State
+	}
+	left, err1 := json.Marshal(a)
+	right, err2 := json.Marshal(b)
+	return err1 == nil && err2 == nil && bytes.Equal(left, right)
+}
+
+func (c *comparer) calls(a, b *index, where string) error {
+	return compareJSON(a, b, bucketCalls, where, func(stored storedCall) bool {
+		return stored.Number > c.upTo || where == "index" && stored.Call.StartedAt.Before(c.cutoff)
+	})
+}
+
+func (c *comparer) live(a, b *index, where string) error {
+	return compareJSON(a, b, bucketLive, where, func(l liveCall) bool { return l.Number > c.upTo })
+}
+
+// compareJSON finds values of a that b has not; skip names those that need not be there.
+func compareJSON[T any](a, b *index, bucket, where string, skip func(T) bool) error {
 	var errs []error
-	seen := map[string]bool{}
-	err := tx.Bucket(bucketByTime).ForEach(func(_, leg []byte) error {
-		if tx.Bucket(bucketCalls).Get(leg) == nil {
-			errs = append(errs, fmt.Errorf("the list by time names call %s, which there is not", leg))
+	err := a.each(bucket, func(k []byte) error {
+		left, err := a.get(bucket, k)
+		if err != nil {
+			return err
 		}
-		if seen[string(leg)] {
-			errs = append(errs, fmt.Errorf("call %s is in the list by time twice", leg))
+		var value T
+		if err := json.Unmarshal(left, &value); err != nil || skip(value) {
+			return err
 		}
-		seen[string(leg)] = true
-		return nil
+		right, err := b.get(bucket, k)
+		if err == nil && !bytes.Equal(left, right) {
+			errs = append(errs, fmt.Errorf("the %s has not the same in %s: %x", where, bucket, k))
+		}
+		return err
 	})
 	return errors.Join(append(errs, err)...)
 }

@@ -1,50 +1,134 @@
-// Package store keeps calls and outbox items in one bbolt file. It implements what app/outbox and the call list ask for and must
-// not know what an item means or when it is sent. A nil error from a write means flushed to the disk.
+// Package store keeps calls and outbox items so that what it acknowledged is there after any end of the process, the computer or the
+// index file. It owns the folder: the journal (package journal: the truth), outbox.db (bbolt: an index that is made anew from the
+// journal whenever it is in doubt), quarantine/ (index files that were in doubt, never deleted), BALLAST and LOCK. It implements what
+// app/outbox and the call list ask for and must not know what an item means or when it is sent.
 //
-// Not here yet: the journal before bbolt, sealing of every value, compaction, quarantine.
+// The way of a change: the writer goroutine appends groups of changes to the journal and then acknowledges them; the indexer goroutine
+// brings what was acknowledged into bbolt, in the same order. In between a change is pending: reads lay the pending changes over what
+// the index says, so that everyone reads what was acknowledged.
+//
+// Every value on the disk is sealed and bound to its place; keys are numbers, times and MACs. There are no buckets for lanes and for
+// items that need a person: the outbox makes its lanes in memory from the standings when it starts.
 package store
 
 import (
-	"encoding/binary"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
+	"github.com/gofrs/flock"
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/outbox"
+	"ringside.dev/ringside/app/secret"
+	"ringside.dev/ringside/store/journal"
 )
 
-// fileName is the database's name in its folder.
-const fileName = "outbox.db"
+// Options: Dir and Keys are required, the rest may be left out.
+type Options struct {
+	// Dir is the store's own folder, on a local disk.
+	Dir string
+	// Keys seal. A ring that differs from that of the last time makes the index anew: what a returned key opens comes back.
+	Keys secret.Ring
+	Log  *slog.Logger
+	// Probe is the command line of a process that vets the index after an unclean end: the folder is appended, the key ring comes on
+	// its standard input, and it calls RunProbe. A damaged bbolt file can kill the process that reads it. Nil: this process does it.
+	Probe []string
+	// Alarm is told what a person should know. It is called from the store's goroutines: it must not block nor call the store.
+	Alarm func(Alarm)
+	// KeepCalls is how long the call log goes back, 30 days at least; 0 means DefaultKeepCalls. What has not reached the CRM stays,
+	// however old.
+	KeepCalls time.Duration
 
-// schemaVersion is the layout of the buckets below. A file with a higher one is refused: a newer Ringside wrote it.
-const schemaVersion = 1
+	tune tuning
+}
 
-// lockWait is how long Open waits for another process to let go of the file.
-const lockWait = time.Second
+// DefaultKeepCalls is how long the sealed call log goes back by policy.
+const DefaultKeepCalls = 400 * 24 * time.Hour
 
-// maxSize bounds the file, in bytes: a runaway must not fill the disk. 100,000 waiting items take about 150 MB.
-const maxSize = 4 << 30
+// keepDone is how long items that are final stay, and with them the memory of their keys.
+const keepDone = 30 * 24 * time.Hour
 
-// The buckets.
-var (
-	bucketMeta   = []byte("meta")     // name → value
-	bucketCalls  = []byte("calls")    // leg → LoggedCall
-	bucketByTime = []byte("calls_at") // start time be8 + leg → leg
-	bucketItems  = []byte("items")    // seq be8 → outbox.Item
-	bucketKeys   = []byte("keys")     // idempotency key → seq be8 of its newest item
-	keySchema    = []byte("schema")
+// tuning is what tests change.
+type tuning struct {
+	maxSize int           // of the index, in bytes
+	ballast int64         // its size
+	watch   time.Duration // between looks at the file's identity
+	again   time.Duration // between attempts to make the index anew
+	idle    time.Duration // without a change, before tidying up
+	step    func(string)  // called between the steps of migration, rebuild and compaction
+}
+
+const (
+	// maxSize bounds the index: a runaway must not fill the disk. 100,000 waiting items take about 200 MB.
+	maxSize = 4 << 30
+	// backlog is how many changes may wait for the index before Accept waits too.
+	backlog = 4096
+	// backlogBroken is how many may wait while there is no index that can be written to, before new calls are refused.
+	backlogBroken = 1000
+	// groupSize is how many records are written at once.
+	groupSize = 1000
 )
 
-// Store is safe for concurrent use.
+func (o *Options) defaults() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.KeepCalls == 0 {
+		o.KeepCalls = DefaultKeepCalls
+	}
+	o.KeepCalls = max(o.KeepCalls, keepDone) // the journal must go back as far as the index
+	t := &o.tune
+	if t.maxSize == 0 {
+		t.maxSize = maxSize
+	}
+	if t.ballast == 0 {
+		t.ballast = 16 << 20
+	}
+	if t.watch == 0 {
+		t.watch = 5 * time.Second
+	}
+	if t.again == 0 {
+		t.again = 5 * time.Second
+	}
+	if t.idle == 0 {
+		t.idle = 2 * time.Second
+	}
+	if t.step == nil {
+		t.step = func(string) {}
+	}
+}
+
+// Store is safe for concurrent use. A nil error from a write means that it is on the disk (but of a write that says Finished: that it is
+// with the system).
 type Store struct {
-	db *bbolt.DB
+	opt  Options
+	lock *flock.Flock
+
+	gate   sync.RWMutex // held to hand over an op; written to close
+	closed bool
+	ops    chan *op
+	log    *journal.Journal // the writer's
+	lean   bool             // the indexer's: a rebuild leaves out what is final
+
+	full    atomic.Bool // the journal cannot grow: new calls are refused
+	ballast ballast
+
+	mu      sync.Mutex
+	changed sync.Cond // pending or mode changed
+	pending pending
+	mode    mode
+	cause   error // why the mode is not healthy
+
+	wake  chan struct{} // there is something pending, or mode changed
+	tasks chan task     // for the indexer
+	stop  chan struct{} // closed when the writer is done
+	ended chan struct{} // closed when the indexer is done
+
+	file fileHandle // the index
+	head head       // the indexer's
 }
 
 // LoggedCall is a finished call with its wrap-up, as the call list shows it.
@@ -53,212 +137,68 @@ type LoggedCall struct {
 	WrapUp cti.WrapUp `json:"wrapup"`
 }
 
-// Open opens or makes the store in a folder, which only this user may read. A store that another process holds is kind conflict.
-func Open(dir string) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the folder of the store: %w", err)
-	}
-	path := filepath.Join(dir, fileName)
-	// The freelist is synced: without it a damaged file can kill the process inside Open.
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType, MaxSize: maxSize})
-	if errors.Is(err, berrors.ErrTimeout) {
-		return nil, cti.Errorf(cti.Conflict, "another Ringside of this user is running with the same store "+dir+": stop it, or name another --state folder", nil)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open the store %s: %w", path, err)
-	}
-	s := &Store{db: db}
-	if err := s.prepare(); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return s, nil
-}
-
-func (s *Store) prepare() error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketMeta, bucketCalls, bucketByTime, bucketItems, bucketKeys} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
-		}
-		meta := tx.Bucket(bucketMeta)
-		if v := meta.Get(keySchema); v != nil {
-			if len(v) != 8 {
-				return cti.Errorf(cti.Invalid, "the store is damaged: its schema cannot be read", nil)
-			}
-			if got := be(v); got > schemaVersion {
-				return cti.Errorf(cti.Invalid, fmt.Sprintf("the store was written by a newer Ringside (schema %d, this one knows %d): install the newer version again", got, schemaVersion), nil)
-			}
-			return nil
-		}
-		return meta.Put(keySchema, bytes8(schemaVersion))
-	})
-}
-
-// Close waits for running transactions and closes the file.
-func (s *Store) Close() error { return s.db.Close() }
-
-// Accept implements outbox.Store.
+// Accept implements outbox.Store. The call is live no more.
 func (s *Store) Accept(call cti.Call, wrap cti.WrapUp, items []outbox.Item) ([]outbox.Item, error) {
-	stored := make([]outbox.Item, 0, len(items))
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		stored = stored[:0]
-		if err := putCall(tx, LoggedCall{Call: call, WrapUp: wrap}); err != nil {
-			return err
-		}
-		for _, it := range items {
-			if it.Seq == 0 {
-				seq, err := tx.Bucket(bucketItems).NextSequence()
-				if err != nil {
-					return err
-				}
-				it.Seq = seq
-			}
-			if err := putItem(tx, it); err != nil {
-				return err
-			}
-			stored = append(stored, it)
-		}
-		return nil
-	})
-	if err != nil {
+	if err := s.roomForCall(); err != nil {
 		return nil, err
+	}
+	o, err := acceptOp(LoggedCall{Call: call, WrapUp: wrap}, items, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("accept a call: %w", err)
+	}
+	if err := s.do(o); err != nil {
+		return nil, fmt.Errorf("accept a call: %w", err)
+	}
+	stored := make([]outbox.Item, 0, len(items))
+	for _, c := range o.changes {
+		if c.item != nil {
+			stored = append(stored, *c.item)
+		}
 	}
 	return stored, nil
 }
 
-// Save implements outbox.Store.
-func (s *Store) Save(it outbox.Item) error {
-	return s.db.Update(func(tx *bbolt.Tx) error { return putItem(tx, it) })
-}
-
-// Unfinished implements outbox.Store.
-func (s *Store) Unfinished() ([]outbox.Item, error) {
-	return s.items(func(it outbox.Item) bool { return it.State != outbox.Done })
-}
-
-// Items gives all items, done ones too, by Seq.
-func (s *Store) Items() ([]outbox.Item, error) {
-	return s.items(func(outbox.Item) bool { return true })
-}
-
-func (s *Store) items(want func(outbox.Item) bool) ([]outbox.Item, error) {
-	var items []outbox.Item
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketItems).ForEach(func(k, v []byte) error {
-			var it outbox.Item
-			if err := json.Unmarshal(v, &it); err != nil {
-				return fmt.Errorf("item %d cannot be read: %w", be(k), err)
-			}
-			if want(it) {
-				items = append(items, it)
-			}
-			return nil
-		})
-	})
-	return items, err
-}
-
-// Latest implements outbox.Store.
-func (s *Store) Latest(key string) (outbox.Item, error) {
-	var it outbox.Item
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		seq := tx.Bucket(bucketKeys).Get([]byte(key))
-		if seq == nil {
-			return nil
-		}
-		return json.Unmarshal(tx.Bucket(bucketItems).Get(seq), &it)
-	})
-	return it, err
-}
-
-// Calls gives the newest finished calls, newest first, at most limit.
-func (s *Store) Calls(limit int) ([]LoggedCall, error) {
-	var calls []LoggedCall
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		c := tx.Bucket(bucketByTime).Cursor()
-		for k, leg := c.Last(); k != nil && len(calls) < limit; k, leg = c.Prev() {
-			logged, err := getCall(tx, leg)
-			if err != nil {
-				return err
-			}
-			calls = append(calls, logged)
-		}
-		return nil
-	})
-	return calls, err
-}
-
-// Call gives one finished call; kind notfound if there is none with this leg.
-func (s *Store) Call(leg string) (LoggedCall, error) {
-	var logged LoggedCall
-	err := s.db.View(func(tx *bbolt.Tx) (err error) {
-		logged, err = getCall(tx, []byte(leg))
-		return err
-	})
-	return logged, err
-}
-
-func getCall(tx *bbolt.Tx, leg []byte) (LoggedCall, error) {
-	v := tx.Bucket(bucketCalls).Get(leg)
-	if v == nil {
-		return LoggedCall{}, cti.Errorf(cti.NotFound, fmt.Sprintf("there is no finished call %q: see ringctl calls list", leg), nil)
+// Save implements outbox.Store. With Finished, Dropped, Tried and Started it works on a full disk, too.
+func (s *Store) Save(change outbox.Change, it outbox.Item) error {
+	if it.Seq == 0 {
+		return cti.Errorf(cti.Invalid, "an item without a number cannot be saved: accept it first", nil)
 	}
-	var logged LoggedCall
-	if err := json.Unmarshal(v, &logged); err != nil {
-		return LoggedCall{}, fmt.Errorf("call %s cannot be read: %w", leg, err)
-	}
-	return logged, nil
-}
-
-func putCall(tx *bbolt.Tx, logged LoggedCall) error {
-	value, err := json.Marshal(logged)
+	o, err := itemOp(change, it, time.Now())
 	if err != nil {
-		return err
+		return fmt.Errorf("save item %d: %w", it.Seq, err)
 	}
-	leg := []byte(logged.Call.Leg)
-	if v := tx.Bucket(bucketCalls).Get(leg); v != nil {
-		var before LoggedCall
-		if err := json.Unmarshal(v, &before); err != nil {
-			return fmt.Errorf("call %s cannot be read: %w", leg, err)
-		}
-		if err := tx.Bucket(bucketByTime).Delete(byTime(before.Call)); err != nil {
-			return err
-		}
+	if err := s.do(o); err != nil {
+		return fmt.Errorf("save item %d: %w", it.Seq, err)
 	}
-	if err := tx.Bucket(bucketByTime).Put(byTime(logged.Call), leg); err != nil {
-		return err
-	}
-	return tx.Bucket(bucketCalls).Put(leg, value)
+	return nil
 }
 
-// byTime is a call's key in the list by time.
-func byTime(c cti.Call) []byte {
-	return append(bytes8(uint64(max(0, c.StartedAt.UnixNano()))), c.Leg...) // not negative
-}
-
-func putItem(tx *bbolt.Tx, it outbox.Item) error {
-	value, err := json.Marshal(it)
+// Track keeps a call that is not over yet, so that one that ends while Ringside is dead is known. It replaces what it kept of that leg;
+// of a call that Accept had already it keeps nothing.
+func (s *Store) Track(call cti.Call) error {
+	if err := s.roomForCall(); err != nil {
+		return err
+	}
+	o, err := liveOp(call, time.Now())
 	if err != nil {
-		return err
+		return fmt.Errorf("track a call: %w", err)
 	}
-	if err := tx.Bucket(bucketItems).Put(bytes8(it.Seq), value); err != nil {
-		return err
+	if err := s.do(o); err != nil {
+		return fmt.Errorf("track a call: %w", err)
 	}
-	key, keys := []byte(it.WriteBack.Key), tx.Bucket(bucketKeys)
-	if newest := keys.Get(key); newest != nil && be(newest) > it.Seq {
-		return nil
-	}
-	return keys.Put(key, bytes8(it.Seq))
+	return nil
 }
 
-// bytes8 is big-endian, so that the keys' order is the numbers' order.
-func bytes8(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
-
-// be reads bytes8; what is not that is damaged and gives 0, which is no item's number.
-func be(b []byte) uint64 {
-	if len(b) != 8 {
-		return 0
+// Settle waits until the index holds everything that was acknowledged before it was called, or cannot take it.
+func (s *Store) Settle() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	target := s.pending.newest
+	for s.pending.indexed < target && s.mode != broken {
+		s.changed.Wait()
 	}
-	return binary.BigEndian.Uint64(b)
+	if s.pending.indexed < target {
+		return s.cause
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -11,6 +12,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 )
 
@@ -31,12 +34,19 @@ const (
 
 // Ring seals values with AES-256-GCM under its newest key and opens those of all its keys. The nonce is random: one key may seal 2^32
 // values (NIST SP 800-38D, 8.3). The zero Ring holds no key and seals nothing; Rings are safe for concurrent use.
+// However one is printed or logged, the keys do not show.
 type Ring struct{ keys []sealKey }
 
-// sealKey is one key with what was made from it.
+// sealKey is one key. What is secret lies behind two pointers: fmt prints also the unexported fields of whatever holds a Ring, where no
+// method can stop it. It follows no pointer there, but one when the verb does not fit.
 type sealKey struct {
+	id uint32
+	of **material
+}
+
+// material is a key with what was made from it.
+type material struct {
 	raw  []byte
-	id   uint32
 	aead cipher.AEAD
 	mac  []byte
 }
@@ -55,7 +65,18 @@ func (r Ring) WithNewKey() (Ring, error) {
 	return Ring{append([]sealKey{k}, r.keys...)}, nil
 }
 
-// ParseRing reads String's form.
+// With gives a ring that opens also what another opens; its own keys come first, so its newest stays the newest.
+func (r Ring) With(other Ring) Ring {
+	keys := slices.Clone(r.keys)
+	for _, k := range other.keys {
+		if !slices.ContainsFunc(keys, func(have sealKey) bool { return bytes.Equal((*have.of).raw, (*k.of).raw) }) {
+			keys = append(keys, k)
+		}
+	}
+	return Ring{keys}
+}
+
+// ParseRing reads Text's form.
 func ParseRing(text string) (Ring, error) {
 	var r Ring
 	for _, part := range strings.Fields(text) {
@@ -72,14 +93,26 @@ func ParseRing(text string) (Ring, error) {
 	return r, nil
 }
 
-// String is the keys themselves, the newest first: for the keychain, and for nothing else.
-func (r Ring) String() string {
+// Text is the keys themselves, the newest first: for the keychain and for recovery, and for nothing else.
+func (r Ring) Text() string {
 	parts := make([]string, 0, len(r.keys))
 	for _, k := range r.keys {
-		parts = append(parts, base64.StdEncoding.EncodeToString(k.raw))
+		parts = append(parts, base64.StdEncoding.EncodeToString((*k.of).raw))
 	}
 	return strings.Join(parts, " ")
 }
+
+// String tells how many keys there are, and none of them.
+func (r Ring) String() string { return fmt.Sprintf("ring of %d keys", len(r.keys)) }
+
+// Format is String for every verb.
+func (r Ring) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(r.String())) }
+
+// LogValue is String.
+func (r Ring) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
+// MarshalText is String, for whatever writes values as text.
+func (r Ring) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // Empty tells that there is no key.
 func (r Ring) Empty() bool { return len(r.keys) == 0 }
@@ -88,7 +121,7 @@ func (r Ring) Empty() bool { return len(r.keys) == 0 }
 func (r Ring) Seal(plain, about []byte) []byte {
 	k := r.keys[0]
 	sealed := binary.BigEndian.AppendUint32(make([]byte, 0, len(plain)+overhead), k.id)
-	return k.aead.Seal(sealed, nil, plain, about)
+	return (*k.of).aead.Seal(sealed, nil, plain, about) //nolint:gosec // G407: this AEAD makes its nonces itself and takes none
 }
 
 // Open gives back what was sealed; ErrUnknownKey, or ErrDamaged.
@@ -99,7 +132,7 @@ func (r Ring) Open(sealed, about []byte) ([]byte, error) {
 	id := binary.BigEndian.Uint32(sealed)
 	for _, k := range r.keys {
 		if k.id == id {
-			plain, err := k.aead.Open(nil, nil, sealed[idSize:], about)
+			plain, err := (*k.of).aead.Open(nil, nil, sealed[idSize:], about)
 			if err != nil {
 				return nil, ErrDamaged
 			}
@@ -111,7 +144,7 @@ func (r Ring) Open(sealed, about []byte) ([]byte, error) {
 
 // Mac gives a name by which data can be found again without telling what it is (HMAC-SHA-256 under the newest key, cut to 128 bits).
 func (r Ring) Mac(data []byte) [16]byte {
-	h := hmac.New(sha256.New, r.keys[0].mac)
+	h := hmac.New(sha256.New, (*r.keys[0].of).mac)
 	_, _ = h.Write(data) // never fails
 	return [16]byte(h.Sum(nil))
 }
@@ -133,5 +166,6 @@ func newKey(raw []byte) (sealKey, error) {
 	if err != nil {
 		return sealKey{}, err
 	}
-	return sealKey{raw: raw, id: binary.BigEndian.Uint32(id), aead: aead, mac: mac}, nil
+	of := &material{raw: raw, aead: aead, mac: mac}
+	return sealKey{id: binary.BigEndian.Uint32(id), of: &of}, nil
 }

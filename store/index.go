@@ -1,0 +1,428 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/outbox"
+	"ringside.dev/ringside/app/secret"
+	"ringside.dev/ringside/store/journal"
+)
+
+// schemaVersion is the layout of the buckets below. A file with a higher one is refused: a newer Ringside wrote it.
+const schemaVersion = 2
+
+// The buckets. mac is secret.Ring.Mac.
+const (
+	bucketMeta   = "meta"     // schema → be8, in clear; head → head
+	bucketItems  = "items"    // seq be8 → cti.WriteBack; rewritten only when the item is edited
+	bucketState  = "state"    // seq be8 → the rest of the item: state.go
+	bucketIdem   = "idem"     // mac of the key → seq be8 of its newest item
+	bucketCalls  = "calls"    // mac of the leg → storedCall
+	bucketByTime = "calls_at" // start be8 + mac of the leg → one byte
+	bucketLive   = "live"     // mac of the leg → liveCall
+	bucketDone   = "done"     // day it became final be4 + seq be8 → one byte
+	bucketMarks  = "marks"    // day be4 → mark
+)
+
+var buckets = []string{bucketMeta, bucketItems, bucketState, bucketIdem, bucketCalls, bucketByTime, bucketLive, bucketDone, bucketMarks}
+
+var (
+	keySchema = []byte("schema")
+	keyHead   = []byte("head")
+	present   = []byte{1} // bbolt documents trouble with empty values
+)
+
+// fillAppended leaves little room in pages whose keys only grow: with bbolt's half-filled ones the file is three times as large.
+const fillAppended = 0.95
+
+// errDamaged means that the index does not say what was written into it.
+var errDamaged = errors.New("the index is damaged")
+
+// head says how far the index is.
+type head struct {
+	Position   journal.Position `json:"position"` // everything before it is in the index
+	Number     uint64           `json:"number"`   // of the newest record
+	Unfinished int              `json:"unfinished"`
+	Day        uint32           `json:"day"`     // the newest mark
+	Ring       string           `json:"ring"`    // the keys that were there when the index was made
+	Unknown    int              `json:"unknown"` // records that none of them opened
+	Clean      bool             `json:"clean"`   // nothing was written since Close
+}
+
+// storedCall and liveCall remember the number of the journal record that they come from.
+type storedCall struct {
+	Number uint64 `json:"n"`
+	LoggedCall
+}
+
+type liveCall struct {
+	Number uint64   `json:"n"`
+	Call   cti.Call `json:"call"`
+}
+
+// mark says where in the journal a day begins: the records before it are all older.
+type mark struct {
+	Position journal.Position `json:"position"`
+	Number   uint64           `json:"number"` // of the last record before
+}
+
+// index is one transaction of the index file.
+type index struct {
+	tx   *bbolt.Tx
+	keys secret.Ring
+	head *head
+	// forget drops items that were final before; the zero time drops none.
+	forget  time.Time
+	schema  uint64 // of the file, if it is not schemaVersion
+	changed bool   // something was written
+	about   []byte // a buffer
+}
+
+// bind is what a value's seal is bound to: it opens in no other place.
+func (x *index) bind(bucket string, key []byte) []byte {
+	b := append(x.about[:0], "store "...)
+	b = strconv.AppendUint(b, cmp.Or(x.schema, schemaVersion), 10)
+	b = append(append(b, '|'), bucket...)
+	x.about = append(append(b, '|'), key...)
+	return x.about
+}
+
+func (x *index) bucket(name string) (*bbolt.Bucket, error) {
+	b := x.tx.Bucket([]byte(name))
+	if b == nil {
+		return nil, fmt.Errorf("%w: there is no bucket %s", errDamaged, name)
+	}
+	switch name {
+	case bucketItems, bucketState, bucketByTime, bucketDone:
+		b.FillPercent = fillAppended
+	}
+	return b, nil
+}
+
+// get gives an opened value; nil if there is none.
+func (x *index) get(bucket string, key []byte) ([]byte, error) {
+	b, err := x.bucket(bucket)
+	if err != nil {
+		return nil, err
+	}
+	sealed := b.Get(key)
+	if sealed == nil {
+		return nil, nil
+	}
+	return x.open(bucket, key, sealed)
+}
+
+func (x *index) open(bucket string, key, sealed []byte) ([]byte, error) {
+	plain, err := x.keys.Open(sealed, x.bind(bucket, key))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s %x: %w", errDamaged, bucket, key, err)
+	}
+	if plain == nil {
+		plain = []byte{} // there is one
+	}
+	return plain, nil
+}
+
+func (x *index) put(bucket string, key, plain []byte) error {
+	return x.putRaw(bucket, key, x.keys.Seal(plain, x.bind(bucket, key)))
+}
+
+func (x *index) putRaw(bucket string, key, value []byte) error {
+	b, err := x.bucket(bucket)
+	if err != nil {
+		return err
+	}
+	x.changed = true
+	return b.Put(key, value)
+}
+
+func (x *index) delete(bucket string, key []byte) error {
+	b, err := x.bucket(bucket)
+	if err != nil {
+		return err
+	}
+	x.changed = true
+	return b.Delete(key)
+}
+
+// getJSON reads a value into v; false: there is none.
+func (x *index) getJSON(bucket string, key []byte, v any) (bool, error) {
+	plain, err := x.get(bucket, key)
+	if err != nil || plain == nil {
+		return false, err
+	}
+	if err := json.Unmarshal(plain, v); err != nil {
+		return false, fmt.Errorf("%w: %s %x: %w", errDamaged, bucket, key, err)
+	}
+	return true, nil
+}
+
+func (x *index) putJSON(bucket string, key []byte, v any) error {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return x.put(bucket, key, plain)
+}
+
+// has tells whether there is a value, damaged or not.
+func (x *index) has(bucket string, key []byte) bool {
+	b := x.tx.Bucket([]byte(bucket))
+	return b != nil && b.Get(key) != nil
+}
+
+func (x *index) mac(text string) []byte {
+	mac := x.keys.Mac([]byte(text))
+	return mac[:]
+}
+
+// create makes the buckets of a new file.
+func (x *index) create() error {
+	for _, name := range buckets {
+		if _, err := x.tx.CreateBucket([]byte(name)); err != nil {
+			return err
+		}
+	}
+	return x.putRaw(bucketMeta, keySchema, bytes8(schemaVersion))
+}
+
+// apply brings one change in. What the index has already it leaves as it is.
+func (x *index) apply(c change, before, behind journal.Position) error {
+	if err := x.mark(c.at, before); err != nil {
+		return err
+	}
+	if c.live != nil {
+		if err := x.putLive(c.number, *c.live); err != nil {
+			return err
+		}
+	}
+	if c.call != nil {
+		if err := x.putCall(storedCall{c.number, *c.call}); err != nil {
+			return err
+		}
+	}
+	if c.item != nil {
+		if err := x.putItem(c.number, *c.item); err != nil {
+			return err
+		}
+	}
+	if c.ends != "" {
+		if err := x.delete(bucketLive, x.mac(c.ends)); err != nil {
+			return err
+		}
+	}
+	x.head.Number, x.head.Position = max(x.head.Number, c.number), behind
+	return nil
+}
+
+func (x *index) saveHead() error { return x.putJSON(bucketMeta, keyHead, x.head) }
+
+// state gives an item's state; nil if there is no such item.
+func (x *index) state(seq uint64) (*itemState, error) {
+	key := bytes8(seq)
+	plain, err := x.get(bucketState, key)
+	if err != nil || plain == nil {
+		return nil, err
+	}
+	st, err := decodeState(seq, plain)
+	return &st, err
+}
+
+// item gives an item whole; Seq 0: there is none.
+func (x *index) item(seq uint64) (outbox.Item, error) {
+	st, err := x.state(seq)
+	if err != nil || st == nil {
+		return outbox.Item{}, err
+	}
+	return x.whole(*st)
+}
+
+func (x *index) whole(st itemState) (outbox.Item, error) {
+	var w cti.WriteBack
+	found, err := x.getJSON(bucketItems, bytes8(st.Seq), &w)
+	if err != nil {
+		return outbox.Item{}, err
+	}
+	if !found {
+		return outbox.Item{}, fmt.Errorf("%w: item %d has a state and no content", errDamaged, st.Seq)
+	}
+	return st.item(w)
+}
+
+func (x *index) putItem(number uint64, it outbox.Item) error {
+	old, err := x.state(it.Seq)
+	if err != nil {
+		return err
+	}
+	if old != nil && old.number >= number {
+		return nil
+	}
+	if it.State.Final() && it.DoneAt.Before(x.forget) {
+		return x.removeItem(it.Seq)
+	}
+	key := bytes8(it.Seq)
+	if err := x.putContent(key, it.WriteBack, old == nil); err != nil {
+		return err
+	}
+	st, err := encodeState(number, it)
+	if err != nil {
+		return err
+	}
+	if err := x.put(bucketState, key, st); err != nil {
+		return err
+	}
+	if err := x.putIdem(it.WriteBack.Key, it.Seq); err != nil {
+		return err
+	}
+	if old != nil {
+		if err := x.uncount(*old); err != nil {
+			return err
+		}
+	}
+	if !it.State.Final() {
+		x.head.Unfinished++
+		return nil
+	}
+	return x.putRaw(bucketDone, doneKey(it.DoneAt, it.Seq), present)
+}
+
+// putContent writes the large part of an item, if it is not the same already.
+func (x *index) putContent(key []byte, w cti.WriteBack, first bool) error {
+	content, err := json.Marshal(w)
+	if err != nil {
+		return err
+	}
+	if !first {
+		have, err := x.get(bucketItems, key)
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(have, content) {
+			return nil
+		}
+	}
+	return x.put(bucketItems, key, content)
+}
+
+// putIdem notes a key's newest item.
+func (x *index) putIdem(key string, seq uint64) error {
+	mac := x.mac(key)
+	have, err := x.get(bucketIdem, mac)
+	if err != nil || be(have) >= seq {
+		return err
+	}
+	return x.put(bucketIdem, mac, bytes8(seq))
+}
+
+// uncount takes back what an item's old state counted for.
+func (x *index) uncount(old itemState) error {
+	if !old.State.Final() {
+		x.head.Unfinished--
+		return nil
+	}
+	var r rest
+	if err := json.Unmarshal(old.rest, &r); err != nil {
+		return fmt.Errorf("%w: history of item %d: %w", errDamaged, old.Seq, err)
+	}
+	return x.delete(bucketDone, doneKey(r.DoneAt, old.Seq))
+}
+
+// removeItem forgets an item and, unless a newer one has it, its key.
+func (x *index) removeItem(seq uint64) error {
+	it, err := x.item(seq)
+	if err != nil || it.Seq == 0 {
+		return err
+	}
+	st, err := x.state(seq)
+	if err != nil {
+		return err
+	}
+	if err := x.uncount(*st); err != nil {
+		return err
+	}
+	mac := x.mac(it.WriteBack.Key)
+	newest, err := x.get(bucketIdem, mac)
+	if err != nil {
+		return err
+	}
+	if be(newest) == seq {
+		if err := x.delete(bucketIdem, mac); err != nil {
+			return err
+		}
+	}
+	return errors.Join(x.delete(bucketItems, bytes8(seq)), x.delete(bucketState, bytes8(seq)))
+}
+
+func (x *index) putCall(c storedCall) error {
+	mac := x.mac(c.Call.Leg)
+	var old storedCall
+	found, err := x.getJSON(bucketCalls, mac, &old)
+	if err != nil {
+		return err
+	}
+	if found {
+		if old.Number >= c.Number {
+			return nil
+		}
+		if err := x.delete(bucketByTime, byTime(old.Call, mac)); err != nil {
+			return err
+		}
+	}
+	if err := x.putRaw(bucketByTime, byTime(c.Call, mac), present); err != nil {
+		return err
+	}
+	return x.putJSON(bucketCalls, mac, c)
+}
+
+// putLive: what is over does not come alive again.
+func (x *index) putLive(number uint64, call cti.Call) error {
+	mac := x.mac(call.Leg)
+	if x.has(bucketCalls, mac) {
+		return nil
+	}
+	return x.putJSON(bucketLive, mac, liveCall{number, call})
+}
+
+// mark notes where a day begins.
+func (x *index) mark(at time.Time, before journal.Position) error {
+	day := dayOf(at)
+	if day <= x.head.Day {
+		return nil
+	}
+	x.head.Day = day
+	return x.putJSON(bucketMarks, bytes4(day), mark{before, x.head.Number})
+}
+
+// byTime is a call's key in the list by time.
+func byTime(c cti.Call, mac []byte) []byte {
+	return append(bytes8(uint64(max(0, c.StartedAt.UnixNano()))), mac...) //nolint:gosec // not negative
+}
+
+// doneKey orders items by the day on which they became final.
+func doneKey(at time.Time, seq uint64) []byte { return append(bytes4(dayOf(at)), bytes8(seq)...) }
+
+// dayOf counts days since 1970.
+func dayOf(at time.Time) uint32 { return uint32(max(0, at.Unix()/(24*60*60))) } //nolint:gosec // enough for ten million years
+
+// bytes8 is big-endian, so that the keys' order is the numbers' order.
+func bytes8(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+func bytes4(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+
+// be reads bytes8; what is not that is damaged and gives 0, which is no item's number.
+func be(b []byte) uint64 {
+	if len(b) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(b)
+}
