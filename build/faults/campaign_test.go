@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
@@ -22,6 +23,7 @@ type campaign struct {
 	judge  string
 	cut    simfs.Cut          // its other fields
 	mangle func(string) error // what else happens to the disk; nil for nothing
+	before []string           // what was said before the log began
 }
 
 // between gives all points of a part of a log.
@@ -141,7 +143,7 @@ func (c campaign) image(dir string, cut simfs.Cut) error {
 }
 
 func (c campaign) request(cut simfs.Cut, dir string) request {
-	r := request{Judge: c.judge, Dir: dir, Lenient: cut.FlushIgnored}
+	r := request{Judge: c.judge, Dir: dir, Lenient: cut.FlushIgnored, Said: slices.Clone(c.before)}
 	for _, op := range c.log[:cut.At] {
 		if op.Kind == simfs.Note {
 			r.Said = append(r.Said, op.Text)

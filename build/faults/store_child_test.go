@@ -54,6 +54,7 @@ const (
 	wordCompact = "compact" // compacts again and again
 	wordReopen  = "reopen"  // closes and opens again and again
 	wordLong    = "long"    // notes as long as they may be, so that the journal needs segments
+	wordSlow    = "slow"    // a pause after each step, for tests that wait for the store's own clock
 )
 
 // storeChild works until it is killed.
@@ -89,7 +90,7 @@ func crew(s *store.Store, mode string, run int) error {
 	var wg sync.WaitGroup
 	for n := range workers {
 		wg.Go(func() {
-			w := &worker{Store: s, name: fmt.Sprint(run, ".", n), long: strings.Contains(mode, wordLong), rng: rand.New(rand.NewPCG(uint64(run), uint64(n)))} //nolint:gosec // not negative
+			w := &worker{Store: s, name: fmt.Sprint(os.Getpid(), ".", run, ".", n), long: strings.Contains(mode, wordLong), rng: rand.New(rand.NewPCG(uint64(run), uint64(n)))} //nolint:gosec // not negative
 			errs[n] = w.work(mode)
 		})
 	}
@@ -114,6 +115,9 @@ func (w *worker) work(mode string) error {
 			err = w.accept()
 		} else {
 			err = w.change()
+		}
+		if strings.Contains(mode, wordSlow) {
+			time.Sleep(20 * time.Millisecond) //nolint:forbidigo // not a wait for anything
 		}
 		if err == nil && strings.Contains(mode, wordCompact) && step%15 == 0 {
 			err = w.refused(w.Compact())
