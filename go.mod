@@ -12,6 +12,7 @@ require (
 	github.com/google/go-cmp v0.7.0 // tests only
 	github.com/google/uuid v1.6.0 // uuid5 for ids that are the same after every restart
 	github.com/nyaruka/phonenumbers v1.8.1 // libphonenumber
+	github.com/oklog/ulid/v2 v2.1.2 // names of recordings
 	github.com/rogpeppe/go-internal v1.16.0 // tests only: testscript
 	github.com/spf13/cobra v1.10.2 // ringctl
 	github.com/wailsapp/wails/v2 v2.16.0 // the window; pinned by number, the newest a proxy names may be old

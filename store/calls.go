@@ -43,8 +43,8 @@ func (x *index) calls(limit int, but map[string]numbered[LoggedCall]) ([]LoggedC
 	c := b.Cursor()
 	for k, _ := c.Last(); k != nil && len(calls) < limit; k, _ = c.Prev() {
 		var stored storedCall
-		if found, err := x.getJSON(bucketCalls, k[min(8, len(k)):], &stored); err != nil || !found {
-			return nil, cmp.Or(err, fmt.Errorf("%w: the list by time names a call that there is not", errDamaged))
+		if _, err := x.getJSON(bucketByTime, k, &stored); err != nil {
+			return nil, err
 		}
 		if _, newer := but[stored.Call.Leg]; !newer {
 			calls = append(calls, stored.LoggedCall)
@@ -64,7 +64,7 @@ func (s *Store) Call(leg string) (LoggedCall, error) {
 	var stored storedCall
 	found := false
 	if err := s.view(func(x *index) (err error) {
-		found, err = x.getJSON(bucketCalls, x.mac(leg), &stored)
+		stored, found, err = x.call(x.mac(leg))
 		return err
 	}); err != nil {
 		return LoggedCall{}, fmt.Errorf("read call %s: %w", leg, err)

@@ -47,7 +47,7 @@ func (s *Store) newestBefore(number uint64) (uint64, error) {
 
 // wanted says what is to be written to the journal anew.
 type wanted struct {
-	call func(c storedCall, mac []byte) bool
+	call func(c storedCall, byTime []byte) bool
 	live func(l liveCall) bool
 	item func(st itemState) bool
 }
@@ -64,9 +64,9 @@ func newerThan(number uint64) wanted {
 // carry adds what is wanted. A call comes before its items, and before what ends it.
 func (x *index) carry(o *op, want wanted) error {
 	now := time.Now().UTC()
-	if err := x.each(bucketCalls, func(k []byte) error {
+	if err := x.each(bucketByTime, func(k []byte) error {
 		var c storedCall
-		if _, err := x.getJSON(bucketCalls, k, &c); err != nil || !want.call(c, k) {
+		if _, err := x.getJSON(bucketByTime, k, &c); err != nil || !want.call(c, k) {
 			return err
 		}
 		return o.add(kindCarry, entry{At: now, Call: &c.Call, WrapUp: &c.WrapUp, Ends: c.Call.Leg})

@@ -149,24 +149,22 @@ func (c *checker) marksOfDone() {
 
 func (c *checker) calls() {
 	c.each(bucketCalls, func(k []byte) error {
-		var stored storedCall
-		if _, err := c.x.getJSON(bucketCalls, k, &stored); err != nil {
-			return err
-		}
-		if !bytes.Equal(c.x.mac(stored.Call.Leg), k) {
-			return errors.New("a call is under another leg's name")
-		}
-		if !c.x.has(bucketByTime, byTime(stored.Call, k)) {
-			return errors.New("a call is not in the list by time")
-		}
-		return nil
+		_, _, err := c.x.call(k)
+		return err
 	})
 }
 
 func (c *checker) byTime() {
 	seen := map[string]bool{}
 	c.each(bucketByTime, func(k []byte) error {
-		mac := k[min(8, len(k)):]
+		var stored storedCall
+		if _, err := c.x.getJSON(bucketByTime, k, &stored); err != nil {
+			return err
+		}
+		mac := c.x.mac(stored.Call.Leg)
+		if !bytes.Equal(byTime(stored.Call, mac), k) {
+			return errors.New("a call is under another leg's name, or another time")
+		}
 		if !c.x.has(bucketCalls, mac) {
 			return errors.New("the list by time names a call that there is not")
 		}
@@ -193,7 +191,7 @@ func (c *checker) live() {
 
 // checkJournal makes an index from the journal and compares.
 func (s *Store) checkJournal() error {
-	b := &builder{Options: &s.opt, path: filepath.Join(s.opt.Dir, checkName)}
+	b := &builder{Options: &s.opt, path: filepath.Join(s.opt.Dir, checkName), lean: s.head.Lean}
 	if err := s.alone(func() error {
 		b.journal = s.log.Snapshot()
 		return nil
@@ -215,7 +213,7 @@ func (s *Store) checkJournal() error {
 	err = s.file.view(func(ours *bbolt.Tx) error {
 		return fresh.View(func(theirs *bbolt.Tx) error {
 			c := comparer{ours: &index{tx: ours, keys: s.opt.Keys}, theirs: &index{tx: theirs, keys: s.opt.Keys},
-				upTo: b.journal.Last(), cutoff: time.Now().Add(-s.opt.KeepCalls)}
+				upTo: b.journal.Last(), pruned: s.head.Pruned, lean: s.head.Lean}
 			return c.compare()
 		})
 	})
@@ -226,7 +224,8 @@ func (s *Store) checkJournal() error {
 type comparer struct {
 	ours, theirs *index
 	upTo         uint64
-	cutoff       time.Time
+	pruned       time.Time
+	lean         bool
 }
 
 func (c *comparer) compare() error {
@@ -276,8 +275,8 @@ func same(a, b outbox.Item) bool {
 }
 
 func (c *comparer) calls(a, b *index, where string) error {
-	return compareJSON(a, b, bucketCalls, where, func(stored storedCall) bool {
-		return stored.Number > c.upTo || where == "index" && stored.Call.StartedAt.Before(c.cutoff)
+	return compareJSON(a, b, bucketByTime, where, func(stored storedCall) bool {
+		return stored.Number > c.upTo || where == "index" && (c.lean || stored.Call.StartedAt.Before(c.pruned))
 	})
 }
 

@@ -77,7 +77,7 @@ func (e *exporter) readJournal(j *journal.Journal) {
 }
 
 func (e *exporter) take(c change) {
-	if c.item != nil {
+	if c.item != nil { // a bare one is final, and not written
 		newer(e.items, c.item.Seq, numbered[outbox.Item]{*c.item, c.number})
 	}
 	if c.live != nil {
@@ -124,9 +124,9 @@ func (e *exporter) readBuckets(tx *bbolt.Tx, keys secret.Ring) {
 		e.readClear(tx)
 		return
 	}
-	e.each(x, bucketCalls, func(k []byte) error {
+	e.each(x, bucketByTime, func(k []byte) error {
 		var c storedCall
-		_, err := x.getJSON(bucketCalls, k, &c)
+		_, err := x.getJSON(bucketByTime, k, &c)
 		if err == nil {
 			newer(e.calls, c.Call.Leg, numbered[LoggedCall]{c.LoggedCall, c.Number})
 		}

@@ -102,7 +102,7 @@ func (h *fileHandle) update(f func(tx *bbolt.Tx) error) error {
 func (h *fileHandle) swap(path string, maxSize int, move func() error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.closeLocked()
+	_ = h.closeLocked() // what is wrong with the old one is why it goes
 	moved := move()
 	db, f, err := openFile(path, bbolt.Options{MaxSize: maxSize})
 	if err != nil {

@@ -27,8 +27,8 @@ const (
 	bucketItems  = "items"    // seq be8 → cti.WriteBack; rewritten only when the item is edited
 	bucketState  = "state"    // seq be8 → the rest of the item: state.go
 	bucketIdem   = "idem"     // mac of the key → seq be8 of its newest item
-	bucketCalls  = "calls"    // mac of the leg → storedCall
-	bucketByTime = "calls_at" // start be8 + mac of the leg → one byte
+	bucketCalls  = "calls"    // mac of the leg → start be8
+	bucketByTime = "calls_at" // start be8 + mac of the leg → storedCall: the large values are where keys only grow, and pages are full
 	bucketLive   = "live"     // mac of the leg → liveCall
 	bucketDone   = "done"     // day it became final be4 + seq be8 → one byte
 	bucketMarks  = "marks"    // day be4 → mark
@@ -53,10 +53,12 @@ type head struct {
 	Position   journal.Position `json:"position"` // everything before it is in the index
 	Number     uint64           `json:"number"`   // of the newest record
 	Unfinished int              `json:"unfinished"`
-	Day        uint32           `json:"day"`     // the newest mark
-	Ring       string           `json:"ring"`    // the keys that were there when the index was made
-	Unknown    int              `json:"unknown"` // records that none of them opened
-	Clean      bool             `json:"clean"`   // nothing was written since Close
+	Day        uint32           `json:"day"`             // the newest mark
+	Ring       string           `json:"ring"`            // the keys that were there when the index was made
+	Unknown    int              `json:"unknown"`         // records that none of them opened
+	Clean      bool             `json:"clean"`           // nothing was written since Close
+	Lean       bool             `json:"lean,omitempty"`  // what is final was left out, for want of room
+	Pruned     time.Time        `json:"pruned,omitzero"` // calls that began before were removed
 }
 
 // storedCall and liveCall remember the number of the journal record that they come from.
@@ -90,7 +92,8 @@ type index struct {
 
 // bind is what a value's seal is bound to: it opens in no other place.
 func (x *index) bind(bucket string, key []byte) []byte {
-	b := append(x.about[:0], "store "...)
+	b := x.about[:0]
+	b = append(b, "store "...)
 	b = strconv.AppendUint(b, cmp.Or(x.schema, schemaVersion), 10)
 	b = append(append(b, '|'), bucket...)
 	x.about = append(append(b, '|'), key...)
@@ -212,7 +215,7 @@ func (x *index) apply(c change, before, behind journal.Position) error {
 		}
 	}
 	if c.item != nil {
-		if err := x.putItem(c.number, *c.item); err != nil {
+		if err := x.putItem(c.number, *c.item, c.bare); err != nil {
 			return err
 		}
 	}
@@ -259,30 +262,33 @@ func (x *index) whole(st itemState) (outbox.Item, error) {
 	return st.item(w)
 }
 
-func (x *index) putItem(number uint64, it outbox.Item) error {
+// putItem brings an item in. Of a bare one, without its write-back, that is there already, or it was damaged: then nothing can be told of it
+// any more, and nothing must be done.
+func (x *index) putItem(number uint64, it outbox.Item, bare bool) error {
 	old, err := x.state(it.Seq)
 	if err != nil {
 		return err
 	}
-	if old != nil && old.number >= number {
+	if old != nil && old.number >= number || bare && old == nil {
 		return nil
 	}
 	if it.State.Final() && it.DoneAt.Before(x.forget) {
 		return x.removeItem(it.Seq)
 	}
-	key := bytes8(it.Seq)
-	if err := x.putContent(key, it.WriteBack, old == nil); err != nil {
-		return err
-	}
 	st, err := encodeState(number, it)
 	if err != nil {
 		return err
 	}
-	if err := x.put(bucketState, key, st); err != nil {
+	if err := x.put(bucketState, bytes8(it.Seq), st); err != nil {
 		return err
 	}
-	if err := x.putIdem(it.WriteBack.Key, it.Seq); err != nil {
-		return err
+	if !bare {
+		if err := x.putContent(bytes8(it.Seq), it.WriteBack, old == nil); err != nil {
+			return err
+		}
+		if err := x.putIdem(it.WriteBack.Key, it.Seq); err != nil {
+			return err
+		}
 	}
 	if old != nil {
 		if err := x.uncount(*old); err != nil {
@@ -365,8 +371,8 @@ func (x *index) removeItem(seq uint64) error {
 
 func (x *index) putCall(c storedCall) error {
 	mac := x.mac(c.Call.Leg)
-	var old storedCall
-	found, err := x.getJSON(bucketCalls, mac, &old)
+	key := byTime(c.Call, mac)
+	old, found, err := x.call(mac)
 	if err != nil {
 		return err
 	}
@@ -374,14 +380,29 @@ func (x *index) putCall(c storedCall) error {
 		if old.Number >= c.Number {
 			return nil
 		}
-		if err := x.delete(bucketByTime, byTime(old.Call, mac)); err != nil {
-			return err
+		if before := byTime(old.Call, mac); !bytes.Equal(before, key) {
+			if err := x.delete(bucketByTime, before); err != nil {
+				return err
+			}
 		}
 	}
-	if err := x.putRaw(bucketByTime, byTime(c.Call, mac), present); err != nil {
+	if err := x.put(bucketCalls, mac, key[:8]); err != nil {
 		return err
 	}
-	return x.putJSON(bucketCalls, mac, c)
+	return x.putJSON(bucketByTime, key, c)
+}
+
+// call gives a call by the MAC of its leg; false: there is none.
+func (x *index) call(mac []byte) (c storedCall, found bool, err error) {
+	start, err := x.get(bucketCalls, mac)
+	if err != nil || start == nil {
+		return c, false, err
+	}
+	found, err = x.getJSON(bucketByTime, append(start, mac...), &c)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: a call is not in the list by time", errDamaged)
+	}
+	return c, found, err
 }
 
 // putLive: what is over does not come alive again.
@@ -405,7 +426,7 @@ func (x *index) mark(at time.Time, before journal.Position) error {
 
 // byTime is a call's key in the list by time.
 func byTime(c cti.Call, mac []byte) []byte {
-	return append(bytes8(uint64(max(0, c.StartedAt.UnixNano()))), mac...) //nolint:gosec // not negative
+	return append(bytes8(uint64(max(0, c.StartedAt.UnixNano()))), mac...)
 }
 
 // doneKey orders items by the day on which they became final.

@@ -98,7 +98,7 @@ func eachJSON[T any](tx *bbolt.Tx, bucket string, each func(T)) error {
 	if b == nil {
 		return fmt.Errorf("%w: there is no bucket %s", errDamaged, bucket)
 	}
-	return b.ForEach(func(k, v []byte) error {
+	return b.ForEach(func(_, v []byte) error {
 		var value T
 		if err := json.Unmarshal(v, &value); err != nil {
 			return fmt.Errorf("%w: %s: %w", errDamaged, bucket, err) // the key names a call

@@ -29,7 +29,7 @@ func (s *Store) prune(now time.Time) error {
 	if err := s.repeat(func(x *index) (bool, error) { return x.pruneDone(now.Add(-keepDone)) }); err != nil {
 		return fmt.Errorf("prune items: %w", err)
 	}
-	o := oldest{cutoff: now.Add(-s.opt.KeepCalls)}
+	o := oldest{cutoff: now.Add(-s.opt.KeepCalls), head: s.head}
 	if err := s.file.view(func(tx *bbolt.Tx) error { return o.find(&index{tx: tx, keys: s.opt.Keys}) }); err != nil {
 		return fmt.Errorf("look for what is old: %w", err)
 	}
@@ -46,6 +46,7 @@ func (s *Store) prune(now time.Time) error {
 // oldest is what is too old to be kept.
 type oldest struct {
 	cutoff time.Time
+	head   head
 	calls  bool            // there may be calls from before
 	key    []byte          // of the mark up to which the journal goes; nil: there is none
 	mark   mark            // this one
@@ -69,6 +70,9 @@ func (o *oldest) find(x *index) error {
 	}); err != nil || !o.calls && o.key == nil {
 		return err
 	}
+	if o.key != nil && o.head.Day < dayOf(o.cutoff) { // nothing was written since
+		o.mark = mark{o.head.Position, o.head.Number}
+	}
 	o.needed = map[string]bool{}
 	return x.eachState(func(st itemState) error {
 		if st.State.Final() {
@@ -82,7 +86,7 @@ func (o *oldest) find(x *index) error {
 
 // tooOld tells whether a call with this key in the list by time began too long ago.
 func (o *oldest) tooOld(byTime []byte) bool {
-	return bytes.Compare(byTime[:8], bytes8(uint64(max(0, o.cutoff.UnixNano())))) < 0 && !o.needed[string(byTime[8:])] //nolint:gosec // not negative
+	return bytes.Compare(byTime[:8], bytes8(uint64(max(0, o.cutoff.UnixNano())))) < 0 && !o.needed[string(byTime[8:])]
 }
 
 // repeat runs transactions until one says that it was the last. One that changes nothing is not written.
@@ -154,6 +158,7 @@ func (o *oldest) pruneCalls(x *index) (bool, error) {
 		if err := errors.Join(x.delete(bucketCalls, k[8:]), x.delete(bucketByTime, k)); err != nil {
 			return false, err
 		}
+		x.head.Pruned = o.cutoff
 	}
 	return len(keys) == pruneStep, nil
 }
@@ -183,8 +188,8 @@ func (s *Store) carryForward(old oldest) error {
 	o, last := newOp(), old.mark.Number
 	if err := s.file.view(func(tx *bbolt.Tx) error {
 		return (&index{tx: tx, keys: s.opt.Keys}).carry(o, wanted{
-			call: func(c storedCall, mac []byte) bool {
-				return c.Number <= last && !old.tooOld(byTime(c.Call, mac)) && !in(calls, c.Call.Leg)
+			call: func(c storedCall, byTime []byte) bool {
+				return c.Number <= last && !old.tooOld(byTime) && !in(calls, c.Call.Leg)
 			},
 			live: func(l liveCall) bool { return l.Number <= last && !in(live, l.Call.Leg) },
 			item: func(st itemState) bool { return st.number <= last && !st.State.Final() && !in(items, st.Seq) },

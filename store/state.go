@@ -47,7 +47,7 @@ func encodeState(number uint64, it outbox.Item) ([]byte, error) {
 	for _, t := range []time.Time{st.Due, st.CreatedAt, st.Begun} {
 		b = appendTime(b, t)
 	}
-	b = binary.AppendUvarint(b, uint64(max(0, st.Attempts))) //nolint:gosec // not negative
+	b = binary.AppendUvarint(b, uint64(max(0, st.Attempts)))
 	unclear := byte(0)
 	if st.Unclear {
 		unclear = 1
