@@ -109,6 +109,14 @@ func (c campaign) run(t *testing.T, wantBad bool) tally {
 	return sum
 }
 
+// join adds another campaign's.
+func (s *tally) join(o tally) {
+	s.Images, s.Bad, s.Said, s.First = s.Images+o.Images, s.Bad+o.Bad, s.Said+o.Said, s.First+o.First
+	for what, n := range o.Counts {
+		s.Counts[what] += n
+	}
+}
+
 func (s *tally) add(f finding, said int) {
 	s.Images++
 	s.Said += said

@@ -125,7 +125,7 @@ func TestFault_fullDisk(t *testing.T) {
 	p.await(t, f, at, noteOf("accepted"))
 	p.kill()
 	l := lean(f.Log())
-	storeCuts(t, campaign{log: l, points: between(full-100, full+600), images: 100})
+	storeCuts(t, campaign{log: l, points: between(full-100, full+600), images: 80})
 }
 
 // lean takes the ballast's content out of a log.
@@ -158,7 +158,7 @@ func TestFault_fullDiskForANewFile(t *testing.T) {
 		t.Errorf("%d flushes and %d writes failed", poison.Hits(), fault.Hits())
 	}
 	l := lean(f.Log())
-	storeCuts(t, campaign{log: l, points: after(l, 0, len(l), 60, failed), images: 100})
+	storeCuts(t, campaign{log: l, points: after(l, 0, len(l), 60, failed), images: 80})
 }
 
 // Fault 18: a disk that becomes read-only (here by simfs, in the whole-stack test by ext4 itself): nothing is acknowledged, everything is refused in words, and when the
@@ -188,6 +188,7 @@ func TestFault_readOnlyDisk(t *testing.T) {
 func TestFault_killThenPowerCut(t *testing.T) {
 	creation := count(storeWork(t, newDisk(t, ""), wordOne, 1), func(simfs.Op) bool { return true })
 	rng := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // tests want the same again
+	sum := tally{Counts: map[string]int{}}
 	for range 20 * soak() {
 		f := newDisk(t, "")
 		var left, pid atomic.Int64
@@ -205,6 +206,7 @@ func TestFault_killThenPowerCut(t *testing.T) {
 		pid.Store(int64(p.cmd.Process.Pid))
 		<-p.ended
 		l := storeWork(t, f, wordOne, 12)
-		storeCuts(t, campaign{log: l, points: between(len(l)*3/4, len(l)), images: 5})
+		sum.join(campaign{log: l, points: between(len(l)*3/4, len(l)), images: 6, losses: allLosses, judge: "store"}.run(t, false))
 	}
+	want(t, sum)
 }

@@ -38,11 +38,20 @@ func storeCuts(t *testing.T, c campaign) tally {
 		c.losses = allLosses
 	}
 	sum := c.run(t, false)
+	want(t, sum)
+	return sum
+}
+
+// want wants no bad image.
+func want(t *testing.T, sum tally) {
+	t.Helper()
 	t.Logf("seed %#x: %s", seed, sum)
 	if sum.Bad > 0 {
 		t.Errorf("%d of %d images are bad", sum.Bad, sum.Images)
 	}
-	return sum
+	if sum.Said == 0 {
+		t.Error("nothing was checked")
+	}
 }
 
 // Fault 3: power cuts and kills while the store is made for the first time leave a store that starts and has what it promised.
@@ -108,9 +117,10 @@ func TestPower_journalAlone(t *testing.T) {
 // A second power cut, while the store recovers from the first: the work is cut, the store starts on what that left, and is cut again.
 func TestPower_whileRecovering(t *testing.T) {
 	l := storeWork(t, folder(t), "", 600)
-	for i := range 4 {
+	sum := tally{Counts: map[string]int{}}
+	for i := range 4 * soak() {
 		c := campaign{log: l, points: between(len(l)/2, len(l)), judge: "store"}
-		cut := simfs.Cut{At: c.points[len(c.points)*i/4], Loss: simfs.Torn, Seed: seed + uint64(i)} //nolint:gosec // not negative
+		cut := simfs.Cut{At: c.points[len(c.points)*i/(4*soak())], Loss: simfs.Torn, Seed: seed + uint64(i)} //nolint:gosec // not negative
 		base := filepath.Join(t.TempDir(), "base")
 		if err := l.Image(base, cut); err != nil {
 			t.Fatal(err)
@@ -124,8 +134,9 @@ func TestPower_whileRecovering(t *testing.T) {
 		from := len(f.Log())
 		again := storeWork(t, f, "later", 30)
 		said := c.request(cut, "").Said
-		storeCuts(t, campaign{log: again, points: between(from, len(again)), images: 50, before: said})
+		sum.join(campaign{log: again, points: between(from, len(again)), images: 50, losses: allLosses, judge: "store", before: said}.run(t, false))
 	}
+	want(t, sum)
 }
 
 // Fault 11: a disk that says it flushed and did not takes what it takes. The store starts on what is left, says what is damaged, and goes on.
