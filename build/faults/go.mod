@@ -1,0 +1,25 @@
+module ringside.dev/ringside/build/faults
+
+go 1.26.0
+
+require github.com/hanwen/go-fuse/v2 v2.12.1 // simfs: the disk whose power is cut is a FUSE file system
+
+require go.etcd.io/bbolt v1.5.0
+
+require (
+	golang.org/x/sys v0.49.0
+	ringside.dev/ringside v0.0.0-00010101000000-000000000000
+)
+
+require (
+	filippo.io/age v1.3.2 // indirect
+	filippo.io/hpke v0.4.0 // indirect
+	github.com/danieljoos/wincred v1.2.3 // indirect
+	github.com/godbus/dbus/v5 v5.2.2 // indirect
+	github.com/gofrs/flock v0.13.2 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/zalando/go-keyring v0.2.8 // indirect
+	golang.org/x/crypto v0.57.0 // indirect
+)
+
+replace ringside.dev/ringside => ../..
