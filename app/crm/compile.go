@@ -157,12 +157,13 @@ func (l *loader) operation(name string, shape opShape, spec operationSpec) *oper
 	names := with(l.params, scope{"input": inputScopes[name], "auth": types.Map{}})
 	op.promise = l.promise(name, shape, spec, names)
 	op.steps, names = l.steps([]string{"operations", name, "steps"}, spec.Steps, with(names, foundScope(op.strategy)))
+	op.update = l.update(name, shape, spec)
 	done := with(names, scope{"res": resScope})
 	if shape.list {
-		op.mapping = l.result(name, "map", spec.Map, shape, with(done, scope{"item": types.Any}))
+		op.mapping = l.result([]string{"operations", name, "map"}, spec.Map, shape, with(done, scope{"item": types.Any}))
 		l.noneOf(name, "output", spec.Output)
 	} else {
-		op.output = l.result(name, "output", spec.Output, shape, done)
+		op.output = l.result([]string{"operations", name, "output"}, spec.Output, shape, done)
 		l.noneOf(name, "map", spec.Map)
 	}
 	return op
@@ -191,15 +192,16 @@ func (l *loader) noneOf(op, key string, spec map[string]yaml.Node) {
 }
 
 // result compiles map or output: only known names, and none missing that the agent cannot do without.
-func (l *loader) result(op, key string, spec map[string]yaml.Node, shape opShape, names scope) map[string]*template {
+func (l *loader) result(place []string, spec map[string]yaml.Node, shape opShape, names scope) map[string]*template {
+	op, key := place[1], place[len(place)-1]
 	for _, name := range slices.Sorted(maps.Keys(spec)) {
 		if !slices.Contains(shape.fields, name) {
-			l.add(find(l.root, "operations", op, key, name), words("unknown name %q in %s", "%[2]s 中有未知的名称 %[1]q", name, key), oneOf(name, shape.fields))
+			l.add(find(l.root, slices.Concat(place, []string{name})...), words("unknown name %q in %s", "%[2]s 中有未知的名称 %[1]q", name, key), oneOf(name, shape.fields))
 		}
 	}
 	for _, name := range shape.needs {
 		if _, there := spec[name]; !there {
-			l.add(find(l.root, "operations", op, key), words("%s of %s lacks %q", "%[2]s 的 %[1]s 缺少 %[3]q", key, op, name),
+			l.add(find(l.root, place...), words("%s of %s lacks %q", "%[2]s 的 %[1]s 缺少 %[3]q", key, op, name),
 				words(`Add %s: "${…}".`, `请补上 %s: "${…}"。`, name))
 		}
 	}

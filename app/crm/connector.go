@@ -25,8 +25,9 @@ type Connector interface {
 	// Lookup gives the customers with this number. It only reads. The CRM's own match is not trusted: each customer has a
 	// number that was compared here. Nobody, and a withheld number, is an empty list and no error.
 	Lookup(ctx context.Context, n cti.Number) ([]cti.Customer, error)
-	// Write makes one change. Repeating it with the same key updates the record of the first time, as far as the connector's
-	// declared strategy goes. A write-back whose customer is pending or unclear is refused as invalid.
+	// Write makes one change. Repeating it with the same key leaves one record, as far as the connector's declared strategy goes. A
+	// write-back with a RecordID changes what is there: notfound when that is gone, invalid when the connector does not say how. Only
+	// one that writes by our key alone makes it anew. A write-back whose customer is pending or unclear is refused as invalid.
 	Write(ctx context.Context, w cti.WriteBack) (cti.Receipt, error)
 	// Repeat tells what the CRM makes of a write-back that is sent again, as its connector declares. It asks nothing and does not
 	// change while the connector is open.

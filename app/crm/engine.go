@@ -93,6 +93,9 @@ func (e *Engine) Write(ctx context.Context, w cti.WriteBack) (cti.Receipt, error
 	if w.Key == "" {
 		return cti.Receipt{}, cti.Errorf(cti.Internal, what+": no key", nil)
 	}
+	if w.RecordID != "" {
+		return e.change(ctx, w)
+	}
 	r, err := e.run(ctx, string(w.Op), callInput(w))
 	if err != nil {
 		return cti.Receipt{}, err

@@ -31,8 +31,11 @@ var safe = []string{upsert, clientID, duplicateIsSuccess, naturallyIdempotent, h
 // Repeat implements Connector.
 func (e *Engine) Repeat(w cti.WriteBack) cti.Repeat {
 	op := e.ops[string(w.Op)]
-	if op == nil {
+	if op == nil || !op.shape.write {
 		return cti.Repeat{}
+	}
+	if w.RecordID != "" {
+		return cti.Repeat{Safe: true} // setting fields of a known record twice is setting them once, and what is refused writes nothing
 	}
 	return op.repeat
 }

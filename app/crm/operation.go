@@ -20,6 +20,7 @@ type operation struct {
 	mapping map[string]*template // item → canonical names
 	output  map[string]*template // last answer → canonical names
 	promise                      // of a write
+	update  *update              // of a write: how it changes what is there; nil: the file does not say
 }
 
 type step struct {
@@ -50,6 +51,8 @@ type run struct {
 	v       vars
 	items   []any
 	written bool // a write of this operation may have reached the CRM
+	asked   bool // at least one of its steps was not left out
+	changes bool // it updates a record that an earlier one made
 }
 
 func (e *Engine) run(ctx context.Context, name string, input vars) (*run, error) {
@@ -71,12 +74,16 @@ func (e *Engine) run(ctx context.Context, name string, input vars) (*run, error)
 		}
 		r.v["step"] = vars{}
 	}
-	for i := range op.steps {
-		if err := r.step(ctx, &op.steps[i]); err != nil {
-			return r, err
+	return r, r.all(ctx, op.steps)
+}
+
+func (r *run) all(ctx context.Context, steps []step) error {
+	for i := range steps {
+		if err := r.step(ctx, &steps[i]); err != nil {
+			return err
 		}
 	}
-	return r, nil
+	return nil
 }
 
 func (e *Engine) begin(op *operation, input vars) (*run, error) {
@@ -95,6 +102,7 @@ func (r *run) step(ctx context.Context, s *step) error {
 			return nil
 		}
 	}
+	r.asked = true
 	out, err := r.request(s)
 	if err != nil {
 		return r.unfit(err)
@@ -103,7 +111,7 @@ func (r *run) step(ctx context.Context, s *step) error {
 	if err != nil {
 		return r.unfit(err)
 	}
-	if verdict.class == classDuplicate && r.op.strategy == duplicateIsSuccess {
+	if verdict.class == classDuplicate && r.op.strategy == duplicateIsSuccess && !r.changes {
 		verdict.class = "" // it is there, which is what we want
 	}
 	if verdict.class != "" {

@@ -101,6 +101,12 @@ type operationSpec struct {
 	Map         map[string]yaml.Node `yaml:"map"`
 	Output      map[string]yaml.Node `yaml:"output"`
 	Idempotency *idempotencySpec     `yaml:"idempotency"`
+	Update      *updateSpec          `yaml:"update"` // how a write changes the record of an earlier one
+}
+
+type updateSpec struct {
+	Steps  []stepSpec           `yaml:"steps"`  // change the record input.record.id
+	Output map[string]yaml.Node `yaml:"output"` // none: the record keeps its id
 }
 
 type stepSpec struct {

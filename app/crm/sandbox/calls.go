@@ -47,7 +47,7 @@ type Agent struct {
 func callFields() fields[Call] {
 	return fields[Call]{
 		"external_key": filled(func(c *Call) *string { return &c.ExternalKey }),
-		"contact_id":   optional(func(c *Call) **string { return &c.ContactID }, maxLine),
+		"contact_id":   reference(func(c *Call) **string { return &c.ContactID }),
 		"direction":    choice(func(c *Call) *string { return &c.Direction }, "in", "out"),
 		"number":       text(func(c *Call) *string { return &c.Number }, maxLine),
 		"extension":    text(func(c *Call) *string { return &c.Extension }, maxLine),
@@ -140,17 +140,48 @@ func (s *Server) putCallByKey(r *http.Request) (answer, error) {
 		if c.ExternalKey != key {
 			return invalid("external_key", "differs from the key in the path")
 		}
-		out = c
-		if exists && reflect.DeepEqual(old, c) {
-			b.enter(c, false)
-			return nil
-		}
 		if exists {
-			out.Revision, out.UpdatedAt = old.Revision+1, now()
+			out, err = b.amend(old, c)
+			return err
 		}
-		return b.record(out, !exists)
+		out = c
+		return b.record(c, true)
 	})
 	return answer{status, out}, err
+}
+
+func (s *Server) patchCall(r *http.Request) (answer, error) {
+	in, err := parseBody(r)
+	if err != nil {
+		return answer{}, err
+	}
+	var out Call
+	err = s.store.change(func(b *book) error {
+		old, found := b.calls.get(r.PathValue("id"))
+		if !found {
+			return notFound("call")
+		}
+		c := old
+		if err := callFields().apply(&c, in); err != nil {
+			return err
+		}
+		if c.ExternalKey != old.ExternalKey {
+			return invalid("external_key", "cannot be changed")
+		}
+		out, err = b.amend(old, c)
+		return err
+	})
+	return ok(out), err
+}
+
+// amend puts a changed call and enters the write in the ledger; one that changes nothing leaves the record alone.
+func (b *book) amend(old, c Call) (Call, error) {
+	if reflect.DeepEqual(old, c) {
+		b.enter(c, false)
+		return c, nil
+	}
+	c.Revision, c.UpdatedAt = old.Revision+1, now()
+	return c, b.record(c, false)
 }
 
 // record puts a call and enters the write in the ledger.

@@ -113,3 +113,61 @@ func TestCallsOfAContactComeNewestFirst(t *testing.T) {
 		t.Fatalf("by key: %+v", one)
 	}
 }
+
+func TestPatchChangesTheCallWithTheIDAndMakesNone(t *testing.T) {
+	s := begin(t, Options{})
+	c := dial(t, s)
+	first := read[Call](t, c.do(http.StatusCreated, "PUT", "/api/calls/by-key/p1", callBody))
+	before := s.Stats().Calls
+	path := "/api/calls/" + first.ID
+	second := read[Call](t, c.do(http.StatusOK, "PATCH", path, `{"note":"rang back","contact_id":"c_000002","external_key":"p1"}`))
+	if second.ID != first.ID || *second.Note != "rang back" || *second.ContactID != "c_000002" || second.RingMS != 4000 || second.Revision != 2 {
+		t.Errorf("the call is %+v", second)
+	}
+	if again := read[Call](t, c.do(http.StatusOK, "PATCH", path, `{"note":"rang back"}`)); again.Revision != 2 {
+		t.Error("a write that changes nothing must leave the record alone")
+	}
+	for _, nobody := range []string{`{"contact_id":""}`, `{"contact_id":null}`} {
+		c.do(http.StatusOK, "PATCH", path, `{"contact_id":"c_000002"}`)
+		if got := read[Call](t, c.do(http.StatusOK, "PATCH", path, nobody)); got.ContactID != nil {
+			t.Errorf("%s leaves it with %s", nobody, *got.ContactID)
+		}
+	}
+	l := s.Ledger()
+	if l.Creations != 1 || l.Writes != 7 || l.Keys != 1 || l.Entries[1].Created || l.Entries[1].ID != first.ID || s.Stats().Calls != before {
+		t.Errorf("the ledger is %+v", l)
+	}
+}
+
+func TestWrongPatchesOfACallAreRefusedAndChangeNothing(t *testing.T) {
+	s := begin(t, Options{})
+	c := dial(t, s)
+	path := "/api/calls/" + read[Call](t, c.do(http.StatusCreated, "PUT", "/api/calls/by-key/p2", callBody)).ID
+	wantRefusal(t, c.do(http.StatusNotFound, "PATCH", "/api/calls/call_999999", `{"note":"x"}`), "not_found", "")
+	wantRefusal(t, c.do(http.StatusUnprocessableEntity, "PATCH", path, `{"external_key":"other"}`), "invalid", "external_key")
+	wantRefusal(t, c.do(http.StatusUnprocessableEntity, "PATCH", path, `{"colour":"red"}`), "unknown_field", "colour")
+	wantRefusal(t, c.do(http.StatusUnprocessableEntity, "PATCH", path, `{"contact_id":"c_x","note":"x"}`), "invalid", "contact_id")
+	if l := s.Ledger(); l.Writes != 1 || withKey(s, "p2")[0].Note != nil {
+		t.Errorf("the ledger is %+v", l)
+	}
+}
+
+func TestPatchObeysFaults(t *testing.T) {
+	s := begin(t, Options{})
+	c := dial(t, s)
+	path := "/api/calls/" + read[Call](t, c.do(http.StatusCreated, "PUT", "/api/calls/by-key/p3", callBody)).ID
+	for note, f := range map[string]Fault{"dropped": {DropAnswer: true, Writes: true, Count: 1}, "": {Status: 503, Writes: true, Count: 1}} {
+		if err := s.SetFault(f); err != nil {
+			t.Fatal(err)
+		}
+		c.do(http.StatusOK, "GET", path, "") // a read is left alone
+		r, err := c.try("PATCH", path, `{"note":"dropped"}`)
+		if (err == nil) == f.DropAnswer || err == nil && r.status != f.Status {
+			t.Errorf("%+v: status %d, %v", f, r.status, err)
+		}
+		if got := deref(withKey(s, "p3")[0].Note); got != note {
+			t.Errorf("%+v: the note is %q", f, got)
+		}
+		c.do(http.StatusOK, "PATCH", path, `{"note":""}`)
+	}
+}

@@ -105,6 +105,18 @@ func optional[T any](at func(*T) **string, longest int) setter[T] {
 	}
 }
 
+// reference is the id of another record; null or an empty text is none.
+func reference[T any](at func(*T) **string) setter[T] {
+	set := optional(at, maxLine)
+	return func(row *T, raw json.RawMessage) error {
+		err := set(row, raw)
+		if deref(*at(row)) == "" {
+			*at(row) = nil
+		}
+		return err
+	}
+}
+
 func choice[T any](at func(*T) *string, values ...string) setter[T] {
 	return func(row *T, raw json.RawMessage) error {
 		v, err := readText(raw, maxLine)

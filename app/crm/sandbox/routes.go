@@ -39,6 +39,7 @@ func (s *Server) apiRoutes() map[string]apiFunc {
 		"GET /api/calls":                       s.listCalls,
 		"POST /api/calls":                      s.postCall,
 		"GET /api/calls/{id}":                  s.getCall,
+		"PATCH /api/calls/{id}":                s.patchCall,
 		"PUT /api/calls/by-key/{key}":          s.putCallByKey,
 	}
 }
