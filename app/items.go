@@ -169,7 +169,10 @@ func outboxItem(it outbox.Item, names map[string]string) wire.OutboxItem {
 // heldBack: while nothing is sent at all, what waits does so for that reason, whatever its own last failure was.
 func heldBack(shown wire.OutboxItem, c outbox.Counts) wire.OutboxItem {
 	if c.Paused.After(shown.Due) && (shown.State == wire.WriteQueued || shown.State == wire.WriteRetrying) {
-		shown.Kind, shown.Due, shown.Message = c.Reason, c.Paused, ""
+		if shown.Kind != c.Reason {
+			shown.Kind, shown.Message = c.Reason, ""
+		}
+		shown.Due = c.Paused
 	}
 	return shown
 }
