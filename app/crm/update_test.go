@@ -53,6 +53,16 @@ func TestStrategiesThatFindTheRecordThemselvesChangeItWithTheirOwnSteps(t *testi
 	}
 }
 
+func TestChangeOfAnUndecidedCustomerIsRefusedToo(t *testing.T) {
+	v := says(200)
+	w := someChange()
+	w.Identity = cti.IdentityUnclear
+	_, err := v.engine(t, nil, headerAt, "{strategy: upsert}").Write(t.Context(), w)
+	if wantKind(t, err, cti.Invalid); len(v.asked()) != 0 {
+		t.Errorf("%d requests were made", len(v.asked()))
+	}
+}
+
 // A record whose id is known is not looked for: the index may not show it yet, and a second one would be made.
 func TestProbeDoesNotLookForARecordItKnows(t *testing.T) {
 	var paths []string
@@ -67,10 +77,11 @@ func TestProbeDoesNotLookForARecordItKnows(t *testing.T) {
 
 func TestProbeWithoutAStepThatChangesIsRefusedAndNotTakenForDone(t *testing.T) {
 	v := says(200)
-	e := v.engine(t, nil, headerAt, "{strategy: probe"+looksFor, "{id: w, request:", `{id: w, when: "${found == nil}", request:`)
+	e := v.engine(t, nil, headerAt, "{strategy: probe"+looksFor, "{id: w, request:", `{id: w, when: "${found == nil}", request:`,
+		outputAt, `    output: {id: "${found ?? res.json.id}"}`+"\n")
 	_, err := e.Write(t.Context(), someChange())
-	if wantKind(t, err, cti.Invalid); len(v.asked()) != 0 {
-		t.Errorf("%d requests were made", len(v.asked()))
+	if wantKind(t, err, cti.Invalid); len(v.asked()) != 0 || !strings.Contains(cti.MessageOf(err), "cannot change") {
+		t.Errorf("%d requests were made, a person reads %q", len(v.asked()), cti.MessageOf(err))
 	}
 }
 
