@@ -1,0 +1,277 @@
+// Package faults cuts the power, fails flushes and fills disks under Ringside's store, and counts what is left. The programs under test are this test
+// binary, run once more: they work on a simfs, and say there what they have. The disks that could be left after a power cut at some moment are
+// built from simfs's log and judged one by one, each in a process that may die. Controls without the needed flushes must fail the same count.
+package faults
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringside.dev/ringside/build/faults/simfs"
+)
+
+// The orders of a child, in its environment.
+const (
+	envChild = "RINGSIDE_FAULTS_CHILD" // which program it is
+	envDir   = "RINGSIDE_FAULTS_DIR"   // where it works
+	envNotes = "RINGSIDE_FAULTS_NOTES" // the file in which it says what it has
+	envMode  = "RINGSIDE_FAULTS_MODE"  // how it works
+)
+
+// children are the programs. Each works until it is killed; what it returns goes to its standard error.
+var children = map[string]func(dir, mode string) error{
+	"bolt":   boltChild,
+	"log":    logChild,
+	"rename": renameChild,
+	"judge":  judgeChild,
+	"store":  storeChild,
+	"probe":  probeChild,
+}
+
+func TestMain(m *testing.M) {
+	if child := children[os.Getenv(envChild)]; child != nil {
+		if err := child(os.Getenv(envDir), os.Getenv(envMode)); err != nil {
+			fmt.Fprintln(os.Stderr, "the child ended:", err)
+			os.Exit(3)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// seed is printed by every test that uses chance.
+var seed = rand.Uint64() //nolint:gosec // not a secret
+
+// soak is how many times as much "make soak" does.
+func soak() int {
+	if os.Getenv("RINGSIDE_SOAK") != "" {
+		return 10
+	}
+	return 1
+}
+
+// newDisk mounts a disk for the time of a test.
+func newDisk(t *testing.T, base string) *simfs.FS {
+	t.Helper()
+	if why := simfs.Missing(); why != "" {
+		t.Skip(why)
+	}
+	f, err := simfs.Mount(t.TempDir(), base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.Unmount(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+// program is a child at work.
+type program struct {
+	cmd    *exec.Cmd
+	stderr strings.Builder
+	ended  chan struct{}
+}
+
+// start runs a child on a disk.
+func start(t *testing.T, f *simfs.FS, name, mode string) *program {
+	t.Helper()
+	p := &program{cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), envChild+"="+name, envDir+"="+f.Dir, envMode+"="+mode, envNotes+"="+f.Notes())
+	p.cmd.Stderr = &p.stderr
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.ended)
+		_ = p.cmd.Wait()
+	}()
+	t.Cleanup(p.kill)
+	return p
+}
+
+func (p *program) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+}
+
+// await waits until the log has something that matches, from a position on.
+func (p *program) await(t *testing.T, f *simfs.FS, from int, match func(simfs.Op) bool) int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	go func() {
+		select {
+		case <-p.ended:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	at, err := f.Await(ctx, from, match)
+	if err != nil {
+		p.kill()
+		t.Fatalf("the child did not come so far (%v): %s", err, &p.stderr)
+	}
+	return at
+}
+
+// said waits for so many notes, from a position on.
+func (p *program) said(t *testing.T, f *simfs.FS, from, notes int) int {
+	t.Helper()
+	return p.await(t, f, from, func(op simfs.Op) bool {
+		if op.Kind == simfs.Note {
+			notes--
+		}
+		return notes <= 0
+	})
+}
+
+// say is how a child says that it has something.
+func say(line string) error {
+	if notes == nil {
+		var err error
+		if notes, err = os.OpenFile(os.Getenv(envNotes), os.O_WRONLY|os.O_APPEND, 0); err != nil {
+			return err
+		}
+	}
+	_, err := notes.WriteString(line + "\n")
+	return err
+}
+
+// notes is the child's open file for what it says.
+var notes *os.File
+
+// finding is what a judge says of an image.
+type finding struct {
+	Problems []string       `json:"problems"`
+	Counts   map[string]int `json:"counts"`
+}
+
+// request asks for a finding.
+type request struct {
+	Judge   string   `json:"judge"`
+	Dir     string   `json:"dir"`
+	Said    []string `json:"said"` // before the cut
+	Lenient bool     `json:"lenient"`
+}
+
+// judges open an image and compare it with what was said.
+var judges = map[string]func(request) finding{
+	"bolt":   judgeBolt,
+	"log":    judgeLog,
+	"rename": judgeRename,
+	"store":  judgeStore,
+}
+
+// What a judge may use for an image: far more than any good one takes. A damaged tree can be endless.
+const (
+	judgeCPU    = 10 * time.Second
+	judgeMemory = 1 << 30
+	judgeWait   = 5 * time.Minute
+)
+
+// judgeChild answers requests on its standard input, each with a finding on its standard output.
+func judgeChild(string, string) error {
+	if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: judgeMemory, Max: judgeMemory}); err != nil {
+		return err
+	}
+	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	for {
+		var r request
+		if err := in.Decode(&r); err != nil {
+			return nil //nolint:nilerr // the parent needs it no longer
+		}
+		stop := endWhenEndless()
+		f := judges[r.Judge](r)
+		stop()
+		if err := out.Encode(f); err != nil {
+			return err
+		}
+	}
+}
+
+// endWhenEndless ends the process when it has used more time of the processor than any image needs.
+func endWhenEndless() (stop func()) {
+	used := func() time.Duration {
+		var u unix.Rusage
+		_ = unix.Getrusage(unix.RUSAGE_SELF, &u)
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	began, stopped := used(), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-stopped:
+				return
+			case <-time.After(time.Second):
+				if used()-began > judgeCPU {
+					fmt.Fprintln(os.Stderr, "it does not end")
+					os.Exit(4)
+				}
+			}
+		}
+	}()
+	return func() { close(stopped) }
+}
+
+// judge is a process that judges images one after the other; when one kills it, that is the finding.
+type judge struct {
+	cmd    *exec.Cmd
+	in     *json.Encoder
+	out    *json.Decoder
+	stderr strings.Builder
+	close  func() error
+}
+
+func (j *judge) start() error {
+	*j = judge{cmd: exec.Command(os.Args[0])}
+	j.cmd.Env = append(os.Environ(), envChild+"=judge")
+	in, err := j.cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := j.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	j.cmd.Stderr = &j.stderr
+	j.in, j.out, j.close = json.NewEncoder(in), json.NewDecoder(out), in.Close
+	return j.cmd.Start()
+}
+
+func (j *judge) ask(r request) (finding, error) {
+	if j.cmd == nil {
+		if err := j.start(); err != nil {
+			return finding{}, err
+		}
+	}
+	timer := time.AfterFunc(judgeWait, func() { _ = j.cmd.Process.Kill() })
+	defer timer.Stop()
+	var f finding
+	if err := errors.Join(j.in.Encode(r), j.out.Decode(&f)); err != nil {
+		j.end()
+		lines := strings.Split(strings.TrimSpace(j.stderr.String()), "\n")
+		j.cmd = nil
+		return finding{Problems: []string{"whoever opens it dies: " + strings.Join(lines[:min(12, len(lines))], " | ")}}, nil
+	}
+	return f, nil
+}
+
+func (j *judge) end() {
+	if j.cmd != nil {
+		_ = j.close()
+		_ = j.cmd.Wait()
+	}
+}
