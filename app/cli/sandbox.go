@@ -22,7 +22,7 @@ func (e *env) sandboxCommand() *cobra.Command {
 		}
 		server, err := sandbox.Start(ctx, o)
 		if err != nil {
-			return cti.Errorf(cti.Invalid, "check --addr, --control, --file, --chaos and --traits", err)
+			return cti.Errorf(cti.Invalid, "check --addr, --control and --file", err)
 		}
 		if o.Token == "" {
 			o.Token = sandbox.DefaultToken

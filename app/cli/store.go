@@ -73,7 +73,7 @@ func (e *env) storeExport() *cobra.Command {
 
 func (e *env) storeRecover() *cobra.Command {
 	var state, identity string
-	recover := command("recover", e.say("Bring back the store's keys with the organisation's recovery key", "用企业的恢复密钥找回存储密钥"), 0, func(context.Context, []string) error {
+	c := command("recover", e.say("Bring back the store's keys with the organisation's recovery key", "用企业的恢复密钥找回存储密钥"), 0, func(context.Context, []string) error {
 		if identity == "" {
 			return cti.Errorf(cti.Invalid, "name the file with the secret half of the recovery key: --identity FILE", nil)
 		}
@@ -97,9 +97,9 @@ func (e *env) storeRecover() *cobra.Command {
 				"%d 个文件中的密钥已恢复到密钥串。启动 Ringside 即可读取用它们加密的数据。\n"), files)
 		})
 	})
-	recover.Flags().StringVar(&state, "state", DefaultState(), e.say("the folder of the store", "存储目录"))
-	recover.Flags().StringVar(&identity, "identity", "", e.say("the file with the secret half (AGE-SECRET-KEY-…)", "私钥文件（AGE-SECRET-KEY-…）"))
-	return recover
+	c.Flags().StringVar(&state, "state", DefaultState(), e.say("the folder of the store", "存储目录"))
+	c.Flags().StringVar(&identity, "identity", "", e.say("the file with the secret half (AGE-SECRET-KEY-…)", "私钥文件（AGE-SECRET-KEY-…）"))
+	return c
 }
 
 // unwrapAll opens every copy of the store's keys that the identity opens; one is enough.

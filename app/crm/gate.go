@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,7 +53,7 @@ func (g *Gates) of(u *url.URL, l limits) *gate {
 }
 
 // gate is what all requests to one endpoint pass: concurrency, rate, pause and breaker are there once, whoever asks. Look-ups go first:
-// a write waits while a look-up waits, and leaves the last free place to one.
+// a write waits while a look-up waits for what both need, and leaves the last free place to one.
 //
 //	enter ─▶ paused or open? refused at once, nothing was sent
 //	      └▶ line of look-ups, line of writes ─▶ place, rate, breaker ─▶ pass ─▶ the request ─▶ leave: what came of it
@@ -201,7 +202,7 @@ func (g *gate) admit(w *waiter, now time.Time) (got *entry, wait time.Duration) 
 	if h := g.held(w.write, now); h != nil {
 		return &entry{held: h}, 0
 	}
-	if w.write && (len(g.reads) > 0 || g.free == 1 && g.limits.concurrency > 1) || g.free == 0 {
+	if g.free == 0 || w.write && (g.free == 1 && g.limits.concurrency > 1 || g.readsWant(w.op)) {
 		return nil, 0
 	}
 	if wait := g.rate.wait(w.op, now); wait > 0 {
@@ -214,6 +215,11 @@ func (g *gate) admit(w *waiter, now time.Time) (got *entry, wait time.Duration) 
 	g.free--
 	g.rate.take(w.op, now)
 	return &entry{pass: &pass{gate: g, op: w.op, entered: now, judged: judged}}, 0
+}
+
+// readsWant tells whether a look-up waits for an allowance that an operation would use up.
+func (g *gate) readsWant(op string) bool {
+	return slices.ContainsFunc(g.reads, func(r *waiter) bool { return g.rate.shared(r.op, op) })
 }
 
 const tried = "the CRM failed several times in a row and is left alone for a while"

@@ -43,8 +43,9 @@ func deliver(t *testing.T, e *crm.Engine, w cti.WriteBack) {
 	}
 }
 
-// Fault 31, 40: what each strategy promises holds while the CRM loses answers and its search lags behind; a connector that promises
-// nothing makes duplicates, or this test would be blind.
+// Fault 31: what each strategy promises holds while the CRM loses answers; a connector that promises nothing makes duplicates, or this
+// test would be blind.
+// Fault 40: its search lags behind meanwhile.
 func TestStrategiesHoldTheirPromiseInAStorm(t *testing.T) {
 	for name, promised := range map[string]bool{"header": true, "probe": true, "uncertain": true, "post": false} {
 		t.Run(name, func(t *testing.T) {

@@ -67,6 +67,12 @@ func (r *rates) of(op string) []*bucket {
 	return out
 }
 
+// shared tells whether two operations draw on one bucket.
+func (r *rates) shared(one, other string) bool {
+	theirs := r.of(other)
+	return slices.ContainsFunc(r.of(one), func(b *bucket) bool { return slices.Contains(theirs, b) })
+}
+
 // wait gives the time until an operation may make a request; 0 is now.
 func (r *rates) wait(op string, now time.Time) time.Duration {
 	longest := time.Duration(0)

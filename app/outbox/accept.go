@@ -44,17 +44,18 @@ func (o *Outbox) prepare(w cti.WriteBack) (place, error) {
 	if err != nil {
 		return place{}, fmt.Errorf("look for an earlier write-back: %w", err)
 	}
+	after := o.before(latest)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e := o.schedule.entries[latest.Seq]
-	if latest.Seq != 0 && latest.WriteBack == w && (e != nil || latest.State.Final()) { // a store may have kept what it refused
+	if latest.Seq != 0 && latest.WriteBack == w && (e != nil && !e.is(doubtful) || latest.State.Final()) { // a store may have kept what it refused
 		return place{}, nil
 	}
 	p := place{news: true, item: Item{Lane: laneOf(w), CreatedAt: o.clock.today()}}
 	switch {
 	case latest.Seq == 0:
 	case latest.State.Final(), latest.frozen(), e != nil && e.is(sending):
-		p.item.Lane, p.item.After = latest.Lane, latest.Seq // behind the earlier one, even when the customer was corrected since
+		p.item.Lane, p.item.After = latest.Lane, after // behind the earlier one, even when the customer was corrected since
 	default:
 		p.item = latest
 		if e != nil {
@@ -67,6 +68,21 @@ func (o *Outbox) prepare(w cti.WriteBack) (place, error) {
 		p.item.State = Review
 	}
 	return p, nil
+}
+
+// before gives the item that a new one with the same key comes after: the newest, or what that waited for when it was discarded.
+func (o *Outbox) before(latest Item) uint64 {
+	for it := latest; it.State == Discarded && it.After != 0; {
+		earlier, err := o.load(it.After)
+		if err != nil || earlier.Seq >= it.Seq {
+			break
+		}
+		if !earlier.State.Final() {
+			return earlier.Seq
+		}
+		it = earlier
+	}
+	return latest.Seq
 }
 
 func (o *Outbox) leave(places []place) {
@@ -93,6 +109,7 @@ func (o *Outbox) accept(call cti.Call, wrap cti.WrapUp, places []place) error {
 		return err
 	}, items...)
 	if err != nil {
+		o.doubt(places)
 		return fmt.Errorf("write the call down: %w", err)
 	}
 	o.mu.Lock()
@@ -101,6 +118,17 @@ func (o *Outbox) accept(call cti.Call, wrap cti.WrapUp, places []place) error {
 		o.admit(it)
 	}
 	return nil
+}
+
+// doubt: what the disk refused may be on it all the same, so the next time it is not taken for old news.
+func (o *Outbox) doubt(places []place) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range places {
+		if p.claimed != nil {
+			p.claimed.set(doubtful, true)
+		}
+	}
 }
 
 // admit takes an accepted item into the memory, or its new content.
@@ -112,7 +140,7 @@ func (o *Outbox) admit(it Item) {
 		return
 	}
 	e.set(unclear, it.WriteBack.Identity == cti.IdentityUnclear)
-	e.set(network|damaged, false)
+	e.set(network|damaged|doubtful, false)
 	o.schedule.put(e, it.State, now, it.LastTry().Kind)
 }
 

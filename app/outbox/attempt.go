@@ -198,7 +198,7 @@ func (o *Outbox) age(it Item) time.Duration {
 	since, known := o.begun[it.Seq]
 	if !known {
 		if age < 0 || it.LastTry().At.After(today) {
-			age = oldest
+			age = ancient
 		}
 		since = now - age
 		o.begun[it.Seq] = since

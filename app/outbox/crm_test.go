@@ -19,6 +19,7 @@ type crm struct {
 	mu      sync.Mutex
 	records []record
 	keys    map[string]answered // what it remembers of keys
+	ids     map[string]int      // places in records
 	plan    []fault             // how the next requests end
 	hold    chan struct{}       // when set, a request waits for it before it is answered
 	flying  map[string]int      // requests by lane
@@ -70,7 +71,7 @@ type fault struct {
 }
 
 func newCRM(k kind) *crm {
-	return &crm{kind: k, says: k.truth(), keys: map[string]answered{}, flying: map[string]int{}}
+	return &crm{kind: k, says: k.truth(), keys: map[string]answered{}, ids: map[string]int{}, flying: map[string]int{}}
 }
 
 func (c *crm) Repeat(w cti.WriteBack) cti.Repeat {
@@ -86,6 +87,9 @@ func (c *crm) Send(ctx context.Context, w cti.WriteBack) (cti.Receipt, error) {
 	}
 	f, leave := c.enter(w)
 	defer leave()
+	if f.kind == cti.Invalid && c.remembers(w) { // it looks at the key first
+		f = fault{}
+	}
 	if err := c.wait(ctx); err != nil {
 		return cti.Receipt{}, err
 	}
@@ -162,21 +166,36 @@ func (c *crm) wait(ctx context.Context) error {
 	}
 }
 
+func (c *crm) remembers(w cti.WriteBack) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.remembersLocked(w)
+}
+
+func (c *crm) remembersLocked(w cti.WriteBack) bool {
+	known, ok := c.keys[w.Key]
+	return ok && w.RecordID == "" && c.kind.window > 0 && time.Since(known.at) < c.kind.window
+}
+
 // write acts, as this kind of CRM does.
 func (c *crm) write(w cti.WriteBack) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if known, ok := c.keys[w.Key]; ok && w.RecordID == "" && c.kind.window > 0 && now.Sub(known.at) < c.kind.window {
-		return known.id // the old answer, whatever is sent now
+	if c.remembersLocked(w) {
+		return c.keys[w.Key].id // the old answer, whatever is sent now
 	}
-	for i := range c.records {
-		if r := &c.records[i]; w.RecordID != "" && r.id == w.RecordID || w.RecordID == "" && c.kind.upsert && r.key == w.Key {
-			r.note, r.customer = w.Record.WrapUp.Note, w.CustomerID
-			return r.id
-		}
+	id := w.RecordID
+	if id == "" && c.kind.upsert {
+		id = c.keys[w.Key].id
+	}
+	if at, ok := c.ids[id]; ok {
+		r := &c.records[at]
+		r.note, r.customer = w.Record.WrapUp.Note, w.CustomerID
+		return r.id
 	}
 	r := record{id: fmt.Sprint("r", len(c.records)+1), key: w.Key, note: w.Record.WrapUp.Note, customer: w.CustomerID, at: now}
+	c.ids[r.id] = len(c.records)
 	c.records = append(c.records, r)
 	c.keys[w.Key] = answered{id: r.id, at: now}
 	return r.id

@@ -41,15 +41,16 @@ func kindCode(k cti.Kind) code {
 type flags uint16
 
 const (
-	sending flags = 1 << iota // on its way, or being looked up
-	held                      // an earlier item with its key has to be resolved first
-	unclear                   // several customers fit: a person must pick
-	network                   // it waits for nothing but the CRM's coming back
-	rescued                   // it was sent early because the CRM had come back
-	settled                   // by its due time the CRM shows what it wrote in the last attempt
-	looked                    // a look-up failed since that attempt
-	absent                    // a look-up or a person said that the CRM has it not
-	damaged                   // the store cannot give its content
+	sending  flags = 1 << iota // on its way, or being looked up
+	held                       // an earlier item with its key has to be resolved first
+	unclear                    // several customers fit: a person must pick
+	network                    // it waits for nothing but the CRM's coming back
+	rescued                    // it was sent early because the CRM had come back
+	settled                    // by its due time the CRM shows what it wrote in the last attempt
+	looked                     // a look-up failed since that attempt
+	absent                     // a look-up or a person said that the CRM has it not
+	doubtful                   // the disk refused a new content, and may have kept it
+	damaged                    // the store cannot give its content
 )
 
 func (e *entry) is(f flags) bool { return e.flags&f != 0 }

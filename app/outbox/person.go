@@ -180,6 +180,7 @@ func (o *Outbox) rewrite(seq uint64, what Change, edit func(*cti.WriteBack)) err
 		return o.accept(cti.Call{}, latest.WriteBack.Record.WrapUp, []place{p})
 	}
 	if err := o.commit(what, p.item); err != nil {
+		o.doubt([]place{p})
 		return fmt.Errorf("save item %d: %w", p.item.Seq, err)
 	}
 	o.mu.Lock()

@@ -95,8 +95,11 @@ const (
 	ask    move = "ask"     // a person must look
 )
 
-// unknownAge is the age of a mark that was made nobody knows when.
-const unknownAge time.Duration = math.MaxInt64
+// unknownAge is the age of what bears no mark, ancient that of a mark made nobody knows when: no CRM remembers a key for so long.
+const (
+	unknownAge time.Duration = math.MaxInt64
+	ancient                  = 10 * 365 * 24 * time.Hour
+)
 
 // nextMove decides about an item that the CRM may have: sent again where that leaves one record, looked up where it can be asked. Age is
 // the time since the first attempt. An update of a known record is not looked up: that it is there says nothing of its content.

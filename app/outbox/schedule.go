@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"hash/maphash"
+	"maps"
 	"math"
 	"time"
 
@@ -127,6 +128,9 @@ func (s *schedule) remove(e *entry) {
 	e.lane.queue.remove(queued{e})
 	e.lane.members--
 	delete(s.entries, e.seq)
+	if e.is(held) { // discarded before its turn
+		maps.DeleteFunc(s.updates, func(_ uint64, update *entry) bool { return update == e })
+	}
 	if update := s.updates[e.seq]; update != nil {
 		delete(s.updates, e.seq)
 		update.set(held, false)

@@ -88,10 +88,12 @@ func build(o Options) (*Server, error) {
 	if s.nature.token = o.Token; o.Token == "" {
 		s.nature.token = DefaultToken
 	}
-	err := errors.Join(s.SetChaos(o.Chaos), s.SetTraits(o.Traits))
+	err := errors.Join(o.Chaos.check(), o.Traits.check())
 	if err != nil {
 		return nil, err
 	}
+	s.dice.set(o.Chaos)
+	s.nature.set(o.Traits)
 	if s.pages, s.labels, err = loadPages(); err != nil {
 		return nil, err
 	}

@@ -55,6 +55,19 @@ func TestEveryTroubleIsWhatItsNameSays(t *testing.T) {
 	}
 }
 
+func TestLateCommitIsMadeAfterTheClientHasLeft(t *testing.T) {
+	s := begin(t, Options{})
+	c := dial(t, s)
+	steer(t, s, Fault{Trouble: LateCommit, Latency: 200 * time.Millisecond, Count: 1})
+	c.http.Timeout = 20 * time.Millisecond
+	if r, err := c.try("PUT", "/api/calls/by-key/k", callBody); err == nil {
+		t.Fatalf("the client waited for status %d", r.status)
+	}
+	for len(withKey(s, "k")) == 0 && t.Context().Err() == nil {
+		time.Sleep(time.Millisecond) //nolint:forbidigo // nothing signals it; the test's own time-out is the limit
+	}
+}
+
 func TestSameSeedDealsTheSameTroubles(t *testing.T) {
 	deal := func(seed uint64) (out []Trouble) {
 		var d dice

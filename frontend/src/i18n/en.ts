@@ -149,6 +149,7 @@ export const en = {
   "item.customer.none": "none",
   "item.begun": "It was sent at {time}, but nothing confirmed it: the CRM may have it.",
   "item.tries": "Attempts",
+  "item.times": "{n} times:",
   "item.retry": "Try now",
   "item.edit": "Edit",
   "item.attach": "Choose customer",

@@ -150,6 +150,7 @@ export const zhCN: Words = {
   "item.customer.none": "未关联",
   "item.begun": "已于 {time} 发送但未得到确认，CRM 中可能已有此记录。",
   "item.tries": "尝试",
+  "item.times": "{n} 次：",
   "item.retry": "立即重试",
   "item.edit": "修改",
   "item.attach": "选择客户",

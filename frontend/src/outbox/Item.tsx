@@ -8,7 +8,7 @@ import { afterPaint } from "../painted";
 import { Message } from "../pop/Messages";
 import { Form } from "./Forms";
 import { keyOf } from "./model";
-import { itemAbout, itemName, itemWhy, looksOf } from "./words";
+import { itemAbout, itemName, itemTries, itemWhy, looksOf } from "./words";
 
 /** One record: who, when and why in three lines; unfolded, all that is known and what can be done. */
 export function Item(props: { item: OutboxItem }) {
@@ -73,7 +73,8 @@ export function Item(props: { item: OutboxItem }) {
 
 function Details(props: { item: OutboxItem }) {
   const { say } = useDesk();
-  const t = (key: Parameters<ReturnType<typeof say>["t"]>[0], values?: Record<string, string>) => say().t(key, values);
+  const t = (key: Parameters<ReturnType<typeof say>["t"]>[0], values?: Record<string, string | number>) =>
+    say().t(key, values);
   return (
     <>
       <Show when={props.item.begun}>
@@ -100,11 +101,14 @@ function Details(props: { item: OutboxItem }) {
           <dt>{t("item.tries")}</dt>
           <dd>
             <ul>
-              <For each={[...props.item.tries].reverse()}>
-                {(attempt) => (
+              <For each={itemTries(props.item, say())}>
+                {(told) => (
                   <li class="item-try">
-                    <span class="time">{say().when(attempt.at)}</span>{" "}
-                    <bdi>{attempt.message || say().coded("kind", attempt.kind)}</bdi>
+                    <span class="time">{say().when(told.at)}</span>{" "}
+                    <Show when={told.n > 1}>
+                      <span class="muted">{t("item.times", { n: told.n })} </span>
+                    </Show>
+                    <bdi>{told.words}</bdi>
                   </li>
                 )}
               </For>

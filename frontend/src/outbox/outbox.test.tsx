@@ -183,6 +183,24 @@ test("the details show the note, the customer, and each attempt, newest first", 
   for (const part of ["下周二送货", "c_000001", "the CRM may have it"]) expect(page.text()).toContain(part);
 });
 
+test("attempts in a row that went alike are told once, with the newest time", async () => {
+  const went = (at: string, message: string) => ({
+    at: `2026-11-23T05:${at}:00Z`,
+    took_ms: 1,
+    kind: "offline",
+    message,
+  });
+  await mounted([
+    anItem(1, { tries: [went("10", "down"), went("11", "busy"), went("12", "busy"), went("13", "busy")] }),
+  ]);
+  await open();
+  await unfold();
+  const told = page.all(".item-try").map((t) => t.textContent ?? "");
+  expect(told).toHaveLength(2);
+  expect(told[0]).toMatch(/:13.*3 times: busy/);
+  expect(told[1]).toMatch(/:10.*[^:] down/);
+});
+
 test("an edit sends outcome and note of exactly that item", async () => {
   await mounted([review(7)]);
   await open();

@@ -47,3 +47,15 @@ function due(it: OutboxItem, say: Speech, now: number): string {
   if (ms <= 0) return say.t("item.when.now");
   return ms < 60_000 ? say.t("item.when.soon") : say.ahead(ms);
 }
+
+/** The attempts, newest first; those in a row that went alike are told once, with the newest time and how many there were. */
+export function itemTries(it: OutboxItem, say: Speech): { at: string; words: string; n: number }[] {
+  const told: { at: string; words: string; n: number }[] = [];
+  for (const attempt of [...it.tries].reverse()) {
+    const words = attempt.message || say.coded("kind", attempt.kind);
+    const last = told.at(-1);
+    if (last?.words === words) last.n += 1;
+    else told.push({ at: attempt.at, words, n: 1 });
+  }
+  return told;
+}
