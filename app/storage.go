@@ -49,7 +49,7 @@ type storage struct {
 var alarms = []struct {
 	kind  store.AlarmKind
 	shown wire.StorageState
-}{{store.AlarmFull, wire.StorageDiskFull}, {store.AlarmIndex, wire.StorageJournalOnly}, {store.AlarmKeys, wire.StorageKeyMissing}, {store.AlarmDamage, wire.StorageDamaged}}
+}{{store.AlarmFull, wire.StorageDiskFull}, {store.AlarmIndex, wire.StorageJournal}, {store.AlarmKeys, wire.StorageKeyMissing}, {store.AlarmDamage, wire.StorageDamaged}}
 
 func (s *storage) alarm(a store.Alarm) {
 	s.mu.Lock()

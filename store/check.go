@@ -193,7 +193,7 @@ func (c *checker) live() {
 
 // checkJournal makes an index from the journal and compares.
 func (s *Store) checkJournal() error {
-	b := &builder{Options: &s.opt, path: filepath.Join(s.opt.Dir, checkName)}
+	b := &builder{Options: &s.opt, path: filepath.Join(s.opt.Dir, checkName), lean: s.head.Lean}
 	if err := s.alone(func() error {
 		b.journal = s.log.Snapshot()
 		return nil
@@ -215,7 +215,7 @@ func (s *Store) checkJournal() error {
 	err = s.file.view(func(ours *bbolt.Tx) error {
 		return fresh.View(func(theirs *bbolt.Tx) error {
 			c := comparer{ours: &index{tx: ours, keys: s.opt.Keys}, theirs: &index{tx: theirs, keys: s.opt.Keys},
-				upTo: b.journal.Last(), cutoff: time.Now().Add(-s.opt.KeepCalls)}
+				upTo: b.journal.Last(), pruned: s.head.Pruned, lean: s.head.Lean}
 			return c.compare()
 		})
 	})
@@ -226,7 +226,8 @@ func (s *Store) checkJournal() error {
 type comparer struct {
 	ours, theirs *index
 	upTo         uint64
-	cutoff       time.Time
+	pruned       time.Time
+	lean         bool
 }
 
 func (c *comparer) compare() error {
@@ -277,7 +278,7 @@ func same(a, b outbox.Item) bool {
 
 func (c *comparer) calls(a, b *index, where string) error {
 	return compareJSON(a, b, bucketCalls, where, func(stored storedCall) bool {
-		return stored.Number > c.upTo || where == "index" && stored.Call.StartedAt.Before(c.cutoff)
+		return stored.Number > c.upTo || where == "index" && (c.lean || stored.Call.StartedAt.Before(c.pruned))
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 const (
 	compactLive  = 10_000   // unfinished items, at most
 	compactFree  = 16 << 20 // bytes in free pages, at least
-	compactShare = 2        // the free pages are at least one in so many
+	compactShare = 3        // the free pages are one in so many, at least: the call log stays, and takes as much room as its items did
 	// compactStep is how much goes into one transaction.
 	compactStep = 16 << 20
 )
@@ -26,7 +26,7 @@ func (s *Store) worthCompacting() bool {
 	stats := s.file.db.Stats()
 	free := int64(stats.FreePageN+stats.PendingPageN) * int64(s.file.db.Info().PageSize)
 	info, err := s.file.stat()
-	return err == nil && free > compactFree && free > info.Size()/compactShare
+	return err == nil && free > s.opt.tune.compact && free > info.Size()/compactShare
 }
 
 // Compact makes the index as small as it can be. It happens on its own when the store is idle and it is worth it.

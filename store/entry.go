@@ -18,8 +18,8 @@ const (
 	kindCarry = "carry" // what an older record says, written anew because that one goes or is gone
 )
 
-// entry is the data of a journal record. An item is always whole, so that its newest record alone says everything; its number is that of the
-// record if it has none. The records of one Accept follow each other. The last one ends the live call: when a power cut leaves only
+// entry is the data of a journal record. An item that waits is always whole, so that its newest record alone says everything; one that is final is
+// without its write-back, if that did not change, so that a full disk holds many of them. Its number is that of the record if it has none. The records of one Accept follow each other. The last one ends the live call: when a power cut leaves only
 // the first ones, the call is still live, and is accepted once more.
 type entry struct {
 	At     time.Time    `json:"at"`
@@ -27,6 +27,7 @@ type entry struct {
 	WrapUp *cti.WrapUp  `json:"wrapup,omitempty"`
 	Live   *cti.Call    `json:"live,omitempty"`
 	Item   *outbox.Item `json:"item,omitempty"`
+	Bare   bool         `json:"bare,omitempty"` // the item is without its write-back
 	Ends   string       `json:"ends,omitempty"` // a leg
 }
 
@@ -37,12 +38,13 @@ type change struct {
 	call   *LoggedCall
 	live   *cti.Call
 	item   *outbox.Item
+	bare   bool // at the start: the item is without its write-back
 	ends   string
 }
 
 // change gives what a record with this content does. The item is a copy.
 func (e entry) change() change {
-	c := change{at: e.At, live: e.Live, ends: e.Ends}
+	c := change{at: e.At, live: e.Live, bare: e.Bare, ends: e.Ends}
 	if e.Call != nil {
 		c.call = &LoggedCall{Call: *e.Call}
 		if e.WrapUp != nil {
@@ -130,11 +132,23 @@ func acceptOp(l LoggedCall, items []outbox.Item, now time.Time) (*op, error) {
 	return o, nil
 }
 
-func itemOp(c outbox.Change, it outbox.Item, now time.Time) (*op, error) {
+// itemOp: known is the item as the store has it.
+func itemOp(c outbox.Change, it, known outbox.Item, now time.Time) (*op, error) {
 	o := newOp()
 	o.flush = c != outbox.Finished
 	o.must = c == outbox.Finished || c == outbox.Dropped || c == outbox.Tried || c == outbox.Started
-	return o, o.add(string(cmp.Or(c, outbox.Edited)), entry{At: now.UTC(), Item: &it})
+	e := entry{At: now.UTC(), Item: &it}
+	if !it.State.Final() || known.WriteBack != it.WriteBack {
+		return o, o.add(string(cmp.Or(c, outbox.Edited)), e)
+	}
+	bare := it
+	bare.WriteBack = cti.WriteBack{}
+	e.Item, e.Bare = &bare, true
+	if err := o.add(string(c), e); err != nil {
+		return nil, err
+	}
+	o.changes[0].item.WriteBack, o.changes[0].bare = it.WriteBack, false
+	return o, nil
 }
 
 func liveOp(call cti.Call, now time.Time) (*op, error) {

@@ -77,7 +77,7 @@ func (e *exporter) readJournal(j *journal.Journal) {
 }
 
 func (e *exporter) take(c change) {
-	if c.item != nil {
+	if c.item != nil { // a bare one is final, and not written
 		newer(e.items, c.item.Seq, numbered[outbox.Item]{*c.item, c.number})
 	}
 	if c.live != nil {

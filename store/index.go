@@ -53,10 +53,12 @@ type head struct {
 	Position   journal.Position `json:"position"` // everything before it is in the index
 	Number     uint64           `json:"number"`   // of the newest record
 	Unfinished int              `json:"unfinished"`
-	Day        uint32           `json:"day"`     // the newest mark
-	Ring       string           `json:"ring"`    // the keys that were there when the index was made
-	Unknown    int              `json:"unknown"` // records that none of them opened
-	Clean      bool             `json:"clean"`   // nothing was written since Close
+	Day        uint32           `json:"day"`             // the newest mark
+	Ring       string           `json:"ring"`            // the keys that were there when the index was made
+	Unknown    int              `json:"unknown"`         // records that none of them opened
+	Clean      bool             `json:"clean"`           // nothing was written since Close
+	Lean       bool             `json:"lean,omitempty"`  // what is final was left out, for want of room
+	Pruned     time.Time        `json:"pruned,omitzero"` // calls that began before were removed
 }
 
 // storedCall and liveCall remember the number of the journal record that they come from.
@@ -212,7 +214,7 @@ func (x *index) apply(c change, before, behind journal.Position) error {
 		}
 	}
 	if c.item != nil {
-		if err := x.putItem(c.number, *c.item); err != nil {
+		if err := x.putItem(c.number, *c.item, c.bare); err != nil {
 			return err
 		}
 	}
@@ -259,30 +261,33 @@ func (x *index) whole(st itemState) (outbox.Item, error) {
 	return st.item(w)
 }
 
-func (x *index) putItem(number uint64, it outbox.Item) error {
+// putItem brings an item in. Of a bare one, without its write-back, that is there already, or it was damaged: then nothing can be told of it
+// any more, and nothing must be done.
+func (x *index) putItem(number uint64, it outbox.Item, bare bool) error {
 	old, err := x.state(it.Seq)
 	if err != nil {
 		return err
 	}
-	if old != nil && old.number >= number {
+	if old != nil && old.number >= number || bare && old == nil {
 		return nil
 	}
 	if it.State.Final() && it.DoneAt.Before(x.forget) {
 		return x.removeItem(it.Seq)
 	}
-	key := bytes8(it.Seq)
-	if err := x.putContent(key, it.WriteBack, old == nil); err != nil {
-		return err
-	}
 	st, err := encodeState(number, it)
 	if err != nil {
 		return err
 	}
-	if err := x.put(bucketState, key, st); err != nil {
+	if err := x.put(bucketState, bytes8(it.Seq), st); err != nil {
 		return err
 	}
-	if err := x.putIdem(it.WriteBack.Key, it.Seq); err != nil {
-		return err
+	if !bare {
+		if err := x.putContent(bytes8(it.Seq), it.WriteBack, old == nil); err != nil {
+			return err
+		}
+		if err := x.putIdem(it.WriteBack.Key, it.Seq); err != nil {
+			return err
+		}
 	}
 	if old != nil {
 		if err := x.uncount(*old); err != nil {

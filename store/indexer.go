@@ -166,5 +166,5 @@ func (s *Store) tellRenewed(was mode, cause, err error) {
 	}
 }
 
-// noRoom tells whether an index without what is final could help.
+// noRoom tells whether a lean index could help.
 func noRoom(err error) bool { return isFull(err) || errors.Is(err, berrors.ErrMaxSizeReached) }

@@ -86,7 +86,7 @@ const (
 	missing finding = "missing"
 	bad     finding = "bad"     // unreadable, or the probe refused it
 	older   finding = "older"   // of an older schema
-	rekeyed finding = "rekeyed" // made with another ring
+	rekeyed finding = "rekeyed" // made with another ring, or lean
 	good    finding = "good"
 )
 
@@ -155,7 +155,7 @@ func (s *Store) look() (look, error) {
 		return look{}, fmt.Errorf("open the store: %w", err)
 	}
 	s.head = h
-	if h.Ring != ringID(s.opt.Keys) {
+	if h.Ring != ringID(s.opt.Keys) || h.Lean {
 		return look{is: rekeyed}, nil
 	}
 	return look{is: good}, nil
@@ -200,7 +200,7 @@ func peek(path string, keys secret.Ring) (schema uint64, h head, err error) {
 // ringID names a ring: the keys and their order.
 func ringID(r secret.Ring) string {
 	var ids []string
-	for _, part := range strings.Fields(r.String()) {
+	for _, part := range strings.Fields(r.Text()) {
 		if key, err := secret.ParseRing(part); err == nil {
 			mac := key.Mac([]byte("ringside store ring"))
 			ids = append(ids, hex.EncodeToString(mac[:]))

@@ -22,7 +22,7 @@ import (
 // probe vets the index: in a child process, because bbolt can die of a damaged file in a goroutine of its own.
 func (o *Options) probe() error {
 	if len(o.Probe) == 0 {
-		return RunProbe(o.Dir, strings.NewReader(o.Keys.String()))
+		return RunProbe(o.Dir, strings.NewReader(o.Keys.Text()))
 	}
 	info, err := os.Stat(filepath.Join(o.Dir, indexName))
 	if err != nil {
@@ -32,13 +32,13 @@ func (o *Options) probe() error {
 	defer cancel()
 	args := slices.Concat(o.Probe[1:], []string{o.Dir})
 	cmd := exec.CommandContext(ctx, o.Probe[0], args...) //nolint:gosec // the program's own command line
-	cmd.Stdin = strings.NewReader(o.Keys.String())
+	cmd.Stdin = strings.NewReader(o.Keys.Text())
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = io.Discard, &said
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
 		o.Log.Warn("index is vetted without a child process", "error", err)
-		return RunProbe(o.Dir, strings.NewReader(o.Keys.String()))
+		return RunProbe(o.Dir, strings.NewReader(o.Keys.Text()))
 	}
 	if err := cmd.Wait(); err != nil {
 		return fmt.Errorf("%w: the probe said: %w: %.500s", errDamaged, err, said.String())

@@ -29,7 +29,7 @@ func (s *Store) prune(now time.Time) error {
 	if err := s.repeat(func(x *index) (bool, error) { return x.pruneDone(now.Add(-keepDone)) }); err != nil {
 		return fmt.Errorf("prune items: %w", err)
 	}
-	o := oldest{cutoff: now.Add(-s.opt.KeepCalls)}
+	o := oldest{cutoff: now.Add(-s.opt.KeepCalls), head: s.head}
 	if err := s.file.view(func(tx *bbolt.Tx) error { return o.find(&index{tx: tx, keys: s.opt.Keys}) }); err != nil {
 		return fmt.Errorf("look for what is old: %w", err)
 	}
@@ -46,6 +46,7 @@ func (s *Store) prune(now time.Time) error {
 // oldest is what is too old to be kept.
 type oldest struct {
 	cutoff time.Time
+	head   head
 	calls  bool            // there may be calls from before
 	key    []byte          // of the mark up to which the journal goes; nil: there is none
 	mark   mark            // this one
@@ -68,6 +69,9 @@ func (o *oldest) find(x *index) error {
 		return err
 	}); err != nil || !o.calls && o.key == nil {
 		return err
+	}
+	if o.key != nil && o.head.Day < dayOf(o.cutoff) { // nothing was written since
+		o.mark = mark{o.head.Position, o.head.Number}
 	}
 	o.needed = map[string]bool{}
 	return x.eachState(func(st itemState) error {
@@ -154,6 +158,7 @@ func (o *oldest) pruneCalls(x *index) (bool, error) {
 		if err := errors.Join(x.delete(bucketCalls, k[8:]), x.delete(bucketByTime, k)); err != nil {
 			return false, err
 		}
+		x.head.Pruned = o.cutoff
 	}
 	return len(keys) == pruneStep, nil
 }

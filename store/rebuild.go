@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -32,11 +31,11 @@ func (b *builder) build() (head, error) {
 	if err := os.RemoveAll(b.path); err != nil {
 		return head{}, err
 	}
-	db, _, err := openFile(b.path, bbolt.Options{MaxSize: b.tune.maxSize, NoSync: true, NoGrowSync: true}) // flushed once, at the end
+	db, _, err := openFile(b.path, bbolt.Options{MaxSize: b.room(), NoSync: true, NoGrowSync: true}) // flushed once, at the end
 	if err != nil {
 		return head{}, err
 	}
-	h := head{Ring: ringID(b.Keys)}
+	h := head{Ring: ringID(b.Keys), Lean: b.lean}
 	err = b.fill(db, &h)
 	if err == nil {
 		err = db.Sync()
@@ -47,10 +46,26 @@ func (b *builder) build() (head, error) {
 	return h, nil
 }
 
+// room is how large the file may become: half of the ballast is left to the journal, which must go on.
+func (b *builder) room() int {
+	free, err := freeSpace(b.Dir)
+	if err != nil {
+		return b.tune.maxSize
+	}
+	return int(min(int64(b.tune.maxSize), max(1<<16, free-b.tune.ballast/2)))
+}
+
 func (b *builder) fill(db *bbolt.DB, h *head) error {
-	t := transfer{db: db, index: index{keys: b.Keys, head: h, forget: b.forget()}}
+	t := transfer{db: db, index: index{keys: b.Keys, head: h, forget: time.Now().Add(-keepDone)}}
 	if err := t.update((*index).create); err != nil {
 		return err
+	}
+	if b.lean {
+		waits, err := unfinished(b.journal)
+		if err != nil {
+			return err
+		}
+		t.only = waits.has
 	}
 	damage, err := replay(b.journal, journal.Position{}, &t)
 	if err != nil {
@@ -64,14 +79,6 @@ func (b *builder) fill(db *bbolt.DB, h *head) error {
 		}
 	}
 	return t.update((*index).saveHead)
-}
-
-// forget gives the time before which final items are left out.
-func (b *builder) forget() time.Time {
-	if b.lean {
-		return time.Unix(math.MaxInt32, 0)
-	}
-	return time.Now().Add(-keepDone)
 }
 
 // reconcile marks what may have been on its way: its end may have been known only to the index that is gone.
@@ -116,6 +123,7 @@ func (x *index) reconcile(seq uint64) error {
 type transfer struct {
 	db      *bbolt.DB
 	index   index
+	only    func(change) bool // nil: all
 	waiting []placed
 	behind  journal.Position
 }
@@ -172,6 +180,9 @@ func replay(j *journal.Journal, from journal.Position, t *transfer) (journal.Dam
 		if err != nil {
 			unread++
 			return nil //nolint:nilerr // counted as damage
+		}
+		if t.only != nil && !t.only(c) {
+			return nil
 		}
 		return t.add(c, behind)
 	})

@@ -55,6 +55,7 @@ const keepDone = 30 * 24 * time.Hour
 type tuning struct {
 	maxSize int           // of the index, in bytes
 	ballast int64         // its size
+	compact int64         // bytes in free pages that make a compaction worth it
 	watch   time.Duration // between looks at the file's identity
 	again   time.Duration // between attempts to make the index anew
 	idle    time.Duration // without a change, before tidying up
@@ -86,6 +87,9 @@ func (o *Options) defaults() {
 	}
 	if t.ballast == 0 {
 		t.ballast = 16 << 20
+	}
+	if t.compact == 0 {
+		t.compact = compactFree
 	}
 	if t.watch == 0 {
 		t.watch = 5 * time.Second
@@ -163,7 +167,11 @@ func (s *Store) Save(change outbox.Change, it outbox.Item) error {
 	if it.Seq == 0 {
 		return cti.Errorf(cti.Invalid, "an item without a number cannot be saved: accept it first", nil)
 	}
-	o, err := itemOp(change, it, time.Now())
+	var known outbox.Item
+	if it.State.Final() {
+		known, _ = s.item(it.Seq) // if it cannot be read, it is written whole
+	}
+	o, err := itemOp(change, it, known, time.Now())
 	if err != nil {
 		return fmt.Errorf("save item %d: %w", it.Seq, err)
 	}

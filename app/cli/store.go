@@ -77,7 +77,7 @@ func (e *env) storeRecover() *cobra.Command {
 		if identity == "" {
 			return cti.Errorf(cti.Invalid, "name the file with the secret half of the recovery key: --identity FILE", nil)
 		}
-		secretKey, err := os.ReadFile(identity) //nolint:gosec // the file the user names
+		secretKey, err := os.ReadFile(identity)
 		if err != nil {
 			return cti.Errorf(cti.Invalid, "the file "+identity+" cannot be read", err)
 		}
@@ -113,7 +113,7 @@ func unwrapAll(state, identity string) (ring secret.Ring, opened int, err error)
 	}
 	var failed error
 	for _, file := range files {
-		wrapped, err := os.ReadFile(file) //nolint:gosec // found in the folder the user names
+		wrapped, err := os.ReadFile(file)
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue

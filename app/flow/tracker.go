@@ -57,11 +57,11 @@ func (t *tracker) alive(c cti.Call, w cti.WrapUp, now time.Time) {
 
 // over forgets a call and waits for what of it is just being written: after that nothing makes it live again.
 func (t *tracker) over(leg string) {
-	t.mu.Lock()
-	delete(t.pending, leg)
-	t.mu.Unlock()
 	t.writing.Lock()
-	defer t.writing.Unlock() //nolint:staticcheck // waiting is all it is for
+	defer t.writing.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.pending, leg)
 }
 
 // write brings what is pending to the disk. What it refuses the next sign of life brings again.

@@ -45,7 +45,7 @@ type OutboxTry struct {
 const WriteWaiting WriteState = "waiting"
 
 // OutboxListStates are what a list can be asked for.
-var OutboxListStates = []WriteState{WriteWaiting, WriteQueued, WriteSending, WriteRetrying, WriteReconciling, WriteReview}
+var OutboxListStates = []WriteState{WriteWaiting, WriteQueued, WriteRetrying, WriteReconciling, WriteReview, WriteDelivered, WriteDiscarded}
 
 // MaxOutboxPage is how many items one answer can hold.
 const MaxOutboxPage = 1000

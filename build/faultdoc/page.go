@@ -48,7 +48,7 @@ func page(guards map[int][]guard, results Results, l language) string {
 		fault, expected, without := l.of(r)
 		var names, ends []string
 		for _, g := range guards[n] {
-			names = append(names, fmt.Sprintf("`%s` in %s", g.name, g.pkg))
+			names = append(names, "`"+g.name+"` in "+g.pkg)
 			if end := l.ends[results.Tests[g.pkg+"/"+g.name]]; !slices.Contains(ends, end) {
 				ends = append(ends, end)
 			}

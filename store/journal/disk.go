@@ -7,8 +7,10 @@ import (
 
 // file is what a segment is written through.
 type file interface {
+	io.ReaderAt
 	io.WriterAt
 	io.Closer
+	Stat() (os.FileInfo, error)
 	Truncate(size int64) error
 	// Sync brings the content to the disk, with the length if that changed.
 	Sync() error

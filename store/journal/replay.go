@@ -96,7 +96,7 @@ func (p *replay) run(name string, start int64) error {
 		behind := r.at
 		rec, begin, ok := r.next()
 		if !ok {
-			if p.cut && behind < p.tail.end {
+			if behind < p.tail.end { // never, when it is not known
 				p.lost(p.tail.last, p.tail.end-behind)
 			}
 			return nil
@@ -156,7 +156,6 @@ func (j *Journal) survey() error {
 		}
 		j.high = max(j.high, t.last, h.high)
 		if good {
-			j.high = max(j.high, h.next-1)
 			break
 		}
 	}

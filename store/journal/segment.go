@@ -75,6 +75,7 @@ func readHeader(r io.ReaderAt, number uint64) (header, bool) {
 // segment is the one that is written to.
 type segment struct {
 	number uint64
+	first  uint64 // the number of its first record
 	file   file
 	end    int64 // behind the last good record
 	room   int64 // zeros were written and flushed up to here
@@ -102,7 +103,7 @@ func create(d disk, dir string, h header) (*segment, error) {
 		_ = os.Remove(name) // where it stays it is an empty segment
 		return nil, err
 	}
-	return &segment{number: h.segment, file: f, end: headerSize, room: step}, nil
+	return &segment{number: h.segment, first: h.next, file: f, end: headerSize, room: step}, nil
 }
 
 // write appends a group. After an error the segment must not be written to any more.

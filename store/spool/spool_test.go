@@ -204,6 +204,10 @@ func TestFileThatChangedOrWentIsAConflict(t *testing.T) {
 	if err := conflict(s, f); err != nil {
 		t.Errorf("a byte more: %v", err)
 	}
+	write(good)
+	if _, err := s.Open(spool.File{ID: f.ID, SHA256: f.SHA256, Size: f.Size - 1}); cti.KindOf(err) != cti.Conflict {
+		t.Errorf("longer than it was: %v", err)
+	}
 	other := put(t, s, strings.ToUpper(long(200<<10)))
 	b, err := os.ReadFile(filepath.Join(o.Dir, other.ID+".age"))
 	if err != nil {

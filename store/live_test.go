@@ -1,0 +1,129 @@
+package store_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/outbox"
+	"ringside.dev/ringside/store"
+	"ringside.dev/ringside/store/storetest"
+)
+
+func legs(t *testing.T, s *store.Store) (legs []string) {
+	t.Helper()
+	calls, err := s.Live()
+	must(t, err)
+	for _, c := range calls {
+		legs = append(legs, c.Leg)
+	}
+	return legs
+}
+
+func TestTrackedCallIsLiveUntilItIsAccepted(t *testing.T) {
+	dir := t.TempDir()
+	s := storetest.OpenDir(t, dir)
+	call, it := storetest.Call("a")
+	call.State = cti.Alerting
+	must(t, s.Track(call))
+	call.State = cti.Connected
+	must(t, s.Track(call))
+	must(t, s.Close())
+	s = storetest.OpenDir(t, dir)
+	if got, err := s.Live(); err != nil || len(got) != 1 || got[0].State != cti.Connected {
+		t.Fatalf("live: %+v, %v; want the newest of the one", got, err)
+	}
+	if _, err := s.Accept(call, cti.WrapUp{}, []outbox.Item{it}); err != nil {
+		t.Fatal(err)
+	}
+	if got := legs(t, s); len(got) != 0 {
+		t.Errorf("live: %v, after it was accepted", got)
+	}
+	must(t, s.Track(call)) // an event that came late
+	if got := legs(t, s); len(got) != 0 {
+		t.Errorf("live: %v, though it is over", got)
+	}
+	must(t, s.Settle())
+	if got := legs(t, s); len(got) != 0 {
+		t.Errorf("live: %v, though it is over", got)
+	}
+}
+
+// A power cut may leave the first records of an Accept: then the call is still live, and is accepted once more.
+func TestHalfAnAcceptLeavesTheCallLive(t *testing.T) {
+	dir := t.TempDir()
+	s := storetest.OpenDir(t, dir)
+	call, first := storetest.Call("a")
+	third := item("a")
+	third.WriteBack.Key += " 3"
+	must(t, s.Track(call))
+	stored, err := s.Accept(call, cti.WrapUp{}, []outbox.Item{first, other("a"), third})
+	must(t, err)
+	for i, it := range stored {
+		if it.Seq != stored[0].Seq+uint64(i) {
+			t.Errorf("items %d and %d: their numbers do not follow each other", stored[0].Seq, it.Seq)
+		}
+	}
+	must(t, s.Close())
+	cutNewestSegment(t, dir, 100)
+	must(t, os.Remove(filepath.Join(dir, "outbox.db")))
+	s, err = store.Open(options(dir))
+	must(t, err)
+	if got := legs(t, s); len(got) != 1 {
+		t.Errorf("live: %v, want the call whose items are not all there", got)
+	}
+	if got := standings(t, s); len(got) != 2 {
+		t.Errorf("%d items, want the two whose records are whole", len(got))
+	}
+	_, err = s.Accept(call, cti.WrapUp{}, []outbox.Item{first, other("a"), third})
+	must(t, err)
+	if got := legs(t, s); len(got) != 0 {
+		t.Errorf("live: %v", got)
+	}
+	must(t, s.Close())
+}
+
+func TestItemsAreGivenInPages(t *testing.T) {
+	s := storetest.Open(t)
+	for range 25 {
+		accept(t, s, "a", item("a"))
+	}
+	var seqs []uint64
+	for after := uint64(0); ; {
+		items, err := s.Items(store.Filter{After: after, Limit: 10, States: []outbox.State{outbox.Queued}})
+		must(t, err)
+		if len(items) == 0 {
+			break
+		}
+		for _, it := range items {
+			seqs = append(seqs, it.Seq)
+		}
+		after = seqs[len(seqs)-1]
+	}
+	if len(seqs) != 25 || seqs[0] != 1 || seqs[24] != 25 {
+		t.Errorf("got %v", seqs)
+	}
+	if items, err := s.Items(store.Filter{States: []outbox.State{outbox.Review}}); err != nil || len(items) != 0 {
+		t.Errorf("of another state: %v, %v", items, err)
+	}
+}
+
+// What was acknowledged is read at once, whether the index has it or not.
+func TestEveryReadSeesWhatWasAcknowledged(t *testing.T) {
+	s := storetest.Open(t)
+	for i := range 200 {
+		leg := string(rune('a'+i%26)) + "x"
+		stored := accept(t, s, leg, item(leg))
+		it, err := s.Latest("key " + leg)
+		if err != nil || it.Seq != stored[0].Seq {
+			t.Fatalf("latest %d, %v; want %d", it.Seq, err, stored[0].Seq)
+		}
+		if got := standings(t, s); len(got) != i+1 {
+			t.Fatalf("%d standings, want %d", len(got), i+1)
+		}
+		if calls, err := s.Calls(1); err != nil || len(calls) != 1 || calls[0].Call.Leg != leg {
+			t.Fatalf("newest call %+v, %v; want %s", calls, err, leg)
+		}
+	}
+}
