@@ -28,7 +28,7 @@ var inputScopes = map[string]types.Map{
 	"lookup":       {"phone": phoneScope, "limit": types.Int},
 	"history":      {"contact": contactScope, "limit": types.Int},
 	"list_tickets": {"contact": contactScope, "limit": types.Int},
-	"log_call":     {"key": types.String, "phone": phoneScope, "contact": contactScope, "call": callScope},
+	"log_call":     {"key": types.String, "record_id": types.Any, "phone": phoneScope, "contact": contactScope, "call": callScope},
 }
 
 // with gives a scope with more names.
@@ -47,15 +47,19 @@ func phoneInput(n cti.Number) vars {
 }
 
 func contactInput(id string) vars {
+	return vars{"id": idOrNil(id)}
+}
+
+func idOrNil(id string) any {
 	if id == "" {
-		return vars{"id": nil}
+		return nil
 	}
-	return vars{"id": id}
+	return id
 }
 
 func callInput(w cti.WriteBack) vars {
 	r := w.Record
-	return vars{"key": w.Key, "phone": phoneInput(r.Number), "contact": contactInput(w.CustomerID), "call": vars{
+	return vars{"key": w.Key, "record_id": idOrNil(w.RecordID), "phone": phoneInput(r.Number), "contact": contactInput(w.CustomerID), "call": vars{
 		"key": w.Key, "case": r.Case, "leg": r.Leg, "direction": string(r.Direction), "extension": r.Extension,
 		"queue": r.Queue, "remote_name": r.RemoteName,
 		"started_at": stamp(r.StartedAt), "answered_at": stampOrNil(r.AnsweredAt), "ended_at": stamp(r.EndedAt),

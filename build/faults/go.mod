@@ -4,12 +4,13 @@ go 1.26
 
 require github.com/hanwen/go-fuse/v2 v2.12.1 // simfs: the disk whose power is cut is a FUSE file system
 
+require github.com/Shopify/toxiproxy/v2 v2.12.0 // network: bad lines between the agent and a CRM
+
 require go.etcd.io/bbolt v1.5.0
 
 require golang.org/x/sys v0.45.0
 
 require (
-	github.com/Shopify/toxiproxy/v2 v2.12.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/gorilla/mux v1.8.1 // indirect
