@@ -241,6 +241,12 @@ func (c *crm) total() int {
 	return len(c.records)
 }
 
+func (c *crm) lookUps() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.finds
+}
+
 func (c *crm) writes() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -291,7 +291,7 @@ func (m *model) pass(t *rapid.T) {
 func (m *model) clock(t *rapid.T) {
 	by := rapid.SampledFrom([]time.Duration{day, -day, time.Hour, -time.Hour}).Draw(t, "by")
 	if by > 0 || m.crm.kind.window == 0 {
-		m.shift += by
+		m.shift.Add(int64(by))
 	}
 }
 
@@ -332,6 +332,7 @@ func (m *model) end() string {
 		}
 	}
 	for range 60 {
+		m.look(nil)
 		for _, it := range m.unfinished() {
 			m.decide(it)
 		}

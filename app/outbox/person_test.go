@@ -217,7 +217,7 @@ func TestRetryDoesNotCutShortTheTimeTheCRMNeeds(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if r.crm.finds != 0 {
+		if r.crm.lookUps() != 0 {
 			t.Error("looked up before the CRM can show it")
 		}
 		pass(time.Minute)

@@ -177,8 +177,8 @@ func TestRefusalsTakeTheMarkBack(t *testing.T) {
 			_, _ = r.box.RetryAll(outbox.Review)
 			pass(time.Hour)
 			r.crm.onceEach(t, map[string]string{"a": "note"})
-			if r.crm.finds != 0 {
-				t.Errorf("after %+v it was looked up %d times", f, r.crm.finds)
+			if r.crm.lookUps() != 0 {
+				t.Errorf("after %+v it was looked up %d times", f, r.crm.lookUps())
 			}
 		})
 	}
@@ -285,12 +285,12 @@ func TestLookUpWaitsForTheSearchToShowIt(t *testing.T) {
 				r.restart()
 			}
 			pass(59 * time.Second)
-			if r.crm.finds != 0 {
+			if r.crm.lookUps() != 0 {
 				t.Error("looked up before the CRM can show it")
 			}
 			pass(time.Second)
-			if r.crm.finds != 1 || r.counts() != (outbox.Counts{}) {
-				t.Errorf("%d look-ups, counts %+v; want one and done", r.crm.finds, r.counts())
+			if r.crm.lookUps() != 1 || r.counts() != (outbox.Counts{}) {
+				t.Errorf("%d look-ups, counts %+v; want one and done", r.crm.lookUps(), r.counts())
 			}
 			r.crm.onceEach(t, map[string]string{"a": "note"})
 		})

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,9 +32,10 @@ type memory struct {
 	saves map[outbox.Change]int
 	flush time.Duration // how long a flush takes
 
-	full    bool // refuses writes
-	stuck   bool // refuses Save only
-	liar    bool // Accept keeps what it says it refused, as a disk may
+	full    bool            // refuses writes
+	stuck   bool            // refuses Save only
+	refused map[uint64]bool // those that Save refuses
+	liar    bool            // Accept keeps what it says it refused, as a disk may
 	damaged map[uint64]error
 }
 
@@ -83,7 +85,7 @@ func (m *memory) Save(change outbox.Change, it outbox.Item) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.full || m.stuck {
+	if m.full || m.stuck || m.refused[it.Seq] {
 		return errDisk
 	}
 	if change == outbox.Finished {
@@ -240,7 +242,7 @@ type rig struct {
 	box    *outbox.Outbox
 	stop   context.CancelFunc
 	ended  chan error
-	shift  time.Duration // of the wall's clock
+	shift  atomic.Int64 // nanoseconds of the wall's clock
 
 	mu   sync.Mutex
 	news []outbox.Progress
@@ -285,7 +287,7 @@ func (r *rig) open() {
 	if r.gate != nil {
 		sender = r.gate
 	}
-	r.box, err = outbox.NewAt(func() time.Time { return time.Now().Add(r.shift) }, r.store, sender, func(p outbox.Progress) {
+	r.box, err = outbox.NewAt(func() time.Time { return time.Now().Add(time.Duration(r.shift.Load())) }, r.store, sender, func(p outbox.Progress) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.news = append(r.news, p)
