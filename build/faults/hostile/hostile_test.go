@@ -128,6 +128,7 @@ func (c *campaign) run(t *testing.T) rig.Verdict {
 	go func() { defer close(brought); c.load.Run(ctx) }()
 	for n := 1; n <= c.kills && ctx.Err() == nil; n++ {
 		if n == c.kills/6 { // everything so far may still come late; what is edited from now on must not
+			c.edited.Store(true)
 			c.weather(t, storm(c.load.Seed+1), 0)
 		}
 		c.someTimePasses(ctx)
