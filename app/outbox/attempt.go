@@ -36,7 +36,8 @@ func (o *Outbox) deliver(ctx context.Context, e *entry, tell func(Progress)) {
 	if o.gaveWay(e, it) {
 		return
 	}
-	a := &attempt{Outbox: o, entry: e, item: it, before: it.Begun, tell: tell}
+	a := &attempt{Outbox: o, entry: e, item: it, before: it.Begun}
+	defer a.tellAll(tell)()
 	what, err := a.resolve()
 	switch {
 	case ctx.Err() != nil:
@@ -51,6 +52,25 @@ func (o *Outbox) deliver(ctx context.Context, e *entry, tell func(Progress)) {
 	default:
 		a.park(cti.Uncertain, mayBeThere)
 	}
+}
+
+// tellAll makes what is told wait until no key is locked: whoever hears it may be waiting for that key. It gives the function that tells
+// the rest.
+func (a *attempt) tellAll(tell func(Progress)) (rest func()) {
+	var news []Progress
+	rest = func() {
+		for _, p := range news {
+			tell(p)
+		}
+		news = nil
+	}
+	a.tell = func(p Progress) {
+		news = append(news, p)
+		if p.Sending { // the CRM is about to be asked, without any lock
+			rest()
+		}
+	}
+	return rest
 }
 
 // resolve decides what to do. A connector that fails here has sent nothing.

@@ -58,7 +58,8 @@ func TestClockJumpsOverARestart(t *testing.T) {
 	}
 }
 
-// Fault 39, 46: the key's window is measured by a clock that nobody sets back.
+// Fault 39: the key's window is measured by a clock that nobody sets back.
+// Fault 46: so a clock set back does not make a key younger.
 func TestAClockSetBackDoesNotMakeAKeyYounger(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		every(t, []kind{windowed, searching}, func(t *testing.T, r *rig) {

@@ -6,20 +6,31 @@ require github.com/hanwen/go-fuse/v2 v2.12.1 // simfs: the disk whose power is c
 
 require go.etcd.io/bbolt v1.5.0
 
-require (
-	golang.org/x/sys v0.49.0
-	ringside.dev/ringside v0.0.0-00010101000000-000000000000
-)
+require golang.org/x/sys v0.49.0
 
 require (
 	filippo.io/age v1.3.2 // indirect
 	filippo.io/hpke v0.4.0 // indirect
+	github.com/Microsoft/go-winio v0.6.4 // indirect
 	github.com/danieljoos/wincred v1.2.3 // indirect
+	github.com/expr-lang/expr v1.17.8 // indirect
 	github.com/godbus/dbus/v5 v5.2.2 // indirect
 	github.com/gofrs/flock v0.13.2 // indirect
+	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
+	github.com/nyaruka/phonenumbers v1.8.1 // indirect
+	github.com/sony/gobreaker/v2 v2.4.0 // indirect
 	github.com/zalando/go-keyring v0.2.8 // indirect
+	go.yaml.in/yaml/v4 v4.0.0 // indirect
 	golang.org/x/crypto v0.57.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+	golang.org/x/time v0.16.0 // indirect
+)
+
+require (
+	google.golang.org/protobuf v1.36.11 // indirect
+	ringside.dev/ringside v0.0.0
 )
 
 replace ringside.dev/ringside => ../..
