@@ -40,10 +40,13 @@ func (s *Store) is(m mode) bool {
 	return s.mode == m
 }
 
-// watchFile notices that somebody deleted or replaced the index: what is written to it then goes nowhere.
+// watchFile notices that somebody deleted or replaced the files: what is written to them then goes nowhere.
 func (s *Store) watchFile() {
 	if !s.is(healthy) {
 		return
+	}
+	if err := s.saveJournal(); err != nil {
+		s.opt.Log.Warn("journal not looked after", "error", err)
 	}
 	if err := s.sameFile(); err != nil {
 		s.doubt(err)

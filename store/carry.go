@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -15,34 +14,51 @@ func (s *Store) carryLost(db *bbolt.DB) error {
 	if s.log.Holds(s.head.Position) {
 		return nil
 	}
-	newest, err := s.newestBefore(s.head.Number)
+	o, err := s.missing(func(f func(*bbolt.Tx) error) error { return guarded(func() error { return db.View(f) }) })
 	if err != nil {
 		return err
 	}
-	s.opt.Log.Warn("journal is behind the index", "journal", newest, "index", s.head.Number)
-	o := newOp()
-	if err := guarded(func() error {
-		return db.View(func(tx *bbolt.Tx) error { return (&index{tx: tx, keys: s.opt.Keys}).carry(o, newerThan(newest)) })
-	}); err != nil {
-		return err
-	}
+	s.opt.Log.Warn("journal is behind the index", "carried", len(o.records))
 	return s.appendAll(o.records)
 }
 
-// newestBefore gives the newest record that the journal has up to a number.
-func (s *Store) newestBefore(number uint64) (uint64, error) {
-	newest := uint64(0)
-	_, err := s.log.Replay(journal.Position{}, func(r journal.Record, _ journal.Position) error {
-		if r.Number > number {
-			return errEnough
-		}
-		newest = r.Number
+// missing gives what the index has from records that are not in the journal.
+func (s *Store) missing(view func(func(*bbolt.Tx) error) error) (*op, error) {
+	there := map[uint64]bool{}
+	if _, err := s.log.Replay(journal.Position{}, func(r journal.Record, _ journal.Position) error {
+		there[r.Number] = true
 		return nil
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
+	}); err != nil {
+		return nil, err
 	}
-	return newest, err
+	o := newOp()
+	return o, view(func(tx *bbolt.Tx) error {
+		return (&index{tx: tx, keys: s.opt.Keys}).carry(o, wanted{
+			call: func(c storedCall, _ []byte) bool { return !there[c.Number] },
+			live: func(l liveCall) bool { return !there[l.Number] },
+			item: func(st itemState) bool { return !there[st.number] },
+		})
+	})
+}
+
+// saveJournal notices that somebody deleted the journal, or a part of it, while it was in use. What the newest part held it writes again itself;
+// the index gives back the rest.
+func (s *Store) saveJournal() error {
+	rescued := false
+	err := s.alone(func() (err error) {
+		if rescued, err = s.log.Check(); err != nil || !rescued {
+			return err
+		}
+		o, err := s.missing(s.file.view)
+		if err != nil || len(o.records) == 0 {
+			return err
+		}
+		return s.append([]*op{o})
+	})
+	if rescued {
+		s.opt.alarm(Alarm{Kind: AlarmRebuilt, Err: err, Msg: "a part of the store's journal was deleted while it was in use, and was written again: nothing is lost"})
+	}
+	return err
 }
 
 // wanted says what is to be written to the journal anew.
@@ -50,15 +66,6 @@ type wanted struct {
 	call func(c storedCall, byTime []byte) bool
 	live func(l liveCall) bool
 	item func(st itemState) bool
-}
-
-// newerThan wants everything that the journal has only up to a number.
-func newerThan(number uint64) wanted {
-	return wanted{
-		call: func(c storedCall, _ []byte) bool { return c.Number > number },
-		live: func(l liveCall) bool { return l.Number > number },
-		item: func(st itemState) bool { return st.number > number },
-	}
 }
 
 // carry adds what is wanted. A call comes before its items, and before what ends it.

@@ -107,9 +107,13 @@ func newOp() *op { return &op{flush: true, done: make(chan error, 1)} }
 
 func acceptOp(l LoggedCall, items []outbox.Item, now time.Time) (*op, error) {
 	o := newOp()
-	for i := range max(1, len(items)) {
+	least := 1
+	if l.Call.Leg == "" {
+		least = 0
+	}
+	for i := range max(least, len(items)) {
 		e, kind := entry{At: now.UTC()}, kindCall
-		if i == 0 {
+		if i == 0 && l.Call.Leg != "" {
 			e.Call, e.WrapUp = &l.Call, &l.WrapUp
 		}
 		if i < len(items) {

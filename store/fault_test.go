@@ -324,6 +324,46 @@ func TestIndexThatIsDeletedOrReplacedWhileInUseIsMadeAnew(t *testing.T) {
 	}
 }
 
+func TestFilesThatAreDeletedWhileInUseAreWrittenAgain(t *testing.T) {
+	if os.PathSeparator == '\\' {
+		t.Skip("Windows refuses to delete an open file")
+	}
+	for name, victim := range map[string]string{"the journal": "journal", "everything": "."} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "store")
+			s := storetest.OpenDir(t, dir)
+			mix(t, s)
+			must(t, s.Close()) // so that there is more than the current segment
+			told := newAlarms()
+			o := options(dir)
+			o.Alarm = told.take
+			s = storetest.OpenWith(t, o.Paced(20*time.Millisecond))
+			accept(t, s, "before", item("before"))
+			must(t, s.Settle())
+			must(t, os.RemoveAll(filepath.Join(dir, victim)))
+			accept(t, s, "after", item("after"))
+			told.wait(t, store.AlarmRebuilt)
+			if victim == "." {
+				told.wait(t, store.AlarmRebuilt)
+			}
+			must(t, s.Settle())
+			must(t, s.Check())
+			want := all(t, s)
+			if len(want) != 8 {
+				t.Errorf("%d items, want 8", len(want))
+			}
+			must(t, s.Close())
+			must(t, os.Remove(filepath.Join(dir, "outbox.db")))
+			for i := range want {
+				if want[i].State == outbox.Queued && !want[i].Begun.IsZero() {
+					want[i].State = outbox.Reconcile
+				}
+			}
+			equal(t, want, all(t, storetest.OpenDir(t, dir)))
+		})
+	}
+}
+
 // The journal may lose its end in a power cut, or somebody deletes it: then the index has more, and must give it back to the journal.
 func TestIndexGivesBackWhatTheJournalLost(t *testing.T) {
 	for name, harm := range map[string]func(t *testing.T, dir string){

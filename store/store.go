@@ -141,7 +141,9 @@ type LoggedCall struct {
 	WrapUp cti.WrapUp `json:"wrapup"`
 }
 
-// Accept implements outbox.Store. The call is live no more.
+var _ outbox.Store = (*Store)(nil)
+
+// Accept implements outbox.Store. The call is live no more. A call without a leg is none: then only the items are written.
 func (s *Store) Accept(call cti.Call, wrap cti.WrapUp, items []outbox.Item) ([]outbox.Item, error) {
 	if err := s.roomForCall(); err != nil {
 		return nil, err
@@ -149,6 +151,9 @@ func (s *Store) Accept(call cti.Call, wrap cti.WrapUp, items []outbox.Item) ([]o
 	o, err := acceptOp(LoggedCall{Call: call, WrapUp: wrap}, items, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("accept a call: %w", err)
+	}
+	if len(o.records) == 0 {
+		return nil, nil
 	}
 	if err := s.do(o); err != nil {
 		return nil, fmt.Errorf("accept a call: %w", err)

@@ -62,6 +62,10 @@ type WriteBack struct {
 	Identity   Identity `json:"identity"`
 	CustomerID string   `json:"customer_id,omitempty"`
 	Record     Record   `json:"record"`
+
+	// RecordID is the CRM's id of the record that this one updates. Only the outbox sets it, while it sends: an update of what
+	// was delivered before. A CRM that is told the id cannot write a second record, whatever it makes of keys.
+	RecordID string `json:"record_id,omitempty"`
 }
 
 // Receipt is what the CRM answered to a write.

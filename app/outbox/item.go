@@ -63,9 +63,9 @@ type Item struct {
 	Due       time.Time     `json:"due,omitzero"`
 	Attempts  int           `json:"attempts"` // those that count against the item: waiting for a limit or a sign-in does not
 	Tries     []Try         `json:"tries,omitempty"`
-	Receipt   cti.Receipt   `json:"receipt,omitzero"`
+	Receipt   cti.Receipt   `json:"receipt,omitzero"` // before it is done: the record there that it will update
 	DoneAt    time.Time     `json:"done_at,omitzero"` // when it became final
-	After     uint64        `json:"after,omitempty"`  // the earlier item with the same key that was on its way when this one came
+	After     uint64        `json:"after,omitempty"`  // the item with the same key before it, which was on its way or final when this one came
 	Begun     time.Time     `json:"begun,omitzero"`   // since then the CRM may have it, though nothing confirmed that
 	Reason    string        `json:"reason,omitempty"` // why a person discarded it
 }
@@ -109,24 +109,20 @@ func (it Item) LastTry() Try {
 	return it.Tries[len(it.Tries)-1]
 }
 
-func (it Item) open() bool { return it.State == Queued || it.State == Retry }
-
 // replaced is an item whose update took its place.
-func (it Item) replaced() Item {
-	it.State, it.DoneAt = Done, time.Now().UTC()
+func (it Item) replaced(at time.Time) Item {
+	it.State, it.DoneAt = Done, at
 	return it
 }
 
-// failed books a failure: the policy decides the state, the due time and whether it counts.
-func (it Item) failed(v verdict, t Try) Item {
-	it.State = v.state
-	it.Due = t.At.Add(t.Took + v.wait) // from the answer on
-	if v.counts {
-		it.Attempts++
-	}
+// noted is an item with one more failed attempt kept; whether it counts is the caller's business.
+func (it Item) noted(t Try) Item {
 	it.Tries = append(it.Tries[:len(it.Tries):len(it.Tries)], t)
 	if extra := len(it.Tries) - maxTries; extra > 0 {
 		it.Tries = it.Tries[extra:]
 	}
 	return it
 }
+
+// frozen tells that the CRM may have this content: it must be known whether it has before another content is sent with its key.
+func (it Item) frozen() bool { return !it.Begun.IsZero() || it.State == Reconcile }

@@ -58,6 +58,7 @@ func TestALaneWaitsForItsHead_theOthersDoNot(t *testing.T) {
 	})
 }
 
+// Fault 37: what the CRM calls invalid is for a person, and its lane goes on.
 func TestAnItemInReviewDoesNotHoldUpItsLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -66,7 +67,7 @@ func TestAnItemInReviewDoesNotHoldUpItsLane(t *testing.T) {
 		r.run()
 		r.answer(nil)
 		r.accept("good", "1")
-		if c := r.box.Counts(); c != (outbox.Counts{Review: 1}) {
+		if c := r.counts(); c != (outbox.Counts{Review: 1}) {
 			t.Errorf("counts %+v, want one for review", c)
 		}
 	})
@@ -156,6 +157,7 @@ func TestAnEditOfASendingOrSentItemIsAnUpdateBehindIt(t *testing.T) {
 	}
 }
 
+// Fault 50: the same call end delivered twice, before and after a restart, is one item, sent once.
 func TestNothingNewIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -258,7 +260,7 @@ func TestUnclearIdentityWaitsForAPick(t *testing.T) {
 		picked := unclear
 		picked.Identity, picked.CustomerID = cti.IdentityKnown, "c1"
 		r.acceptWrite(picked)
-		if r.sent() != 1 || r.sender.got[0].CustomerID != "c1" || len(r.box.Unfinished()) != 0 {
+		if r.sent() != 1 || r.sender.got[0].CustomerID != "c1" || len(r.unfinished()) != 0 {
 			t.Errorf("sent %+v, want once for c1", r.sender.got)
 		}
 	})

@@ -1,10 +1,8 @@
 package outbox_test
 
 import (
-	"cmp"
-	"context"
 	"fmt"
-	"sync"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,26 +13,59 @@ import (
 	"ringside.dev/ringside/app/outbox"
 )
 
-// Random operations against a model: whatever is accepted, edited, refused, retried and crashed, in the end the CRM has the last
-// content of every key, and no key's content ever went back to an older one after a newer one was confirmed.
-func TestRandomOperations_nothingLostNothingOutOfOrder(outer *testing.T) {
-	rapid.Check(outer, func(t *rapid.T) {
-		bubble(outer, func() {
-			m := newModel(t, outer)
-			defer m.leave()
-			t.Repeat(map[string]func(*rapid.T){
-				"accept": m.accept,
-				"answer": m.answer,
-				"crash":  m.crash,
-				"retry":  m.retry,
-				"disk":   m.disk,
-				"pass":   m.pass,
-				"hold":   m.hold,
-				"":       m.check,
+// Random operations against a model: whatever is accepted, edited, attached, discarded, refused, crashed and set to another time, in the
+// end each kind of CRM has every record once, with its last content, and no lane was ever out of order.
+//
+// Fault 13: items that the disk refused and kept are among them.
+// Fault 46: so are jumps of the clock, of a day either way.
+func TestRandomOperations_nothingLostNothingTwiceNothingOutOfOrder(outer *testing.T) {
+	for _, k := range allKinds {
+		outer.Run(k.name, func(outer *testing.T) {
+			rapid.Check(outer, func(t *rapid.T) {
+				if fault := story(t, outer, k, k.truth()); fault != "" {
+					t.Fatal(fault)
+				}
 			})
-			m.end(t)
 		})
+	}
+}
+
+// The control: the same stories with connectors that lie must show what the model is there to see.
+func TestRandomOperations_withLyingConnectorsAreSeen(outer *testing.T) {
+	for name, lie := range map[string]struct {
+		kind kind
+		says cti.Repeat
+	}{
+		"plain re-send":    {lagging, cti.Repeat{Safe: true}},
+		"no settle time":   {lagging, cti.Repeat{Find: true}},
+		"key for ever":     {searching, cti.Repeat{Safe: true}},
+		"nobody is asked":  {blind, cti.Repeat{Safe: true}},
+		"upserts, it says": {windowed, cti.Repeat{Safe: true}},
+	} {
+		outer.Run(name, func(outer *testing.T) {
+			stories := rapid.Custom(func(t *rapid.T) string { return story(t, outer, lie.kind, lie.says) })
+			for seed := range 300 {
+				if stories.Example(seed) != "" {
+					return
+				}
+			}
+			outer.Error("300 stories saw nothing")
+		})
+	}
+}
+
+// story is one run of random operations; it gives what was wrong in it.
+func story(t *rapid.T, outer *testing.T, k kind, says cti.Repeat) (wrong string) {
+	bubble(outer, func() {
+		m := newModel(outer, k, says)
+		defer m.leave()
+		t.Repeat(map[string]func(*rapid.T){
+			"accept": m.accept, "plan": m.plan, "crash": m.crash, "retry": m.retry, "edit": m.edit, "attach": m.attach,
+			"": m.look, "discard": m.discard, "disk": m.disk, "pass": m.pass, "hold": m.holdOrGo, "clock": m.clock, "wake": m.wake,
+		})
+		wrong = m.end()
 	})
+	return wrong
 }
 
 // bubble runs f in fake time and brings rapid's way of failing, a panic, back out.
@@ -49,35 +80,60 @@ func bubble(t *testing.T, f func()) {
 	}
 }
 
+// model is what the outbox has promised.
 type model struct {
 	*rig
-
-	mu        sync.Mutex
-	version   int
-	accepted  map[string]int // newest version the outbox took, by key
-	confirmed map[string]int // newest version the CRM confirmed, by key
-	unclear   map[string]bool
-	kinds     []cti.Kind
-	fault     string
+	version int
+	content map[string]content // the newest by key
+	letGo   func()
+	able    map[uint64]bool // what could be sent when nothing happened last
 }
 
-func newModel(t *rapid.T, outer *testing.T) *model {
-	m := &model{accepted: map[string]int{}, confirmed: map[string]int{}, unclear: map[string]bool{}}
-	m.rig = &rig{t: outer, store: newMemory()}
-	m.sender = &fake{t: outer, lanes: map[string]bool{}, send: func() error { return nil },
-		lane: func(w cti.WriteBack) string { return laneOf(w.Key) }}
-	m.box = m.make(t)
+type content struct {
+	note, customer string
+	unclear        bool
+	refused        bool // the disk refused it, and may have kept it: it is given again in the end
+	given          bool // a person gave up on it, or on an earlier one: the CRM may have any content of it, but once
+}
+
+func newModel(outer *testing.T, k kind, says cti.Repeat) *model {
+	m := &model{content: map[string]content{}}
+	m.rig = &rig{t: outer, store: newMemory(), crm: newCRM(k)}
+	m.crm.says = says
+	m.crm.started = m.inOrder
+	m.open()
 	m.run()
 	return m
 }
 
-// make puts the model between the outbox and the CRM.
-func (m *model) make(t *rapid.T) *outbox.Outbox {
-	box, err := outbox.New(m.store, told{m}, func(outbox.Progress) {}, discard)
-	if err != nil {
-		t.Fatal(err)
+// look notes what can be sent: neither waiting for a person nor for an earlier item with its key.
+func (m *model) look(*rapid.T) {
+	synctest.Wait()
+	m.able = map[uint64]bool{}
+	for _, it := range m.unfinished() {
+		earlier, err := m.box.Get(it.After)
+		m.able[it.Seq] = it.State != outbox.Review && (err != nil || earlier.State.Final())
 	}
-	return box
+}
+
+// inOrder: nothing older of the lane that could have been sent since the last look is left behind.
+func (m *model) inOrder(w cti.WriteBack) {
+	w.RecordID = ""
+	items, err := m.box.List(outbox.Filter{States: []outbox.State{outbox.Queued, outbox.Retry, outbox.Reconcile}})
+	if err != nil {
+		m.crm.fault = err.Error()
+	}
+	at := slices.IndexFunc(items, func(it outbox.Item) bool { return it.WriteBack == w })
+	if at < 0 {
+		return // it is in the act of being taken down
+	}
+	for _, it := range items[:at] {
+		if it.Lane == items[at].Lane && m.able[it.Seq] {
+			m.crm.mu.Lock()
+			m.crm.blame("item %d was sent before %d", items[at].Seq, it.Seq)
+			m.crm.mu.Unlock()
+		}
+	}
 }
 
 // laneOf spreads the keys over three lanes.
@@ -85,151 +141,227 @@ func laneOf(key string) string { return fmt.Sprint("lane ", key[len(key)-1]%3) }
 
 // leave ends what runs, so that the bubble can.
 func (m *model) leave() {
+	if m.letGo != nil {
+		m.letGo()
+	}
 	if m.stop != nil {
 		m.rig.crash()
 	}
 }
 
-func (m *model) accept(t *rapid.T) {
-	n := rapid.IntRange(0, 7).Draw(t, "key")
-	key := fmt.Sprint("key ", n)
+func (m *model) key(t *rapid.T) string {
+	return fmt.Sprint("key ", rapid.IntRange(0, 7).Draw(t, "key"))
+}
+
+func (m *model) note() string {
 	m.version++
-	w := write(key, laneOf(key), fmt.Sprint(m.version))
-	if rapid.IntRange(0, 5).Draw(t, "unclear") == 0 {
+	return fmt.Sprint("note ", m.version)
+}
+
+func (m *model) writeBack(key string, c content) cti.WriteBack {
+	w := write(key, laneOf(key), c.note)
+	w.CustomerID = c.customer
+	if c.unclear {
 		w.Identity = cti.IdentityUnclear
 	}
-	if err := m.box.Accept(cti.Call{Leg: w.Leg}, w.Record.WrapUp, []cti.WriteBack{w}); err == nil {
-		m.accepted[key], m.unclear[key] = m.version, w.Identity == cti.IdentityUnclear
-	}
+	return w
+}
+
+func (m *model) give(key string, c content) error {
+	w := m.writeBack(key, c)
+	return m.box.Accept(cti.Call{Leg: w.Leg}, w.Record.WrapUp, []cti.WriteBack{w})
+}
+
+func (m *model) accept(t *rapid.T) {
+	key := m.key(t)
+	c := m.content[key]
+	c.note, c.unclear = m.note(), c.note == "" && rapid.IntRange(0, 5).Draw(t, "unclear") == 0
+	c.refused = false
+	m.promised(key, c, m.give(key, c))
 	synctest.Wait()
 }
 
-// answer tells what the CRM says to the next attempts, one after the other; when none is left it says yes.
-func (m *model) answer(t *rapid.T) {
-	kinds := rapid.SliceOfN(rapid.SampledFrom([]cti.Kind{"", "panic", cti.Invalid, cti.Auth, cti.Denied, cti.Limited, cti.Offline, cti.Uncertain, cti.Internal}), 1, 6).Draw(t, "kinds")
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.kinds = kinds
+func (m *model) promised(key string, c content, err error) {
+	c.refused = c.refused || err != nil
+	m.content[key] = c
 }
 
+func (m *model) plan(t *rapid.T) {
+	kinds := []cti.Kind{"", cti.Invalid, cti.Auth, cti.Denied, cti.Conflict, cti.Limited, cti.Offline, cti.Uncertain, cti.Internal}
+	m.crm.fails(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) fault {
+		f := fault{kind: rapid.SampledFrom(kinds).Draw(t, "kind"), panics: rapid.IntRange(0, 9).Draw(t, "panics") == 0}
+		f.after = (f.panics || f.kind == cti.Uncertain || f.kind == cti.Internal) && rapid.Bool().Draw(t, "after")
+		if (f.kind == cti.Offline || f.kind == cti.Limited) && rapid.Bool().Draw(t, "named") {
+			f.retry = time.Minute
+		}
+		return f
+	}), 1, 8).Draw(t, "plan")...)
+}
+
+// crash ends the program: by a stop or with the power; the index may have to be made anew.
 func (m *model) crash(t *rapid.T) {
 	m.rig.crash()
-	m.box = m.make(t)
+	if rapid.Bool().Draw(t, "power") {
+		m.store.cut()
+	}
+	if rapid.IntRange(0, 5).Draw(t, "rebuild") == 0 {
+		m.store.rebuild()
+	}
+	if rapid.IntRange(0, 3).Draw(t, "away") == 0 {
+		pass(time.Duration(rapid.IntRange(1, 30).Draw(t, "hours")) * time.Hour)
+	}
+	m.open()
 	m.run()
 }
 
+func (m *model) some(t *rapid.T) (outbox.Item, bool) {
+	items := m.unfinished()
+	if len(items) == 0 {
+		return outbox.Item{}, false
+	}
+	return rapid.SampledFrom(items).Draw(t, "item"), true
+}
+
+// retry is what a person does who has looked into the CRM first, where the words ask for that.
 func (m *model) retry(t *rapid.T) {
-	if items := m.box.Unfinished(); len(items) > 0 {
-		_ = m.box.Retry(rapid.SampledFrom(items).Draw(t, "item").Seq) // refused for unclear ones
+	if it, ok := m.some(t); ok {
+		m.decide(it)
 		synctest.Wait()
 	}
 }
 
-func (m *model) disk(t *rapid.T) { m.store.fill(rapid.Bool().Draw(t, "full")) }
-
-func (m *model) pass(t *rapid.T) {
-	pass(time.Duration(rapid.IntRange(1, 1000).Draw(t, "seconds")) * time.Second)
-}
-
-// hold keeps attempts on their way, or lets them go.
-func (m *model) hold(*rapid.T) {
-	m.sender.mu.Lock()
-	defer m.sender.mu.Unlock()
-	if m.sender.hold != nil {
-		close(m.sender.hold)
-		m.sender.hold = nil
-		return
-	}
-	m.sender.hold = make(chan struct{})
-}
-
-func (m *model) check(t *rapid.T) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.fault != "" {
-		t.Fatal(m.fault)
-	}
-	if m.sender.most > 6 {
-		t.Fatalf("%d were on their way at once", m.sender.most)
-	}
-}
-
-// end brings everything through: the CRM answers, the disk takes, a person picks and retries.
-func (m *model) end(t *rapid.T) {
-	m.store.fill(false)
-	if m.sender.hold != nil {
-		m.hold(t)
-	}
-	m.mu.Lock()
-	m.kinds = nil
-	m.mu.Unlock()
-	for key, version := range m.accepted {
-		if m.unclear[key] {
-			m.acceptWrite(write(key, laneOf(key), fmt.Sprint(version)))
+func (m *model) decide(it outbox.Item) {
+	key := it.WriteBack.Key
+	if it.State == outbox.Review && !it.Begun.IsZero() || it.State == outbox.Review && it.LastTry().Kind == cti.Uncertain {
+		if records := m.crm.of(key); len(records) > 0 {
+			if m.box.Discard(it.Seq, "it is there") == nil {
+				m.giveUp(key)
+			}
+			return
 		}
 	}
-	for range 100 {
-		for _, it := range m.box.Unfinished() {
-			_ = m.box.Retry(it.Seq)
+	_ = m.box.Retry(it.Seq) // refused for unclear and held ones
+}
+
+func (m *model) giveUp(key string) {
+	c := m.content[key]
+	c.given = true
+	m.content[key] = c
+}
+
+func (m *model) edit(t *rapid.T) {
+	if it, ok := m.some(t); ok {
+		c := m.content[it.WriteBack.Key]
+		c.note = m.note()
+		m.promised(it.WriteBack.Key, c, m.box.Edit(it.Seq, cti.WrapUp{Note: c.note}))
+		synctest.Wait()
+	}
+}
+
+func (m *model) attach(t *rapid.T) {
+	if it, ok := m.some(t); ok {
+		c := m.content[it.WriteBack.Key]
+		c.customer, c.unclear = fmt.Sprint("c", rapid.IntRange(1, 3).Draw(t, "customer")), false
+		m.promised(it.WriteBack.Key, c, m.box.Attach(it.Seq, c.customer))
+		synctest.Wait()
+	}
+}
+
+func (m *model) discard(t *rapid.T) {
+	if it, ok := m.some(t); ok && m.box.Discard(it.Seq, "not wanted") == nil {
+		m.giveUp(it.WriteBack.Key)
+	}
+	synctest.Wait()
+}
+
+func (m *model) disk(t *rapid.T) {
+	m.store.fill(rapid.Bool().Draw(t, "full"))
+	m.store.stick(rapid.Bool().Draw(t, "stuck"))
+	m.store.mu.Lock()
+	defer m.store.mu.Unlock()
+	m.store.liar = rapid.IntRange(0, 5).Draw(t, "liar") == 0
+}
+
+func (m *model) pass(t *rapid.T) {
+	pass(time.Duration(rapid.IntRange(1, 4000).Draw(t, "seconds")) * time.Second)
+}
+
+// clock sets the wall's clock. Set back between two runs, with nothing written down since, it makes a key younger and nobody can tell:
+// what can be told has tests of its own.
+func (m *model) clock(t *rapid.T) {
+	by := rapid.SampledFrom([]time.Duration{day, -day, time.Hour, -time.Hour}).Draw(t, "by")
+	if by > 0 || m.crm.kind.window == 0 {
+		m.shift.Add(int64(by))
+	}
+}
+
+func (m *model) wake(*rapid.T) {
+	m.box.Wake()
+	synctest.Wait()
+}
+
+// holdOrGo keeps attempts on their way, or lets them go.
+func (m *model) holdOrGo(*rapid.T) {
+	if m.letGo == nil {
+		m.letGo = m.crm.holds()
+		return
+	}
+	m.letGo()
+	m.letGo = nil
+	synctest.Wait()
+}
+
+// end brings everything through: the CRM answers, the disk takes, a person picks, retries, or says what is there already.
+func (m *model) end() string {
+	m.store.fill(false)
+	m.store.stick(false)
+	m.store.liar = false
+	m.crm.fails()
+	if m.letGo != nil {
+		m.holdOrGo(nil)
+	}
+	pass(time.Minute)
+	for key, c := range m.content {
+		if !c.refused && !c.unclear {
+			continue
+		}
+		c.unclear, c.refused = false, false
+		m.content[key] = c
+		if err := m.give(key, c); err != nil {
+			return err.Error()
+		}
+	}
+	for range 60 {
+		m.look(nil)
+		for _, it := range m.unfinished() {
+			m.decide(it)
 		}
 		pass(time.Minute)
 	}
-	m.check(t)
+	left := m.unfinished()
 	m.rig.crash()
-	for key, version := range m.accepted {
-		if m.confirmed[key] != version {
-			t.Fatalf("%s: accepted version %d, the CRM has %d", key, version, m.confirmed[key])
+	if m.crm.fault != "" {
+		return m.crm.fault
+	}
+	if len(left) > 0 {
+		return fmt.Sprintf("left: %+v", left)
+	}
+	return m.compare()
+}
+
+// compare holds what the CRM has against what was promised.
+func (m *model) compare() string {
+	for key, c := range m.content {
+		records := m.crm.of(key)
+		switch {
+		case len(records) > 1:
+			return fmt.Sprintf("the CRM has %s %d times", key, len(records))
+		case c.given:
+		case len(records) == 0:
+			return fmt.Sprintf("the CRM has no %s, promised was %+v", key, c)
+		case records[0].note != c.note || records[0].customer != c.customer:
+			return fmt.Sprintf("the CRM has %+v, promised was %+v", records[0], c)
 		}
 	}
-	for _, it := range m.store.items {
-		if it.State != outbox.Done {
-			t.Fatalf("item %d was left %q", it.Seq, it.State)
-		}
-	}
-}
-
-// told is the CRM: it answers as it was told and remembers, by key, the newest content it confirmed.
-type told struct{ m *model }
-
-func (c told) Send(ctx context.Context, w cti.WriteBack) (cti.Receipt, error) {
-	var version int
-	if _, err := fmt.Sscan(w.Record.WrapUp.Note, &version); err != nil {
-		return cti.Receipt{}, err
-	}
-	kind := c.next()
-	if kind == "panic" {
-		panic("told to")
-	}
-	receipt, err := c.m.sender.Send(ctx, w)
-	if err != nil || kind != "" && kind != cti.Uncertain {
-		return receipt, cmp.Or[error](err, fail(kind))
-	}
-	c.confirm(w, version)
-	if kind == cti.Uncertain { // it acted, and the answer was lost
-		return cti.Receipt{}, fail(kind)
-	}
-	return receipt, nil
-}
-
-func (c told) next() cti.Kind {
-	c.m.mu.Lock()
-	defer c.m.mu.Unlock()
-	if len(c.m.kinds) == 0 {
-		return ""
-	}
-	kind := c.m.kinds[0]
-	c.m.kinds = c.m.kinds[1:]
-	return kind
-}
-
-func (c told) confirm(w cti.WriteBack, version int) {
-	c.m.mu.Lock()
-	defer c.m.mu.Unlock()
-	switch {
-	case w.Identity == cti.IdentityUnclear:
-		c.m.fault = w.Key + " was sent before anybody picked"
-	case version < c.m.confirmed[w.Key]:
-		c.m.fault = fmt.Sprintf("%s: version %d came after %d", w.Key, version, c.m.confirmed[w.Key])
-	}
-	c.m.confirmed[w.Key] = version
+	return ""
 }

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"math"
 	"time"
 
 	"ringside.dev/ringside/app/cti"
@@ -14,42 +15,102 @@ const (
 	// authPause and limitPause are how long the whole outbox waits where the CRM did not name a time itself.
 	authPause  = 30 * time.Second
 	limitPause = 5 * time.Second
+	// deniedPause is how long it waits after several refusals in a row: a role is being changed, or was taken away.
+	deniedPause = 5 * time.Minute
+	deniedLanes = 3
+	// longestPause caps what a CRM may ask for: to be refused once an hour costs nothing.
+	longestPause = time.Hour
+	// oldest is for how long an item is tried; then a person looks why.
+	oldest = 30 * 24 * time.Hour
 )
+
+// laneOf: what concerns one customer stays in order. What an operation asks of the earlier ones of its lane:
+//
+//	log_call   nothing: when one is in review, the next is sent. Only an update waits for the item it updates, see Item.After.
+func laneOf(w cti.WriteBack) string {
+	for _, name := range []string{w.CustomerID, w.Record.Number.Key, w.Record.Number.Raw} {
+		if name != "" {
+			return name
+		}
+	}
+	return w.Leg
+}
 
 // verdict is what the kind of a failure means for an item.
 type verdict struct {
-	state  State
-	wait   time.Duration // until the item is due again
-	counts bool          // as an attempt
-	pause  bool          // everything else waits as long too: the CRM, not the item, is the reason
+	state   State         // "": as it was, nothing is booked
+	wait    time.Duration // until the item is due again
+	pause   bool          // everything waits as long: the CRM, not the item, is the reason; no attempt
+	wrote   bool          // the CRM may have it
+	network bool          // it waits for nothing but the CRM's coming back
 }
 
 // judge is the one table from error kinds to item states. Random is uniform in [0,1).
 func judge(kind cti.Kind, retryAfter time.Duration, attempts int, random float64) verdict {
+	again := verdict{state: Retry, wait: max(min(retryAfter, longestPause), backoff(attempts, random))}
 	switch kind {
 	case cti.Invalid, cti.NotFound, cti.Conflict, cti.Denied:
-		return verdict{state: Review, counts: true}
+		return verdict{state: Review}
 	case cti.Limited:
-		return verdict{state: Retry, wait: longer(retryAfter, limitPause), pause: true}
+		return verdict{wait: pauseOf(retryAfter, limitPause), pause: true}
 	case cti.Auth:
-		return verdict{state: Retry, wait: longer(retryAfter, authPause), pause: true}
-	case cti.Offline, cti.Uncertain, cti.Internal:
+		return verdict{wait: pauseOf(retryAfter, authPause), pause: true}
+	case cti.Offline:
+		if retryAfter > 0 {
+			return verdict{wait: pauseOf(retryAfter, 0), pause: true}
+		}
+		again.network = true
+	case cti.Uncertain:
+		again.network, again.wrote = true, true
+	case cti.Internal:
+		again.wrote = true
+	default:
+		again.wrote = true
 	}
-	return verdict{state: Retry, wait: max(retryAfter, backoff(attempts, random)), counts: true}
+	return again
 }
 
 // backoff gives the wait after an attempt, counted from 0.
 func backoff(attempts int, random float64) time.Duration {
 	window := lastWindow
 	if attempts < 10 { // 2^10 s is past the cap
-		window = min(lastWindow, firstWindow<<attempts)
+		window = min(lastWindow, firstWindow<<max(0, attempts))
 	}
 	return time.Duration(random * float64(window))
 }
 
-func longer(asked, ours time.Duration) time.Duration {
+func pauseOf(asked, ours time.Duration) time.Duration {
 	if asked > 0 {
-		return asked
+		return min(asked, longestPause)
 	}
 	return ours
+}
+
+// move is what is done with an item whose turn it is.
+type move string
+
+const (
+	send   move = "send"
+	lookUp move = "look up" // ask the CRM whether it has it
+	ask    move = "ask"     // a person must look
+)
+
+// unknownAge is the age of what bears no mark, ancient that of a mark made nobody knows when: no CRM remembers a key for so long.
+const (
+	unknownAge time.Duration = math.MaxInt64
+	ancient                  = 10 * 365 * 24 * time.Hour
+)
+
+// nextMove decides about an item that the CRM may have: sent again where that leaves one record, looked up where it can be asked. Age is
+// the time since the first attempt. An update of a known record is not looked up: that it is there says nothing of its content.
+func nextMove(mayBeThere bool, age time.Duration, w cti.WriteBack, rep cti.Repeat) move {
+	switch {
+	case !mayBeThere:
+		return send
+	case rep.Safe && (rep.Window == 0 || age < rep.Window-sendLimit): // it has to arrive within the window
+		return send
+	case rep.Find && w.RecordID == "":
+		return lookUp
+	}
+	return ask
 }

@@ -19,8 +19,8 @@ func TestEveryKindHasItsState(t *testing.T) {
 		{cti.NotFound, outbox.Review, true},
 		{cti.Conflict, outbox.Review, true},
 		{cti.Denied, outbox.Review, true},
-		{cti.Limited, outbox.Retry, false},
-		{cti.Auth, outbox.Retry, false},
+		{cti.Limited, outbox.Queued, false},
+		{cti.Auth, outbox.Queued, false},
 		{cti.Offline, outbox.Retry, true},
 		{cti.Uncertain, outbox.Retry, true},
 		{cti.Internal, outbox.Retry, true},
@@ -33,11 +33,11 @@ func TestEveryKindHasItsState(t *testing.T) {
 				r.accept("a", "1")
 				r.run()
 				it := r.only()
-				attempts := 0
+				attempts, kind := 0, cti.Kind("")
 				if test.counts {
-					attempts = 1
+					attempts, kind = 1, test.kind
 				}
-				if it.State != test.state || it.Attempts != attempts || len(it.Tries) != 1 || it.LastTry().Kind != test.kind {
+				if it.State != test.state || it.Attempts != attempts || len(it.Tries) != attempts || it.LastTry().Kind != kind {
 					t.Errorf("state %q, %d attempts, tries %+v; want %q, %d", it.State, it.Attempts, it.Tries, test.state, attempts)
 				}
 				if stored := r.store.items[it.Seq]; stored.State != it.State || stored.Attempts != attempts {
@@ -87,7 +87,7 @@ func TestRetryWaitsDiffer(t *testing.T) {
 		}
 		r.run()
 		due := map[time.Time]bool{}
-		for _, it := range r.box.Unfinished() {
+		for _, it := range r.unfinished() {
 			due[it.Due] = true
 		}
 		if len(due) < 4 {
@@ -155,13 +155,10 @@ func TestSuccessMakesOfflineItemsDue(t *testing.T) {
 	for kind, back := range map[cti.Kind]bool{cti.Offline: true, cti.Uncertain: true, cti.Internal: false} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t)
-			r.answer(&cti.Error{Kind: kind, RetryAfter: 10 * time.Minute})
-			r.accept("a", "1")
+			r.waiting("a", "1", kind, 10*time.Minute)
 			r.run()
-			r.answer(nil)
 			r.accept("b", "2")
-			synctest.Wait()
-			if got := len(r.box.Unfinished()) == 0; got != back {
+			if got := len(r.unfinished()) == 0; got != back {
 				t.Errorf("%s: due at once %v, want %v", kind, got, back)
 			}
 		})

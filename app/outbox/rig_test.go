@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,75 +21,144 @@ var discard = slog.New(slog.DiscardHandler)
 
 var errDisk = errors.New("no space left on device")
 
-// memory is the model of a store: what a crash leaves is what is in it.
+// memory is the model of a store: what a crash leaves is what is in it. Like the real one it does not flush what is only finished.
 type memory struct {
 	mu    sync.Mutex
 	seq   uint64
 	items map[uint64]outbox.Item
+	byKey map[string]uint64
 	calls map[string]cti.WrapUp
-	full  bool // refuses writes
-	stuck bool // refuses Save only
-	liar  bool // Accept keeps what it says it refused, as a disk may
+	lost  []outbox.Item // as they were before what is not flushed yet
+	saves map[outbox.Change]int
+	flush time.Duration // how long a flush takes
+
+	full    bool            // refuses writes
+	stuck   bool            // refuses Save only
+	refused map[uint64]bool // those that Save refuses
+	liar    bool            // Accept keeps what it says it refused, as a disk may
+	damaged map[uint64]error
 }
 
 func newMemory() *memory {
-	return &memory{items: map[uint64]outbox.Item{}, calls: map[string]cti.WrapUp{}}
+	return &memory{items: map[uint64]outbox.Item{}, byKey: map[string]uint64{}, calls: map[string]cti.WrapUp{}, saves: map[outbox.Change]int{}, damaged: map[uint64]error{}}
 }
 
 func (m *memory) Accept(call cti.Call, wrap cti.WrapUp, items []outbox.Item) ([]outbox.Item, error) {
+	m.wait()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.full {
 		return nil, errDisk
 	}
-	m.calls[call.Leg] = wrap
+	if call.Leg != "" {
+		m.calls[call.Leg] = wrap
+	}
 	stored := slices.Clone(items)
 	for i, it := range stored {
 		if it.Seq == 0 {
 			m.seq++
 			stored[i].Seq = m.seq
 		}
-		m.items[stored[i].Seq] = stored[i]
+		m.put(stored[i])
 	}
+	m.lost = nil
 	if m.liar {
 		return nil, errDisk
 	}
 	return stored, nil
 }
 
-func (m *memory) Save(it outbox.Item) error {
+func (m *memory) put(it outbox.Item) {
+	m.items[it.Seq] = it
+	m.byKey[it.WriteBack.Key] = max(m.byKey[it.WriteBack.Key], it.Seq)
+}
+
+func (m *memory) wait() {
+	if m.flush > 0 {
+		time.Sleep(m.flush) //nolint:forbidigo // fake time: a slow disk
+	}
+}
+
+func (m *memory) Save(change outbox.Change, it outbox.Item) error {
+	if change != outbox.Finished {
+		m.wait()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.full || m.stuck {
+	if m.full || m.stuck || m.refused[it.Seq] {
 		return errDisk
 	}
-	m.items[it.Seq] = it
+	if change == outbox.Finished {
+		m.lost = append(m.lost, m.items[it.Seq])
+	} else {
+		m.lost = nil
+	}
+	m.saves[change]++
+	m.put(it)
 	return nil
 }
 
-func (m *memory) Unfinished() ([]outbox.Item, error) {
+func (m *memory) Item(seq uint64) (outbox.Item, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var open []outbox.Item
-	for _, it := range m.items {
-		if it.State != outbox.Done {
-			open = append(open, it)
-		}
+	it, ok := m.items[seq]
+	if err := m.damaged[seq]; err != nil {
+		return outbox.Item{}, err
 	}
-	slices.SortFunc(open, func(a, b outbox.Item) int { return cmp.Compare(a.Seq, b.Seq) })
-	return open, nil
+	if !ok {
+		return outbox.Item{}, cti.Errorf(cti.NotFound, "no such item", nil)
+	}
+	return it, nil
 }
 
 func (m *memory) Latest(key string) (outbox.Item, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var latest outbox.Item
-	for _, it := range m.items {
-		if it.WriteBack.Key == key && it.Seq > latest.Seq {
-			latest = it
+	return m.items[m.byKey[key]], nil
+}
+
+func (m *memory) Standings(each func(outbox.Standing) error) error {
+	for _, it := range m.unfinished() {
+		if err := each(it.Standing()); err != nil {
+			return err
 		}
 	}
-	return latest, nil
+	return nil
+}
+
+func (m *memory) unfinished() []outbox.Item {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var open []outbox.Item
+	for _, it := range m.items {
+		if !it.State.Final() {
+			open = append(open, it)
+		}
+	}
+	slices.SortFunc(open, func(a, b outbox.Item) int { return cmp.Compare(a.Seq, b.Seq) })
+	return open
+}
+
+// cut is a power cut: what was not flushed is gone.
+func (m *memory) cut() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, it := range slices.Backward(m.lost) {
+		m.items[it.Seq] = it
+	}
+	m.lost = nil
+}
+
+// rebuild is what the index is after it was made anew from the journal.
+func (m *memory) rebuild() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for seq, it := range m.items {
+		if !it.State.Final() && it.State != outbox.Review {
+			it.State = outbox.Reconcile
+			m.items[seq] = it
+		}
+	}
 }
 
 func (m *memory) fill(full bool) {
@@ -109,12 +179,25 @@ type fake struct {
 	t    testing.TB
 	send func() error
 	hold chan struct{} // when set, an attempt waits for it or its context
+	rep  cti.Repeat    // what it says of repetitions
+	find func(w cti.WriteBack) (cti.Receipt, error)
 	lane func(w cti.WriteBack) string
 
 	mu    sync.Mutex
 	got   []cti.WriteBack
 	lanes map[string]bool
 	most  int
+	asked int // look-ups
+}
+
+func (f *fake) Repeat(cti.WriteBack) cti.Repeat { return f.rep }
+
+func (f *fake) Find(_ context.Context, w cti.WriteBack) (cti.Receipt, error) {
+	f.mu.Lock()
+	f.asked++
+	find := f.find
+	f.mu.Unlock()
+	return find(w)
 }
 
 func (f *fake) Send(ctx context.Context, w cti.WriteBack) (cti.Receipt, error) {
@@ -154,9 +237,12 @@ type rig struct {
 	t      testing.TB
 	store  *memory
 	sender *fake
+	crm    *crm  // when set, it is the sender
+	gate   *gate // when set, it is before the crm
 	box    *outbox.Outbox
 	stop   context.CancelFunc
 	ended  chan error
+	shift  atomic.Int64 // nanoseconds of the wall's clock
 
 	mu   sync.Mutex
 	news []outbox.Progress
@@ -164,7 +250,7 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	r := &rig{t: t, store: newMemory(), sender: &fake{t: t, lanes: map[string]bool{}, send: func() error { return nil }}}
+	r := &rig{t: t, store: newMemory(), sender: &fake{t: t, lanes: map[string]bool{}, rep: cti.Repeat{Safe: true}, send: func() error { return nil }}}
 	r.open()
 	t.Cleanup(func() {
 		if r.stop != nil {
@@ -174,10 +260,34 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
+// newCRMRig is a rig with a model of a CRM.
+func newCRMRig(t testing.TB, k kind) *rig {
+	t.Helper()
+	r := newRig(t)
+	r.crm = newCRM(k)
+	r.open()
+	return r
+}
+
+// restart is a crash and a new start.
+func (r *rig) restart() {
+	r.t.Helper()
+	r.crash()
+	r.open()
+	r.run()
+}
+
 func (r *rig) open() {
 	r.t.Helper()
 	var err error
-	r.box, err = outbox.New(r.store, r.sender, func(p outbox.Progress) {
+	var sender outbox.Sender = r.sender
+	if r.crm != nil {
+		sender = r.crm
+	}
+	if r.gate != nil {
+		sender = r.gate
+	}
+	r.box, err = outbox.NewAt(func() time.Time { return time.Now().Add(time.Duration(r.shift.Load())) }, r.store, sender, func(p outbox.Progress) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.news = append(r.news, p)
@@ -221,6 +331,17 @@ func (r *rig) acceptWrite(w cti.WriteBack) {
 	}
 }
 
+// waiting accepts an item, as it is after a dozen failures in an earlier run.
+func (r *rig) waiting(key, lane string, kind cti.Kind, due time.Duration) {
+	r.t.Helper()
+	r.accept(key, lane)
+	it := r.store.items[r.store.byKey[key]]
+	it.State, it.Due, it.Attempts = outbox.Retry, time.Now().Add(due), 12
+	it.Tries = []outbox.Try{{At: time.Now().UTC(), Kind: kind, Message: string(kind)}}
+	r.store.items[it.Seq] = it
+	r.open()
+}
+
 // answer makes the CRM give one answer from now on.
 func (r *rig) answer(err *cti.Error) {
 	r.sender.mu.Lock()
@@ -241,9 +362,25 @@ func pass(d time.Duration) {
 
 func fail(kind cti.Kind) *cti.Error { return cti.Errorf(kind, string(kind), nil) }
 
+// unfinished lists what is not final.
+func (r *rig) unfinished() []outbox.Item {
+	r.t.Helper()
+	items, err := r.box.List(outbox.Filter{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return items
+}
+
+// counts gives the numbers without the times.
+func (r *rig) counts() outbox.Counts {
+	c := r.box.Counts()
+	return outbox.Counts{Waiting: c.Waiting, Review: c.Review, Sending: c.Sending}
+}
+
 func (r *rig) only() outbox.Item {
 	r.t.Helper()
-	items := r.box.Unfinished()
+	items := r.unfinished()
 	if len(items) != 1 {
 		r.t.Fatalf("%d unfinished items, want one: %+v", len(items), items)
 	}
@@ -281,7 +418,7 @@ func (r *rig) settled() {
 		}
 		pass(time.Second)
 	}
-	r.t.Fatalf("still waiting: %+v", r.box.Unfinished())
+	r.t.Fatalf("still waiting: %+v", r.unfinished())
 }
 
 func (r *rig) lastNews() outbox.Progress {
