@@ -2,6 +2,7 @@ package faults
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -24,7 +25,11 @@ type campaign struct {
 	cut    simfs.Cut          // its other fields
 	mangle func(string) error // what else happens to the disk; nil for nothing
 	before []string           // what was said before the log began
+	mount  mounter            // gets at what is in the image; nil: it is in the folder itself
 }
+
+// mounter gives the folder of what is in an image, or what is wrong with the image.
+type mounter func(image string) (inside string, unmount func() error, f finding, err error)
 
 // between gives all points of a part of a log.
 func between(from, to int) (points []int) {
@@ -77,7 +82,11 @@ func (c campaign) run(t *testing.T, wantBad bool) tally {
 	var mu sync.Mutex
 	cuts := make(chan simfs.Cut)
 	var wg sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
+	workers := runtime.GOMAXPROCS(0)
+	if c.mount != nil {
+		workers = 1 // images of one file system must not be mounted at once
+	}
+	for range workers {
 		wg.Go(func() {
 			var j judge
 			defer j.end()
@@ -139,8 +148,17 @@ func (c campaign) one(t *testing.T, j *judge, cut simfs.Cut) (finding, int, erro
 	if err := c.image(r.Dir, cut); err != nil {
 		return finding{}, 0, err
 	}
-	f, err := j.ask(r)
-	return f, len(r.Said), err
+	if c.mount == nil {
+		f, err := j.ask(r)
+		return f, len(r.Said), err
+	}
+	inside, unmount, f, err := c.mount(r.Dir)
+	if err != nil || len(f.Problems) > 0 {
+		return f, len(r.Said), err
+	}
+	r.Dir = inside
+	f, err = j.ask(r)
+	return f, len(r.Said), errors.Join(err, unmount())
 }
 
 func (c campaign) image(dir string, cut simfs.Cut) error {

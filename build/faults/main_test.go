@@ -88,8 +88,14 @@ type program struct {
 // start runs a child on a disk.
 func start(t *testing.T, f *simfs.FS, name, mode string) *program {
 	t.Helper()
+	return startIn(t, f, f.Dir, name, mode)
+}
+
+// startIn runs a child in a folder; what it says goes to a disk's notes.
+func startIn(t *testing.T, f *simfs.FS, dir, name, mode string) *program {
+	t.Helper()
 	p := &program{cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), envChild+"="+name, envDir+"="+f.Dir, envMode+"="+mode, envNotes+"="+f.Notes())
+	p.cmd.Env = append(os.Environ(), envChild+"="+name, envDir+"="+dir, envMode+"="+mode, envNotes+"="+f.Notes())
 	p.cmd.Stderr = &p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -141,8 +141,10 @@ func TestPower_whileRecovering(t *testing.T) {
 
 // Fault 11: a disk that says it flushed and did not takes what it takes. The store starts on what is left, says what is damaged, and goes on.
 func TestPower_diskThatIgnoresFlushes(t *testing.T) {
-	l := storeWork(t, folder(t), "", 600)
-	sum := storeCuts(t, campaign{log: l, points: between(len(l)/2, len(l)), images: 100, cut: simfs.Cut{FlushIgnored: true}})
+	f := folder(t)
+	settled := len(f.Log())
+	l := storeWork(t, f, "", 600)
+	sum := storeCuts(t, campaign{log: l, points: between(len(l)/2, len(l)), images: 100, cut: simfs.Cut{FlushIgnored: true, Settled: settled}})
 	if sum.Counts["lost"] == 0 {
 		t.Error("nothing was lost: the harness does not see a disk that lies")
 	}

@@ -23,6 +23,7 @@ type Cut struct {
 	Loss Loss
 	Seed uint64
 
+	Settled        int  // so many operations of the log are durable, flushed or not: what was there before
 	NamesWithFiles bool // the flush of a new file makes its name durable
 	FlushIgnored   bool // the disk says that it flushed, and did not
 }
@@ -86,6 +87,10 @@ func (l Log) fates(cut Cut) []fate {
 	queue := map[uint64][]int{} // what waits for a flush, by file and by folder
 	made := map[uint64]int{}    // which operation made a file
 	for i, op := range l[:cut.At] {
+		if i < cut.Settled {
+			fates[i] = durable
+			continue
+		}
 		switch op.Kind {
 		case Write, Truncate:
 			queue[op.Node] = append(queue[op.Node], i)

@@ -140,6 +140,11 @@ func TestImage_aDiskThatIgnoresFlushesKeepsNothingForSure(t *testing.T) {
 	}
 }
 
+func TestImage_whatIsSettledIsThereWhateverTheDiskDoes(t *testing.T) {
+	l := append(settled(), Op{Kind: Write, Node: 2, Data: []byte("N")}, Op{Kind: Sync, Node: 2, Began: 5})
+	same(t, pictures(t, l, Cut{Loss: Subset, FlushIgnored: true, Settled: 4}, 50), "a=old", "a=Nld")
+}
+
 func TestImage_theSameSeedGivesTheSame(t *testing.T) {
 	l := settled()
 	for i := range 40 {
