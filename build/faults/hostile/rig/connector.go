@@ -33,7 +33,7 @@ func Connector(t testing.TB, s Strategy, oldNew ...string) string {
 	changes := append([]string{"timeout: 8s", "timeout: " + Timeout}, oldNew...)
 	if s != Upsert {
 		name = crmtest.File(t, "sandbox-"+string(s))
-		changes = append([]string{"timeout: 2s", "timeout: " + Timeout, firstStep, firstStep + onlyNew, lastLine, update + lastLine}, oldNew...)
+		changes = append([]string{"timeout: 2s", "timeout: " + Timeout}, oldNew...)
 		if s == Header || s == Uncertain {
 			changes = append(changes, "settle: 1s", "settle: "+Settle)
 		}
@@ -55,23 +55,3 @@ func Connector(t testing.TB, s Strategy, oldNew ...string) string {
 	}
 	return path
 }
-
-// An update of a record that is known to be there goes to that record, not to the door for new ones.
-const (
-	firstStep = "    steps:\n      - id: call\n"
-	onlyNew   = "        when: \"${input.record_id == nil}\"\n"
-	lastLine  = "    output: {id: \"${res.json.id}\"}\n\ndeep_link"
-	update    = `      - id: update
-        when: "${input.record_id != nil}"
-        request:
-          method: PUT
-          url: "${param.base_url}/api/calls/by-key/${input.key}"
-          json:
-            contact_id: "${input.contact.id}"
-            ended_at: "${input.call.ended_at}"
-            wrap_ms: "${input.call.wrap_ms}"
-            ending: "${input.call.ending}"
-            outcome: "${input.call.wrapped_up ? input.call.outcome : nil}"
-            note: "${input.call.wrapped_up ? input.call.note : nil}"
-`
-)
