@@ -28,13 +28,11 @@ func main() {
 	many := flag.Int("many", 1_000_000, "the largest backlog")
 	probe := flag.String("probe", "", "vet the store in this folder, as the agent's program does")
 	flag.Parse()
-	err := errors.New("")
+	measure := func() error { return bench(*runs, *n, *many) }
 	if *probe != "" {
-		err = runProbe(*probe)
-	} else {
-		err = bench(*runs, *n, *many)
+		measure = func() error { return runProbe(*probe) }
 	}
-	if err != nil {
+	if err := measure(); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}

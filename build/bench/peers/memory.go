@@ -40,7 +40,7 @@ func memoryFigure(dir string) (bool, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "build/bin/ringctl", "run", "--profile", profile, "--state", state, "--socket", socket)
+	cmd := exec.CommandContext(ctx, "build/bin/ringctl", "run", "--profile", profile, "--state", state, "--socket", socket) //nolint:gosec // files of ours
 	cmd.Env = append(os.Environ(), "RINGSIDE_KEYCHAIN=env", "RINGSIDE_SECRET_CRM=nobody", "RINGSIDE_SECRET_STORE_KEY="+storetest.Keys().Text())
 	if err := cmd.Start(); err != nil {
 		return false, err

@@ -39,7 +39,7 @@ func (r *raw) put(record []byte) error {
 		return err
 	}
 	r.at += int64(len(record))
-	return unix.Fdatasync(int(r.file.Fd())) //nolint:gosec // a file descriptor
+	return unix.Fdatasync(int(r.file.Fd()))
 }
 
 func (r *raw) close() error { return r.file.Close() }

@@ -94,7 +94,7 @@ func storeFigures(dir string, runs, n int) (good bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	drained, err := afterDrain(s, dir, runs, n, empty.p50*drainedLimit)
+	drained, err := afterDrain(s, dir, n, empty.p50*drainedLimit)
 	if err != nil {
 		return false, err
 	}
@@ -126,7 +126,7 @@ func bursts(s *store.Store, runs int) (best time.Duration, err error) {
 }
 
 // afterDrain delivers everything and measures until the cost is back, a minute at most.
-func afterDrain(s *store.Store, dir string, runs, n int, wanted float64) (float64, error) {
+func afterDrain(s *store.Store, dir string, n int, wanted float64) (float64, error) {
 	began := time.Now()
 	count, err := storetest.Drain(s)
 	if err != nil {
@@ -186,8 +186,8 @@ func startAt(path string, items int) (best time.Duration, err error) {
 		if i == 0 || took < best {
 			best = took
 		}
-		if err = errors.Join(err, opened.Close(), os.RemoveAll(killed)); err != nil {
-			return 0, err
+		if failed := errors.Join(err, opened.Close(), os.RemoveAll(killed)); failed != nil {
+			return 0, failed
 		}
 	}
 	return best, nil
