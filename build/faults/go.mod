@@ -4,10 +4,10 @@ go 1.26.0
 
 require github.com/hanwen/go-fuse/v2 v2.12.1 // simfs: the disk whose power is cut is a FUSE file system
 
-require go.etcd.io/bbolt v1.5.0
+require go.etcd.io/bbolt v1.5.0 // the controls: without its flushes it must fail
 
 require (
-	golang.org/x/sys v0.49.0
+	golang.org/x/sys v0.49.0 // fdatasync, and limits for the judges
 	ringside.dev/ringside v0.0.0-00010101000000-000000000000
 )
 
