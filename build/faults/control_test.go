@@ -1,3 +1,5 @@
+//go:build linux
+
 package faults
 
 import (
@@ -92,7 +94,7 @@ func poison(t *testing.T, mode string) tally {
 	return sum
 }
 
-// Fault 13: a meta page that could not be flushed ruins bbolt files when one goes on with them, and does not when they are rebuilt.
+// A meta page that could not be flushed ruins bbolt files when one goes on with them, and does not when they are rebuilt: why the store does that.
 func TestControl_afterAFailedFlushOnlyARebuildHelps(t *testing.T) {
 	if goon, rebuild := poison(t, "goon"), poison(t, "rebuild"); goon.Bad < goon.Images/100 || rebuild.Bad > 0 {
 		t.Errorf("going on leaves %d of %d bad, rebuilding %d: want some, and none", goon.Bad, goon.Images, rebuild.Bad)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package faults
 
 import (
@@ -87,9 +89,9 @@ func TestFault_flushOfIndexMeta(t *testing.T) {
 
 // Fault 12: a flush, or a write, of the journal that fails: what was asked for is refused, and what comes after is written elsewhere.
 func TestFault_flushOfJournal(t *testing.T) {
-	any := func(simfs.Op) bool { return true }
+	each := func(simfs.Op) bool { return true }
 	for _, kind := range []simfs.Kind{simfs.Sync, simfs.Write} {
-		l := failNowAndThen(t, &simfs.Fault{Kind: kind, Path: journalPath, Err: syscall.EIO, Match: every(25, any)}, 60)
+		l := failNowAndThen(t, &simfs.Fault{Kind: kind, Path: journalPath, Err: syscall.EIO, Match: every(25, each)}, 60)
 		if count(l, noteOf("refused")) == 0 {
 			t.Error("nothing was refused, though the journal had it not")
 		}
@@ -187,7 +189,7 @@ func TestFault_readOnlyDisk(t *testing.T) {
 // Fault 3: a kill while the store is made, a new start, and then a power cut: names that the first run left unflushed are not trusted by the second.
 func TestFault_killThenPowerCut(t *testing.T) {
 	creation := count(storeWork(t, newDisk(t, ""), wordOne, 1), func(simfs.Op) bool { return true })
-	rng := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // tests want the same again
+	rng := rand.New(rand.NewPCG(seed, 0))
 	sum := tally{Counts: map[string]int{}}
 	for range 20 * soak() {
 		f := newDisk(t, "")

@@ -4,9 +4,12 @@ go 1.26.0
 
 require github.com/hanwen/go-fuse/v2 v2.12.1 // simfs: the disk whose power is cut is a FUSE file system
 
-require go.etcd.io/bbolt v1.5.0
+require go.etcd.io/bbolt v1.5.0 // the controls: without its flushes it must fail
 
-require golang.org/x/sys v0.49.0
+require (
+	golang.org/x/sys v0.49.0 // fdatasync, and limits for the judges
+	ringside.dev/ringside v0.0.0
+)
 
 require (
 	filippo.io/age v1.3.2 // indirect
@@ -28,9 +31,6 @@ require (
 	golang.org/x/time v0.16.0 // indirect
 )
 
-require (
-	google.golang.org/protobuf v1.36.11 // indirect
-	ringside.dev/ringside v0.0.0
-)
+require google.golang.org/protobuf v1.36.11 // indirect
 
 replace ringside.dev/ringside => ../..

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package faults cuts the power, fails flushes and fills disks under Ringside's store, and counts what is left. The programs under test are this test
 // binary, run once more: they work on a simfs, and say there what they have. The disks that could be left after a power cut at some moment are
 // built from simfs's log and judged one by one, each in a process that may die. Controls without the needed flushes must fail the same count.
@@ -5,8 +7,6 @@ package faults
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,8 +14,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringside.dev/ringside/build/faults/simfs"
 )
@@ -50,7 +48,7 @@ func TestMain(m *testing.M) {
 }
 
 // seed is printed by every test that uses chance.
-var seed = rand.Uint64() //nolint:gosec // not a secret
+var seed = rand.Uint64()
 
 // soak is how many times as much "make soak" does.
 func soak() int {
@@ -158,126 +156,3 @@ func say(line string) error {
 
 // notes is the child's open file for what it says.
 var notes *os.File
-
-// finding is what a judge says of an image.
-type finding struct {
-	Problems []string       `json:"problems"`
-	Counts   map[string]int `json:"counts"`
-}
-
-// request asks for a finding.
-type request struct {
-	Judge   string   `json:"judge"`
-	Dir     string   `json:"dir"`
-	Said    []string `json:"said"` // before the cut
-	Lenient bool     `json:"lenient"`
-}
-
-// judges open an image and compare it with what was said.
-var judges = map[string]func(request) finding{
-	"bolt":   judgeBolt,
-	"log":    judgeLog,
-	"rename": judgeRename,
-	"store":  judgeStore,
-}
-
-// What a judge may use for an image: far more than any good one takes. A damaged tree can be endless.
-const (
-	judgeCPU    = 10 * time.Second
-	judgeMemory = 1 << 30
-	judgeWait   = 5 * time.Minute
-)
-
-// judgeChild answers requests on its standard input, each with a finding on its standard output.
-func judgeChild(string, string) error {
-	if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: judgeMemory, Max: judgeMemory}); err != nil {
-		return err
-	}
-	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
-	for {
-		var r request
-		if err := in.Decode(&r); err != nil {
-			return nil //nolint:nilerr // the parent needs it no longer
-		}
-		stop := endWhenEndless()
-		f := judges[r.Judge](r)
-		stop()
-		if err := out.Encode(f); err != nil {
-			return err
-		}
-	}
-}
-
-// endWhenEndless ends the process when it has used more time of the processor than any image needs.
-func endWhenEndless() (stop func()) {
-	used := func() time.Duration {
-		var u unix.Rusage
-		_ = unix.Getrusage(unix.RUSAGE_SELF, &u)
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
-	began, stopped := used(), make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-stopped:
-				return
-			case <-time.After(time.Second):
-				if used()-began > judgeCPU {
-					fmt.Fprintln(os.Stderr, "it does not end")
-					os.Exit(4)
-				}
-			}
-		}
-	}()
-	return func() { close(stopped) }
-}
-
-// judge is a process that judges images one after the other; when one kills it, that is the finding.
-type judge struct {
-	cmd    *exec.Cmd
-	in     *json.Encoder
-	out    *json.Decoder
-	stderr strings.Builder
-	close  func() error
-}
-
-func (j *judge) start() error {
-	*j = judge{cmd: exec.Command(os.Args[0])}
-	j.cmd.Env = append(os.Environ(), envChild+"=judge")
-	in, err := j.cmd.StdinPipe()
-	if err != nil {
-		return err
-	}
-	out, err := j.cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	j.cmd.Stderr = &j.stderr
-	j.in, j.out, j.close = json.NewEncoder(in), json.NewDecoder(out), in.Close
-	return j.cmd.Start()
-}
-
-func (j *judge) ask(r request) (finding, error) {
-	if j.cmd == nil {
-		if err := j.start(); err != nil {
-			return finding{}, err
-		}
-	}
-	timer := time.AfterFunc(judgeWait, func() { _ = j.cmd.Process.Kill() })
-	defer timer.Stop()
-	var f finding
-	if err := errors.Join(j.in.Encode(r), j.out.Decode(&f)); err != nil {
-		j.end()
-		lines := strings.Split(strings.TrimSpace(j.stderr.String()), "\n")
-		j.cmd = nil
-		return finding{Problems: []string{"whoever opens it dies: " + strings.Join(lines[:min(12, len(lines))], " | ")}}, nil
-	}
-	return f, nil
-}
-
-func (j *judge) end() {
-	if j.cmd != nil {
-		_ = j.close()
-		_ = j.cmd.Wait()
-	}
-}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package faults
 
 import (
@@ -120,7 +122,7 @@ func TestPower_whileRecovering(t *testing.T) {
 	sum := tally{Counts: map[string]int{}}
 	for i := range 4 * soak() {
 		c := campaign{log: l, points: between(len(l)/2, len(l)), judge: "store"}
-		cut := simfs.Cut{At: c.points[len(c.points)*i/(4*soak())], Loss: simfs.Torn, Seed: seed + uint64(i)} //nolint:gosec // not negative
+		cut := simfs.Cut{At: c.points[len(c.points)*i/(4*soak())], Loss: simfs.Torn, Seed: seed + uint64(i)}
 		base := filepath.Join(t.TempDir(), "base")
 		if err := l.Image(base, cut); err != nil {
 			t.Fatal(err)

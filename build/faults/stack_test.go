@@ -1,3 +1,5 @@
+//go:build linux
+
 package faults
 
 import (
@@ -162,7 +164,7 @@ func TestStack_ext4TurnsReadOnly(t *testing.T) {
 	s.options += ",errors=remount-ro"
 	file := filepath.Join(t.TempDir(), imageName)
 	m := s.on(t, file)
-	trigger := filepath.Join("/sys/fs/ext4", filepath.Base(m.device), "trigger_fs_error")
+	trigger := fmt.Sprintf("/sys/fs/ext4/%s/trigger_fs_error", filepath.Base(m.device))
 	if _, err := os.Stat(trigger); err != nil {
 		t.Skip("this kernel cannot make ext4 find an error: " + err.Error())
 	}

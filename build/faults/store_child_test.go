@@ -1,3 +1,5 @@
+//go:build linux
+
 package faults
 
 import (
@@ -90,7 +92,7 @@ func crew(s *store.Store, mode string, run int) error {
 	var wg sync.WaitGroup
 	for n := range workers {
 		wg.Go(func() {
-			w := &worker{Store: s, name: fmt.Sprint(os.Getpid(), ".", run, ".", n), long: strings.Contains(mode, wordLong), rng: rand.New(rand.NewPCG(uint64(run), uint64(n)))} //nolint:gosec // not negative
+			w := &worker{Store: s, name: fmt.Sprint(os.Getpid(), ".", run, ".", n), long: strings.Contains(mode, wordLong), rng: rand.New(rand.NewPCG(uint64(run), uint64(n)))}
 			errs[n] = w.work(mode)
 		})
 	}

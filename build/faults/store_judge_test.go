@@ -1,3 +1,5 @@
+//go:build linux
+
 package faults
 
 import (
@@ -74,7 +76,7 @@ func (e expected) read(words []string) error {
 	case "change", "changed", "passed":
 		seq, err := strconv.ParseUint(words[1], 10, 64)
 		version, wrong := strconv.Atoi(words[2])
-		if err = errors.Join(err, wrong); err != nil {
+		if err := errors.Join(err, wrong); err != nil {
 			return err
 		}
 		switch it := e.items[seq]; words[0] {

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package simfs is a FUSE file system for tests of durability: it keeps a log of every change and every flush, builds from it the
 // folders that a disk could hold after a power cut at any moment, and fails operations on demand. It must not know whose files these are.
 //
