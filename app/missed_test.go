@@ -32,6 +32,7 @@ func (h *history) phone(t cti.EventType) {
 	h.heard(context.Background(), cti.Event{Type: t, At: time.Now()})
 }
 
+// Fault 49: the history of the phone.
 func TestMissedCallsAreAskedForOnceWhenThePhoneIsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		away := time.Now().Add(-time.Hour)

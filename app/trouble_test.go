@@ -43,6 +43,7 @@ func TestAnAgentRestartedBeforeTheDeliveryDeliversOnce(t *testing.T) {
 	}
 }
 
+// Fault 27: nor two agents.
 func TestTwoAgentsDoNotShareAStateFolderOrASocket(t *testing.T) {
 	w := newWorld(t)
 	w.start(t)

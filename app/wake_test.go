@@ -9,6 +9,7 @@ import (
 	"time"
 )
 
+// Faults 43 and 46: sleep, clocks set back, the end of summer time.
 func TestASleepIsNoticedAndAClockSetBackIsNone(t *testing.T) {
 	for _, test := range []struct {
 		name string

@@ -15,6 +15,7 @@ import (
 	"ringside.dev/ringside/store/storetest"
 )
 
+// Fault 21: also without a check at the start.
 func TestFlippedBitInACleanIndexIsNoticedWhenItIsRead(t *testing.T) {
 	dir := t.TempDir()
 	s := storetest.OpenDir(t, dir)
@@ -32,6 +33,7 @@ func TestFlippedBitInACleanIndexIsNoticedWhenItIsRead(t *testing.T) {
 	told.wait(t, store.AlarmRebuilt)
 }
 
+// Fault 12: the handle is given up.
 func TestCommitThatFailsLosesNothing(t *testing.T) {
 	dir := t.TempDir()
 	told := newAlarms()
@@ -61,6 +63,7 @@ func TestCommitThatFailsLosesNothing(t *testing.T) {
 	}
 }
 
+// Fault 19: noticed, and made anew.
 func TestIndexThatIsDeletedOrReplacedWhileInUseIsMadeAnew(t *testing.T) {
 	for name, harm := range map[string]func(t *testing.T, path string){
 		"deleted": func(t *testing.T, path string) { must(t, os.Remove(path)) },
@@ -96,6 +99,7 @@ func TestIndexThatIsDeletedOrReplacedWhileInUseIsMadeAnew(t *testing.T) {
 	}
 }
 
+// Fault 19: the journal too.
 func TestFilesThatAreDeletedWhileInUseAreWrittenAgain(t *testing.T) {
 	if os.PathSeparator == '\\' {
 		t.Skip("Windows refuses to delete an open file")
@@ -137,6 +141,8 @@ func TestFilesThatAreDeletedWhileInUseAreWrittenAgain(t *testing.T) {
 }
 
 // The journal may lose its end in a power cut, or somebody deletes it: then the index has more, and must give it back to the journal.
+//
+// Fault 19: and what is left of each helps the other.
 func TestIndexGivesBackWhatTheJournalLost(t *testing.T) {
 	for name, harm := range map[string]func(t *testing.T, dir string){
 		"all of it":    func(t *testing.T, dir string) { must(t, os.RemoveAll(filepath.Join(dir, "journal"))) },

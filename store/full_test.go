@@ -17,6 +17,8 @@ import (
 )
 
 // An index that may not grow: the journal goes on, what waits is delivered, and then there is room again.
+//
+// Fault 17: the largest size.
 func TestIndexThatMayNotGrowRefusesCallsInTheEndAndTakesThemAgainAfterADrain(t *testing.T) {
 	dir := t.TempDir()
 	told := newAlarms()
@@ -97,6 +99,8 @@ func smallDisk(t *testing.T, size string) string {
 }
 
 // A disk that is full: nothing is acknowledged falsely, the ballast lets what waits be delivered, and calls are taken again when there is room.
+//
+// Faults 14, 15 and 16: a disk that is really full.
 func TestFullDiskKeepsItsPromises(t *testing.T) {
 	disk := smallDisk(t, "24m")
 	dir := filepath.Join(disk, "store")

@@ -110,6 +110,7 @@ func equal(t *testing.T, want, got []outbox.Item) {
 	}
 }
 
+// Faults 20, 21, 22 and 23: the index is missing, empty, cut, zeroed or flipped.
 func TestIndexThatWasHarmedIsMadeAnewFromTheJournal(t *testing.T) {
 	for _, test := range []struct {
 		name string

@@ -18,6 +18,7 @@ func openWithKeys(t *testing.T, dir string, keys secret.Ring) (*store.Store, ala
 	return s, told
 }
 
+// Fault 47: the key is lost, then there again.
 func TestItemsComeBackWithTheirKey(t *testing.T) {
 	dir := t.TempDir()
 	lost, err := secret.NewRing()

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"ringside.dev/ringside/store/storetest"
@@ -12,9 +13,13 @@ import (
 
 // What was acknowledged is there after kill -9 at any moment, in the order and in the version that was acknowledged; what was in flight may or
 // may not be. Kills hit the first creation, work, compaction and the rebuild after the index was cut.
+//
+// Faults 1, 2 and 3: kills at any time, in a compaction, in the first creation.
 func TestKill_nothingAcknowledgedIsLost(t *testing.T) {
 	rounds := 200
-	switch {
+	switch n, err := strconv.Atoi(os.Getenv("RINGSIDE_KILL_ROUNDS")); {
+	case err == nil && n > 0:
+		rounds = n
 	case testing.Short():
 		rounds = 10
 	case os.Getenv("RINGSIDE_SOAK") != "": // make soak
@@ -22,6 +27,7 @@ func TestKill_nothingAcknowledgedIsLost(t *testing.T) {
 	}
 	c := storetest.Kill(t, storetest.Killing{Rounds: rounds, Promise: storetest.Honest, Harm: cutIndex})
 	t.Log(c)
+	t.Logf("fault run: %d items, %d lost, %d duplicates, %d reordered", c.Acknowledged, c.Lost, c.Resurrected, c.Wrong)
 	if c.Lost+c.Resurrected+c.Wrong > 0 || c.Acknowledged < rounds*10 || c.Items == 0 {
 		t.Errorf("%s: want none, and enough of them to tell", c)
 	}

@@ -60,6 +60,7 @@ func isSchema1(t *testing.T, s *store.Store) {
 	}
 }
 
+// Fault 48: an older file.
 func TestSchema1IsMigrated(t *testing.T) {
 	dir := t.TempDir()
 	schema1(t, dir)
@@ -128,6 +129,7 @@ func stepChild(order string) error {
 	return errors.Join(err, s.Close())
 }
 
+// Fault 48: killed in the middle of it.
 func TestMigrationThatIsKilledAtAnyStepIsDoneAtTheNextStart(t *testing.T) {
 	dir := t.TempDir()
 	steps := 0
@@ -146,6 +148,7 @@ func TestMigrationThatIsKilledAtAnyStepIsDoneAtTheNextStart(t *testing.T) {
 	noTrace(t, dir, "+44 20 7946 0958", "call back on Tuesday")
 }
 
+// Fault 2: killed at each step.
 func TestRebuildCompactionAndPruningThatAreKilledAtAnyStepLoseNothing(t *testing.T) {
 	for deed, atLeast := range map[string]int{"open": 2, "compact": 2, "break": 2, "prune": 1} {
 		t.Run(deed, func(t *testing.T) {
@@ -190,6 +193,7 @@ func mixed(s *store.Store) error {
 	return nil
 }
 
+// Fault 48: a newer file.
 func TestANewerSchemaIsRefusedAndExported(t *testing.T) {
 	dir := t.TempDir()
 	s := storetest.OpenDir(t, dir)

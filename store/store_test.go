@@ -179,6 +179,7 @@ func TestACallWhoseStartWasCorrectedIsListedOnce(t *testing.T) {
 	}
 }
 
+// Fault 27: one process at a time.
 func TestASecondAgentIsToldWithinASecond(t *testing.T) {
 	dir := t.TempDir()
 	storetest.OpenDir(t, dir)

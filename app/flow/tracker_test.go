@@ -70,6 +70,7 @@ func live(id string, state cti.State) flow.Earlier {
 	return flow.Earlier{Call: c}
 }
 
+// Fault 49: a call that was live.
 func TestACallThatEndedWhileRingsideWasDeadIsWrittenOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t).knows(match(cti.Sure, "c1"))

@@ -33,6 +33,7 @@ func pairs(t testing.TB) []pair {
 	}
 }
 
+// Fault 47: the recovery key.
 func TestRecoveryGivesTheKeysBack(t *testing.T) {
 	ring, err := newRing(t).WithNewKey()
 	if err != nil {

@@ -32,6 +32,8 @@ func TestStoreKeysAreMadeOnceAndKept(t *testing.T) {
 }
 
 // Whoever takes a locked keychain for an empty one makes new keys, and nothing of the store can be read any more.
+//
+// Fault 47: a locked keychain is not a lost key.
 func TestStoreKeysThatCannotBeSeenAreNotMissing(t *testing.T) {
 	locked := errors.New("failed to unlock correct collection")
 	keyring.MockInitWithError(locked)

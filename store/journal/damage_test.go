@@ -16,6 +16,7 @@ import (
 // lastStart is where the last record of written begins: both records of the last group are equally long.
 func lastStart(ends []int64) int64 { return (ends[1] + ends[2]) / 2 }
 
+// Fault 24: a torn tail.
 func TestTornTailIsNoDamageAndTheJournalGoesOn(t *testing.T) {
 	content, ends := written(t)
 	dir := t.TempDir()
@@ -45,6 +46,8 @@ func TestTornTailIsNoDamageAndTheJournalGoesOn(t *testing.T) {
 }
 
 // Whatever byte of whatever record is wrong: that record alone is missed, and one in the middle is counted.
+//
+// Fault 24: a bad record in the middle.
 func TestFlippedBitsCostOneRecord(t *testing.T) {
 	content, ends := written(t)
 	all := []string{"1 aa", "2 bb", "3 cc", "4 dd", "5 ee"}

@@ -175,6 +175,7 @@ func conflict(s *spool.Spool, f spool.File) error {
 	return nil
 }
 
+// Fault 45: changed, cut or deleted.
 func TestFileThatChangedOrWentIsAConflict(t *testing.T) {
 	s, o := fresh(t)
 	f := put(t, s, long(200<<10))
