@@ -23,6 +23,7 @@ type promise struct {
 	probe    []step    // looks for the key; none: the CRM cannot be asked
 	found    *template // the record's id in the last answer of probe; null, false or empty: it has none
 	repeat   cti.Repeat
+	byID     bool // a step is for the record that is known to be there, and names it
 }
 
 // safe strategies leave one record however often the write is sent; header only for its window.
@@ -33,6 +34,9 @@ func (e *Engine) Repeat(w cti.WriteBack) cti.Repeat {
 	op := e.ops[string(w.Op)]
 	if op == nil {
 		return cti.Repeat{}
+	}
+	if w.RecordID != "" && op.byID {
+		return cti.Repeat{Safe: true} // whatever becomes of keys: that record is written once more
 	}
 	return op.repeat
 }
@@ -118,6 +122,9 @@ func (l *loader) promise(op string, shape opShape, spec operationSpec, names sco
 		Safe: slices.Contains(safe, p.strategy), Find: len(p.probe) > 0,
 		Window: l.window(op, declared), Settle: l.settle(op, declared),
 	}
+	p.byID = slices.ContainsFunc(spec.Steps, func(s stepSpec) bool {
+		return strings.Contains(s.When.Value+s.Request.URL.Value, "input.record_id")
+	})
 	return p
 }
 
