@@ -7,9 +7,10 @@ import (
 	"ringside.dev/ringside/app/cti"
 )
 
-// entry is what is in memory of an item that is not final. It has 48 bytes: there may be a million.
+// entry is what is in memory of an item that is not final. It has 56 bytes: there may be a million.
 type entry struct {
 	seq     uint64
+	turn    uint64        // its place in its lane: its seq, or the turn of the item that it updates, whose place it may take
 	due     time.Duration // by the outbox's own clock
 	created int64         // milliseconds since 1970
 	lane    *lane
@@ -70,15 +71,18 @@ type (
 	waiter struct{ *entry }
 )
 
-func (q queued) before(other queued) bool { return q.seq < other.seq }
-func (q queued) place() int               { return int(q.laneAt) }
-func (q queued) moved(to int)             { q.laneAt = int32(to) } //nolint:gosec // fewer than 2^31
+func (q queued) before(other queued) bool {
+	return q.turn < other.turn || q.turn == other.turn && q.seq < other.seq
+}
+
+func (q queued) place() int   { return int(q.laneAt) }
+func (q queued) moved(to int) { q.laneAt = int32(to) } //nolint:gosec // fewer than 2^31
 
 func (w waiter) before(other waiter) bool { return w.seq < other.seq }
 func (w waiter) place() int               { return int(w.waitAt) }
 func (w waiter) moved(to int)             { w.waitAt = int32(to) } //nolint:gosec // fewer than 2^31
 
-// lane is what concerns one customer: sent by Seq, one at a time. It lasts as long as it has members.
+// lane is what concerns one customer: sent by turn, one at a time. It lasts as long as it has members.
 type lane struct {
 	queue   heap[queued] // those that can be sent
 	name    uint64

@@ -1,6 +1,7 @@
 package outbox_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -127,10 +128,17 @@ func (m *model) inOrder(w cti.WriteBack) {
 	if at < 0 {
 		return // it is in the act of being taken down
 	}
-	for _, it := range items[:at] {
-		if it.Lane == items[at].Lane && m.able[it.Seq] {
+	first := items[at].Seq
+	for it := items[at]; it.After != 0; { // it has the turn of what it updates
+		first = it.After
+		if it, err = m.box.Get(it.After); err != nil {
+			break
+		}
+	}
+	for _, it := range items {
+		if it.Lane == items[at].Lane && m.able[it.Seq] && cmp.Or(it.After, it.Seq) < first {
 			m.crm.mu.Lock()
-			m.crm.blame("item %d was sent before %d", items[at].Seq, it.Seq)
+			m.crm.blame("item %d was sent before %d: %+v %+v", items[at].Seq, it.Seq, items[at].Standing(), it.Standing())
 			m.crm.mu.Unlock()
 		}
 	}

@@ -24,11 +24,12 @@ const (
 	oldest = 30 * 24 * time.Hour
 )
 
-// laneOf: what concerns one customer stays in order. What an operation asks of the earlier ones of its lane:
+// laneOf: what concerns one customer stays in order. The number comes first: it is known of every call, the customer only of those during
+// which the CRM could be asked, and one customer's calls before and after an outage must not overtake each other. What an operation asks of the earlier ones of its lane:
 //
 //	log_call   nothing: when one is in review, the next is sent. Only an update waits for the item it updates, see Item.After.
 func laneOf(w cti.WriteBack) string {
-	for _, name := range []string{w.CustomerID, w.Record.Number.Key, w.Record.Number.Raw} {
+	for _, name := range []string{w.Record.Number.Key, w.Record.Number.Raw, w.CustomerID} {
 		if name != "" {
 			return name
 		}

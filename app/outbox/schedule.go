@@ -34,11 +34,15 @@ func newSchedule() schedule {
 
 // add takes in an item that is not final. One whose predecessor is not final either is held until that is.
 func (s *schedule) add(st Standing, due time.Duration) *entry {
-	e := &entry{seq: st.Seq, created: st.CreatedAt.UnixMilli(), lane: s.lane(st.Lane), laneAt: -1, waitAt: -1, epoch: s.epoch, state: stateCode(Review)}
+	e := &entry{seq: st.Seq, turn: st.Seq, created: st.CreatedAt.UnixMilli(), lane: s.lane(st.Lane), laneAt: -1, waitAt: -1, epoch: s.epoch, state: stateCode(Review)}
 	e.lane.members++
 	s.entries[e.seq] = e
 	s.review++
+	if st.After != 0 {
+		e.turn = st.After
+	}
 	if earlier := s.entries[st.After]; earlier != nil {
+		e.turn = earlier.turn
 		s.updates[earlier.seq] = e
 		e.set(held, true)
 	}

@@ -42,6 +42,7 @@ type Load struct {
 type call struct {
 	leg, number, contact string
 	answered             bool
+	cut                  bool // the agent was killed while it was told of the call; the phone here dies with it, so how the call ended is not known then
 	events               []cti.Event
 	note                 string // as the agent accepted it
 	maybe                string // what it was given later, and did not say that it has
@@ -141,6 +142,7 @@ func (l *Load) bring(ctx context.Context, c *call) {
 	for first := true; a.Up(ctx); first = false {
 		run := a.runs()
 		if !first {
+			c.cut = true
 			if _, err := a.Call(ctx, c.leg); err == nil {
 				break
 			}
