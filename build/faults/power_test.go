@@ -60,7 +60,7 @@ func want(t *testing.T, sum tally) {
 // Fault 7: also in the strict model, in which every name needs its folder flushed.
 func TestPower_firstCreation(t *testing.T) {
 	f := newDisk(t, "")
-	l := storeWork(t, f, wordOne, 40)
+	l := storeWork(t, f, wordOne, 90)
 	undamaged(t, storeCuts(t, campaign{log: l, points: between(0, len(l)), images: 150}))
 	undamaged(t, storeCuts(t, campaign{log: l, points: between(0, len(l)), images: 50, cut: simfs.Cut{NamesWithFiles: true}}))
 }
