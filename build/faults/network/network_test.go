@@ -90,16 +90,18 @@ func TestEverythingArrivesOnceOverABadLine(t *testing.T) {
 		toxics  []toxic
 		note    int
 		timeout string
+		midway  bool // it comes upon connections that were good, and goes again
+		fails   bool // attempts must have failed, or the line was not bad
 	}{
 		"latency with jitter": {toxics: []toxic{{Type: "latency", Stream: down, Toxicity: 1, Attributes: map[string]int{"latency": 60, "jitter": 50}}}},
 		"one megabit": {note: 2000, timeout: "4s", toxics: []toxic{
 			{Type: "bandwidth", Stream: up, Toxicity: 1, Attributes: map[string]int{"rate": 125}}, {Type: "bandwidth", Stream: down, Toxicity: 1, Attributes: map[string]int{"rate": 125}}}},
-		"closing slowly":      {toxics: []toxic{{Type: "slow_close", Stream: down, Toxicity: 1, Attributes: map[string]int{"delay": 2000}}, {Type: "limit_data", Stream: down, Toxicity: 1, Attributes: map[string]int{"bytes": 9000}}}},
-		"answers that hang":   {toxics: []toxic{{Type: "timeout", Stream: down, Toxicity: .2, Attributes: map[string]int{"timeout": 0}}}},
-		"questions that hang": {toxics: []toxic{{Type: "timeout", Stream: up, Toxicity: .2, Attributes: map[string]int{"timeout": 0}}}},
-		"resets":              {toxics: []toxic{{Type: "reset_peer", Stream: down, Toxicity: .3, Attributes: map[string]int{"timeout": 30}}}},
-		"answers cut short":   {toxics: []toxic{{Type: "limit_data", Stream: down, Toxicity: 1, Attributes: map[string]int{"bytes": 5000}}}},
-		"questions cut short": {toxics: []toxic{{Type: "limit_data", Stream: up, Toxicity: 1, Attributes: map[string]int{"bytes": 6000}}}},
+		"closing slowly":      {fails: true, toxics: []toxic{{Type: "slow_close", Stream: down, Toxicity: 1, Attributes: map[string]int{"delay": 2000}}, {Type: "limit_data", Stream: down, Toxicity: 1, Attributes: map[string]int{"bytes": 9000}}}},
+		"answers that hang":   {fails: true, midway: true, toxics: []toxic{{Type: "timeout", Stream: down, Toxicity: 1, Attributes: map[string]int{"timeout": 0}}}},
+		"questions that hang": {fails: true, midway: true, toxics: []toxic{{Type: "timeout", Stream: up, Toxicity: 1, Attributes: map[string]int{"timeout": 0}}}},
+		"resets":              {fails: true, toxics: []toxic{{Type: "reset_peer", Stream: down, Toxicity: 1, Attributes: map[string]int{"timeout": 200}}}},
+		"answers cut short":   {fails: true, toxics: []toxic{{Type: "limit_data", Stream: down, Toxicity: 1, Attributes: map[string]int{"bytes": 5000}}}},
+		"questions cut short": {fails: true, toxics: []toxic{{Type: "limit_data", Stream: up, Toxicity: 1, Attributes: map[string]int{"bytes": 6000}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -108,11 +110,29 @@ func TestEverythingArrivesOnceOverABadLine(t *testing.T) {
 			if test.timeout != "" {
 				oldNew = []string{"timeout: " + rig.Timeout, "timeout: " + test.timeout}
 			}
-			w.line.spoil(test.toxics...)
+			if !test.midway {
+				w.line.spoil(test.toxics...)
+			}
 			w.start(t, oldNew...)
+			if test.midway {
+				go w.hangs(t, test.toxics)
+			}
 			w.deliver(t)
+			if failed := w.agent.Failures(); test.fails && failed == 0 {
+				t.Error("no attempt failed: the line was not bad")
+			}
 		})
 	}
+}
+
+// hangs spoils the line once it is in use, until some attempts have failed.
+func (w *world) hangs(t *testing.T, toxics []toxic) {
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
+	defer cancel()
+	rig.Wait(ctx, func() bool { return w.crm.Stats().Writes > 50 })
+	w.line.spoil(toxics...)
+	rig.Wait(ctx, func() bool { return w.agent.Failures() >= 3 })
+	w.line.mend()
 }
 
 // The line goes up and down every 200 ms. When it has settled, everything arrives as soon as the CRM is tried again.
@@ -139,7 +159,7 @@ func TestEverythingArrivesOnceWhenTheComputerSleeps(t *testing.T) {
 	defer cancel()
 	brought := make(chan struct{})
 	go func() { defer close(brought); w.load.Run(ctx) }()
-	for n := range int64(3 * soak()) {
+	for n := range 2 * soak() {
 		before := w.crm.Stats().Writes
 		rig.Wait(ctx, func() bool { return w.crm.Stats().Writes > before+20 || w.load.Accepted() >= items*soak() })
 		w.agent.Signal(syscall.SIGSTOP)
