@@ -163,7 +163,7 @@ func (c *campaign) someTimePasses(ctx context.Context) {
 	}
 	soon, cancel := context.WithTimeout(ctx, 1500*time.Millisecond)
 	defer cancel()
-	enough := c.crm.Stats().Writes + 5 + c.chance.Int64N(50)
+	enough := c.crm.Stats().Writes + 5 + c.chance.Int64N(36)
 	rig.Wait(soon, func() bool { return c.crm.Stats().Writes >= enough })
 	later(ctx, time.Duration(c.chance.IntN(20))*time.Millisecond)
 }

@@ -221,6 +221,15 @@ func (a *Agent) Emptied(ctx context.Context) {
 	a.t.Fatalf("the outbox is not empty: %+v; its first items are %+v, %v", left, items, err)
 }
 
+// Failures is how many attempts have failed so far, as the log tells.
+func (a *Agent) Failures() int {
+	text, err := os.ReadFile(a.log.Name())
+	if err != nil {
+		a.t.Error(err)
+	}
+	return strings.Count(string(text), "write-back failed")
+}
+
 // lastWords is the end of the log.
 func (a *Agent) lastWords() string {
 	text, err := os.ReadFile(a.log.Name())

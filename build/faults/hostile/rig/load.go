@@ -2,6 +2,7 @@ package rig
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,6 +27,11 @@ type Load struct {
 	Lanes int
 	Note  int // how long a note is, in bytes
 	Seed  uint64
+	// Waiting is how much may wait in the outbox before no more is brought; 0 means 60: the faults shall meet calls that come in, and edits of
+	// all ages.
+	Waiting int
+	// Internal makes all callers colleagues: nobody looks up their numbers, and each record is one request.
+	Internal bool
 	// More tells whether another call is wanted, from the number of what was accepted so far.
 	More func(accepted int) bool
 	// Edits tells whether calls are edited by now.
@@ -48,15 +54,12 @@ type call struct {
 	maybe                string // what it was given later, and did not say that it has
 }
 
-// maxWaiting is how much may wait in the outbox before no more is brought: the kills shall meet calls that come in, and edits of all ages.
-const maxWaiting = 60
-
 // Customers makes the CRM know every second lane's number.
 func (l *Load) Customers(t testing.TB, crm *sandbox.Server) {
 	t.Helper()
 	l.t, l.contacts = t, make([]string, l.Lanes)
-	for lane := 0; lane < l.Lanes; lane += 2 {
-		body := fmt.Sprintf(`{"name":"Customer %d","phones":[{"label":"mobile","number":"%s"}]}`, lane, number(lane))
+	for lane := 0; lane < l.Lanes && !l.Internal; lane += 2 {
+		body := fmt.Sprintf(`{"name":"Customer %d","phones":[{"label":"mobile","number":"%s"}]}`, lane, l.number(lane))
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, crm.URL()+"/api/contacts", bytes.NewBufferString(body))
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +83,12 @@ func (l *Load) Customers(t testing.TB, crm *sandbox.Server) {
 	}
 }
 
-func number(lane int) string { return fmt.Sprintf("199%08d", 73000000+lane) }
+func (l *Load) number(lane int) string {
+	if l.Internal {
+		return fmt.Sprint(2000 + lane)
+	}
+	return fmt.Sprintf("199%08d", 73000000+lane)
+}
 
 // Run returns when nothing more is wanted and all of it is accepted, or ctx ends.
 func (l *Load) Run(ctx context.Context) {
@@ -98,7 +106,7 @@ func (l *Load) lane(ctx context.Context, lane int) {
 	chance := rand.New(rand.NewPCG(l.Seed, uint64(lane))) //nolint:gosec // no secret, and not negative
 	var before *call
 	for n := 0; ctx.Err() == nil && l.More(l.Accepted()); n++ {
-		if !l.Agent.until(ctx, func() bool { return l.Agent.up && l.Agent.outbox.Waiting < maxWaiting }) {
+		if !l.Agent.until(ctx, func() bool { return l.Agent.up && l.Agent.outbox.Waiting < cmp.Or(l.Waiting, 60) }) {
 			return
 		}
 		c := l.newCall(lane, n, chance.IntN(2) == 0)
@@ -120,7 +128,7 @@ func (l *Load) lane(ctx context.Context, lane int) {
 
 func (l *Load) newCall(lane, n int, answered bool) *call {
 	ref := cti.CallRef{Direction: cti.In, Refs: map[string]string{"id": fmt.Sprint(lane, "-", n)}}
-	c := &call{leg: cti.ID(tenant, "sim", "sim", extension, "id", ref.Refs["id"]), number: number(lane), contact: l.contacts[lane], answered: answered}
+	c := &call{leg: cti.ID(tenant, "sim", "sim", extension, "id", ref.Refs["id"]), number: l.number(lane), contact: l.contacts[lane], answered: answered}
 	at := time.Now().UTC().Truncate(time.Millisecond)
 	tell := func(t cti.EventType, side cti.Side) {
 		c.events = append(c.events, cti.Event{Type: t, At: at, Side: side, Call: ref, Remote: cti.Remote{Number: cti.Number{Raw: c.number}}})

@@ -1,0 +1,44 @@
+package network_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"ringside.dev/ringside/app/crm/sandbox"
+	"ringside.dev/ringside/build/faults/hostile/rig"
+)
+
+// Fault 33: a backlog drains at 95 % at least of what the CRM allows, and next to nothing is refused. So few a second that the machine is
+// not what holds it up.
+func TestABacklogDrainsAtTheRateTheCRMAllows(t *testing.T) {
+	const perSecond, backlog = 100, 2000
+	w := newWorld(t, 0)
+	w.load = &rig.Load{Lanes: 40, Waiting: 1 << 20, Internal: true, More: func(accepted int) bool { return accepted < backlog }, Edits: func() bool { return false }}
+	w.load.Customers(t, w.crm)
+	if err := w.crm.SetTraits(sandbox.Traits{PlainPosts: true, PerSecond: perSecond, Burst: perSecond / 2}); err != nil {
+		t.Fatal(err)
+	}
+	// Declared for ten seconds: then a pause of the machine is made up for.
+	w.start(t, "per: 1s", "per: 10s", "timeout: "+rig.Timeout, "timeout: 10s")
+	w.agent.Stop()
+	w.agent.Params = map[string]string{"base_url": "http://" + nobody(t), "token": sandbox.DefaultToken, "per_second": "1000"}
+	w.agent.Launch()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*rig.Patience)
+	defer cancel()
+	w.load.Run(ctx)
+	w.agent.Stop()
+	w.agent.Params["base_url"] = w.crm.URL()
+	w.agent.Launch()
+	w.arrived(ctx, t)
+	entries := w.crm.Ledger().Entries
+	took := entries[len(entries)-1].At.Sub(entries[0].At.Time)
+	share := float64(len(entries)-1) / took.Seconds() / perSecond
+	t.Logf("drain: %d items in %s, %.1f %% of the %d requests a second that the CRM allows, %d refused", len(entries), took.Round(10*time.Millisecond), 100*share, perSecond, w.crm.Stats().Limited)
+	if share < .95 {
+		t.Error("that is less than 95 %")
+	}
+	if refused := w.crm.Stats().Limited; refused > backlog/100 {
+		t.Errorf("%d requests were refused", refused)
+	}
+}
