@@ -104,7 +104,7 @@ func damagedOpens(t *testing.T, dir string, probe []string, want []outbox.Item, 
 	path := filepath.Join(copied, "outbox.db")
 	file, err := os.ReadFile(path)
 	must(t, err)
-	must(t, os.WriteFile(path, damage(rand.New(rand.NewPCG(seed, 0)), file), 0o600)) //nolint:gosec // tests want the same again
+	must(t, os.WriteFile(path, damage(rand.New(rand.NewPCG(seed, 0)), file), 0o600))
 	told := newAlarms()
 	o := options(copied)
 	o.Alarm, o.Probe = told.take, probe

@@ -88,7 +88,7 @@ func soak() int {
 
 func begin(t *testing.T, c *campaign) *campaign {
 	t.Helper()
-	seed := rand.Uint64()                     
+	seed := rand.Uint64()
 	c.chance = rand.New(rand.NewPCG(seed, 99))
 	t.Logf("seed %d", seed)
 	var err error
