@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
@@ -23,18 +22,16 @@ const schemaVersion = 2
 
 // The buckets. mac is secret.Ring.Mac.
 const (
-	bucketMeta   = "meta"     // schema → be8, in clear; head → head
-	bucketItems  = "items"    // seq be8 → cti.WriteBack; rewritten only when the item is edited
-	bucketState  = "state"    // seq be8 → the rest of the item: state.go
-	bucketIdem   = "idem"     // mac of the key → seq be8 of its newest item
-	bucketCalls  = "calls"    // mac of the leg → start be8
-	bucketByTime = "calls_at" // start be8 + mac of the leg → storedCall: the large values are where keys only grow, and pages are full
-	bucketLive   = "live"     // mac of the leg → liveCall
-	bucketDone   = "done"     // day it became final be4 + seq be8 → one byte
-	bucketMarks  = "marks"    // day be4 → mark
+	bucketMeta  = "meta"  // schema → be8, in clear; head → head
+	bucketLog   = "log"   // number of a journal record be8 → the call that it brought first and the write-back of the item with this Seq: log.go
+	bucketState = "state" // seq be8 → the rest of the item: state.go
+	bucketLegs  = "legs"  // mac of the leg → where its call is in the log, and the newest item of each of its keys: leg.go
+	bucketLive  = "live"  // mac of the leg → liveCall
+	bucketDone  = "done"  // day it became final be4 + seq be8 → one byte
+	bucketMarks = "marks" // day be4 → mark
 )
 
-var buckets = []string{bucketMeta, bucketItems, bucketState, bucketIdem, bucketCalls, bucketByTime, bucketLive, bucketDone, bucketMarks}
+var buckets = []string{bucketMeta, bucketLog, bucketState, bucketLegs, bucketLive, bucketDone, bucketMarks}
 
 var (
 	keySchema = []byte("schema")
@@ -58,15 +55,17 @@ type head struct {
 	Unknown    int              `json:"unknown"`         // records that none of them opened
 	Clean      bool             `json:"clean"`           // nothing was written since Close
 	Lean       bool             `json:"lean,omitempty"`  // what is final was left out, for want of room
-	Pruned     time.Time        `json:"pruned,omitzero"` // calls that began before were removed
+	Pruned     pruned           `json:"pruned,omitzero"` // calls that were removed
 }
 
-// storedCall and liveCall remember the number of the journal record that they come from.
+// storedCall is a call of the log: its place there, and the number of the journal record that it comes from.
 type storedCall struct {
-	Number uint64 `json:"n"`
+	place  uint64
+	number uint64
 	LoggedCall
 }
 
+// liveCall remembers the number of the journal record that it comes from, too.
 type liveCall struct {
 	Number uint64   `json:"n"`
 	Call   cti.Call `json:"call"`
@@ -106,7 +105,7 @@ func (x *index) bucket(name string) (*bbolt.Bucket, error) {
 		return nil, fmt.Errorf("%w: there is no bucket %s", errDamaged, name)
 	}
 	switch name {
-	case bucketItems, bucketState, bucketByTime, bucketDone:
+	case bucketLog, bucketState, bucketDone:
 		b.FillPercent = fillAppended
 	}
 	return b, nil
@@ -178,12 +177,6 @@ func (x *index) putJSON(bucket string, key []byte, v any) error {
 	return x.put(bucket, key, plain)
 }
 
-// has tells whether there is a value, damaged or not.
-func (x *index) has(bucket string, key []byte) bool {
-	b := x.tx.Bucket([]byte(bucket))
-	return b != nil && b.Get(key) != nil
-}
-
 func (x *index) mac(text string) []byte {
 	mac := x.keys.Mac([]byte(text))
 	return mac[:]
@@ -209,15 +202,19 @@ func (x *index) apply(c change, before, behind journal.Position) error {
 			return err
 		}
 	}
+	d := draft{index: x}
 	if c.call != nil {
-		if err := x.putCall(storedCall{c.number, *c.call}); err != nil {
+		if err := d.putCall(cmp.Or(c.place, c.number), c.number, *c.call); err != nil {
 			return err
 		}
 	}
 	if c.item != nil {
-		if err := x.putItem(c.number, *c.item, c.bare); err != nil {
+		if err := d.putItem(c.number, *c.item, c.bare); err != nil {
 			return err
 		}
+	}
+	if err := d.save(); err != nil {
+		return err
 	}
 	if c.ends != "" {
 		if err := x.delete(bucketLive, x.mac(c.ends)); err != nil {
@@ -251,83 +248,51 @@ func (x *index) item(seq uint64) (outbox.Item, error) {
 }
 
 func (x *index) whole(st itemState) (outbox.Item, error) {
-	var w cti.WriteBack
-	found, err := x.getJSON(bucketItems, bytes8(st.Seq), &w)
+	l, err := x.logged(st.Seq)
 	if err != nil {
 		return outbox.Item{}, err
 	}
-	if !found {
+	if l.write == nil {
 		return outbox.Item{}, fmt.Errorf("%w: item %d has a state and no content", errDamaged, st.Seq)
 	}
-	return st.item(w)
+	return st.item(*l.write)
 }
 
 // putItem brings an item in. Of a bare one, without its write-back, that is there already, or it was damaged: then nothing can be told of it
 // any more, and nothing must be done.
-func (x *index) putItem(number uint64, it outbox.Item, bare bool) error {
-	old, err := x.state(it.Seq)
+func (d *draft) putItem(number uint64, it outbox.Item, bare bool) error {
+	old, err := d.state(it.Seq)
 	if err != nil {
 		return err
 	}
 	if old != nil && old.number >= number || bare && old == nil {
 		return nil
 	}
-	if it.State.Final() && it.DoneAt.Before(x.forget) {
-		return x.removeItem(it.Seq)
+	if it.State.Final() && it.DoneAt.Before(d.forget) {
+		return d.removeItem(it.Seq)
 	}
 	st, err := encodeState(number, it)
 	if err != nil {
 		return err
 	}
-	if err := x.put(bucketState, bytes8(it.Seq), st); err != nil {
+	if err := d.put(bucketState, bytes8(it.Seq), st); err != nil {
 		return err
 	}
 	if !bare {
-		if err := x.putContent(bytes8(it.Seq), it.WriteBack, old == nil); err != nil {
-			return err
-		}
-		if err := x.putIdem(it.WriteBack.Key, it.Seq); err != nil {
+		if err := d.putWrite(it.Seq, it.WriteBack); err != nil {
 			return err
 		}
 	}
 	if old != nil {
-		if err := x.uncount(*old); err != nil {
+		if err := d.uncount(*old); err != nil {
 			return err
 		}
 	}
 	if !it.State.Final() {
-		x.head.Unfinished++
+		d.head.Unfinished++
 		return nil
 	}
-	return x.putRaw(bucketDone, doneKey(it.DoneAt, it.Seq), present)
-}
-
-// putContent writes the large part of an item, if it is not the same already.
-func (x *index) putContent(key []byte, w cti.WriteBack, first bool) error {
-	content, err := json.Marshal(w)
-	if err != nil {
-		return err
-	}
-	if !first {
-		have, err := x.get(bucketItems, key)
-		if err != nil {
-			return err
-		}
-		if bytes.Equal(have, content) {
-			return nil
-		}
-	}
-	return x.put(bucketItems, key, content)
-}
-
-// putIdem notes a key's newest item.
-func (x *index) putIdem(key string, seq uint64) error {
-	mac := x.mac(key)
-	have, err := x.get(bucketIdem, mac)
-	if err != nil || be(have) >= seq {
-		return err
-	}
-	return x.put(bucketIdem, mac, bytes8(seq))
+	return d.putRaw(bucketDone, doneKey(it.DoneAt, it.Seq), present)
 }
 
 // uncount takes back what an item's old state counted for.
@@ -343,73 +308,26 @@ func (x *index) uncount(old itemState) error {
 	return x.delete(bucketDone, doneKey(r.DoneAt, old.Seq))
 }
 
-// removeItem forgets an item and, unless a newer one has it, its key.
-func (x *index) removeItem(seq uint64) error {
-	it, err := x.item(seq)
-	if err != nil || it.Seq == 0 {
+// removeItem forgets an item.
+func (d *draft) removeItem(seq uint64) error {
+	st, err := d.state(seq)
+	if err != nil || st == nil {
 		return err
 	}
-	st, err := x.state(seq)
-	if err != nil {
+	if err := d.uncount(*st); err != nil {
 		return err
 	}
-	if err := x.uncount(*st); err != nil {
+	if err := d.removeWrite(seq); err != nil {
 		return err
 	}
-	mac := x.mac(it.WriteBack.Key)
-	newest, err := x.get(bucketIdem, mac)
-	if err != nil {
-		return err
-	}
-	if be(newest) == seq {
-		if err := x.delete(bucketIdem, mac); err != nil {
-			return err
-		}
-	}
-	return errors.Join(x.delete(bucketItems, bytes8(seq)), x.delete(bucketState, bytes8(seq)))
-}
-
-func (x *index) putCall(c storedCall) error {
-	mac := x.mac(c.Call.Leg)
-	key := byTime(c.Call, mac)
-	old, found, err := x.call(mac)
-	if err != nil {
-		return err
-	}
-	if found {
-		if old.Number >= c.Number {
-			return nil
-		}
-		if before := byTime(old.Call, mac); !bytes.Equal(before, key) {
-			if err := x.delete(bucketByTime, before); err != nil {
-				return err
-			}
-		}
-	}
-	if err := x.put(bucketCalls, mac, key[:8]); err != nil {
-		return err
-	}
-	return x.putJSON(bucketByTime, key, c)
-}
-
-// call gives a call by the MAC of its leg; false: there is none.
-func (x *index) call(mac []byte) (c storedCall, found bool, err error) {
-	start, err := x.get(bucketCalls, mac)
-	if err != nil || start == nil {
-		return c, false, err
-	}
-	found, err = x.getJSON(bucketByTime, append(start, mac...), &c)
-	if err == nil && !found {
-		err = fmt.Errorf("%w: a call is not in the list by time", errDamaged)
-	}
-	return c, found, err
+	return d.delete(bucketState, bytes8(seq))
 }
 
 // putLive: what is over does not come alive again.
 func (x *index) putLive(number uint64, call cti.Call) error {
 	mac := x.mac(call.Leg)
-	if x.has(bucketCalls, mac) {
-		return nil
+	if over, err := x.over(mac); err != nil || over {
+		return err
 	}
 	return x.putJSON(bucketLive, mac, liveCall{number, call})
 }
@@ -422,11 +340,6 @@ func (x *index) mark(at time.Time, before journal.Position) error {
 	}
 	x.head.Day = day
 	return x.putJSON(bucketMarks, bytes4(day), mark{before, x.head.Number})
-}
-
-// byTime is a call's key in the list by time.
-func byTime(c cti.Call, mac []byte) []byte {
-	return append(bytes8(uint64(max(0, c.StartedAt.UnixNano()))), mac...)
 }
 
 // doneKey orders items by the day on which they became final.

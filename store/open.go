@@ -175,7 +175,7 @@ func peek(path string, keys secret.Ring) (schema uint64, h head, err error) {
 				return nil
 			}
 			if schema < schemaVersion {
-				items, err := x.bucket(bucketItems)
+				items, err := x.bucket(items1)
 				if err == nil {
 					h.Number = items.Sequence()
 				}
