@@ -54,7 +54,7 @@ func (a *App) addDrafts(unfinished map[string]flow.Unfinished) {
 	}
 	for _, logged := range calls {
 		leg := logged.Call.Leg
-		newest, err := a.store.Latest(cti.WriteKey(a.cfg.Profile.Tenant, leg, cti.LogCall, 0))
+		newest, err := a.store.Latest(leg, cti.WriteKey(a.cfg.Profile.Tenant, leg, cti.LogCall, 0))
 		if err != nil {
 			a.cfg.Log.Error("draft not looked for", "leg", leg, "err", err)
 			continue

@@ -1,9 +1,8 @@
 package store
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -22,15 +21,19 @@ func (x *index) apply(c change, before, behind journal.Position) error {
 			return err
 		}
 	}
+	d := draft{index: x}
 	if c.call != nil {
-		if err := x.putCall(storedCall{c.number, *c.call}); err != nil {
+		if err := d.putCall(cmp.Or(c.place, c.number), c.number, *c.call); err != nil {
 			return err
 		}
 	}
 	if c.item != nil {
-		if err := x.putItem(c.number, *c.item, c.bare); err != nil {
+		if err := d.putItem(c.number, *c.item, c.bare); err != nil {
 			return err
 		}
+	}
+	if err := d.save(); err != nil {
+		return err
 	}
 	if c.ends != "" {
 		if err := x.delete(bucketLive, x.mac(c.ends)); err != nil {
@@ -43,70 +46,39 @@ func (x *index) apply(c change, before, behind journal.Position) error {
 
 // putItem brings an item in. Of a bare one, without its write-back, that is there already, or it was damaged: then nothing can be told of it
 // any more, and nothing must be done.
-func (x *index) putItem(number uint64, it outbox.Item, bare bool) error {
-	old, err := x.state(it.Seq)
+func (d *draft) putItem(number uint64, it outbox.Item, bare bool) error {
+	old, err := d.state(it.Seq)
 	if err != nil {
 		return err
 	}
 	if old != nil && old.number >= number || bare && old == nil {
 		return nil
 	}
-	if it.State.Final() && it.DoneAt.Before(x.forget) {
-		return x.removeItem(it.Seq)
+	if it.State.Final() && it.DoneAt.Before(d.forget) {
+		return d.removeItem(it.Seq)
 	}
 	st, err := encodeState(number, it)
 	if err != nil {
 		return err
 	}
-	if err := x.put(bucketState, bytes8(it.Seq), st); err != nil {
+	if err := d.put(bucketState, bytes8(it.Seq), st); err != nil {
 		return err
 	}
 	if !bare {
-		if err := x.putContent(bytes8(it.Seq), it.WriteBack, old == nil); err != nil {
-			return err
-		}
-		if err := x.putIdem(it.WriteBack.Key, it.Seq); err != nil {
+		if err := d.putWrite(it.Seq, it.WriteBack); err != nil {
 			return err
 		}
 	}
 	if old != nil {
-		if err := x.uncount(*old); err != nil {
+		if err := d.uncount(*old); err != nil {
 			return err
 		}
 	}
 	if !it.State.Final() {
-		x.head.Unfinished++
+		d.head.Unfinished++
 		return nil
 	}
-	return x.putRaw(bucketDone, doneKey(it.DoneAt, it.Seq), present)
-}
-
-// putContent writes the large part of an item, if it is not the same already.
-func (x *index) putContent(key []byte, w cti.WriteBack, first bool) error {
-	content, err := json.Marshal(w)
-	if err != nil {
-		return err
-	}
-	if !first {
-		have, err := x.get(bucketItems, key)
-		if err != nil {
-			return err
-		}
-		if bytes.Equal(have, content) {
-			return nil
-		}
-	}
-	return x.put(bucketItems, key, content)
-}
-
-// putIdem notes a key's newest item.
-func (x *index) putIdem(key string, seq uint64) error {
-	mac := x.mac(key)
-	have, err := x.get(bucketIdem, mac)
-	if err != nil || be(have) >= seq {
-		return err
-	}
-	return x.put(bucketIdem, mac, bytes8(seq))
+	return d.putRaw(bucketDone, doneKey(it.DoneAt, it.Seq), present)
 }
 
 // uncount takes back what an item's old state counted for.
@@ -122,60 +94,26 @@ func (x *index) uncount(old itemState) error {
 	return x.delete(bucketDone, doneKey(r.DoneAt, old.Seq))
 }
 
-// removeItem forgets an item and, unless a newer one has it, its key.
-func (x *index) removeItem(seq uint64) error {
-	it, err := x.item(seq)
-	if err != nil || it.Seq == 0 {
+// removeItem forgets an item.
+func (d *draft) removeItem(seq uint64) error {
+	st, err := d.state(seq)
+	if err != nil || st == nil {
 		return err
 	}
-	st, err := x.state(seq)
-	if err != nil {
+	if err := d.uncount(*st); err != nil {
 		return err
 	}
-	if err := x.uncount(*st); err != nil {
+	if err := d.removeWrite(seq); err != nil {
 		return err
 	}
-	mac := x.mac(it.WriteBack.Key)
-	newest, err := x.get(bucketIdem, mac)
-	if err != nil {
-		return err
-	}
-	if be(newest) == seq {
-		if err := x.delete(bucketIdem, mac); err != nil {
-			return err
-		}
-	}
-	return errors.Join(x.delete(bucketItems, bytes8(seq)), x.delete(bucketState, bytes8(seq)))
-}
-
-func (x *index) putCall(c storedCall) error {
-	mac := x.mac(c.Call.Leg)
-	key := byTime(c.Call, mac)
-	old, found, err := x.call(mac)
-	if err != nil {
-		return err
-	}
-	if found {
-		if old.Number >= c.Number {
-			return nil
-		}
-		if before := byTime(old.Call, mac); !bytes.Equal(before, key) {
-			if err := x.delete(bucketByTime, before); err != nil {
-				return err
-			}
-		}
-	}
-	if err := x.put(bucketCalls, mac, key[:8]); err != nil {
-		return err
-	}
-	return x.putJSON(bucketByTime, key, c)
+	return d.delete(bucketState, bytes8(seq))
 }
 
 // putLive: what is over does not come alive again.
 func (x *index) putLive(number uint64, call cti.Call) error {
 	mac := x.mac(call.Leg)
-	if x.has(bucketCalls, mac) {
-		return nil
+	if over, err := x.over(mac); err != nil || over {
+		return err
 	}
 	return x.putJSON(bucketLive, mac, liveCall{number, call})
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -10,13 +9,13 @@ import (
 	"ringside.dev/ringside/app/cti"
 )
 
-// Calls gives the newest finished calls, newest first, at most limit.
+// Calls gives the calls that were accepted last, at most limit, in the order of their start: the newest first.
 func (s *Store) Calls(limit int) ([]LoggedCall, error) {
 	s.mu.Lock()
 	waiting := maps.Clone(s.pending.calls)
 	s.mu.Unlock()
 	var calls []LoggedCall
-	for _, p := range waiting {
+	for _, p := range slices.SortedFunc(maps.Values(waiting), func(a, b numbered[LoggedCall]) int { return cmp.Compare(b.number, a.number) }) {
 		calls = append(calls, p.value)
 	}
 	err := s.view(func(x *index) error {
@@ -27,27 +26,28 @@ func (s *Store) Calls(limit int) ([]LoggedCall, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the call list: %w", err)
 	}
-	slices.SortStableFunc(calls, func(a, b LoggedCall) int {
-		return -bytes.Compare(byTime(a.Call, []byte(a.Call.Leg)), byTime(b.Call, []byte(b.Call.Leg)))
+	calls = calls[:min(limit, len(calls))]
+	slices.SortFunc(calls, func(a, b LoggedCall) int {
+		return cmp.Or(b.Call.StartedAt.Compare(a.Call.StartedAt), cmp.Compare(b.Call.Leg, a.Call.Leg))
 	})
-	return calls[:min(limit, len(calls))], nil
+	return calls, nil
 }
 
-// calls gives the newest calls but some.
+// calls gives the calls that were accepted last but some.
 func (x *index) calls(limit int, but map[string]numbered[LoggedCall]) ([]LoggedCall, error) {
-	b, err := x.bucket(bucketByTime)
+	b, err := x.bucket(bucketLog)
 	if err != nil {
 		return nil, err
 	}
 	var calls []LoggedCall
 	c := b.Cursor()
 	for k, _ := c.Last(); k != nil && len(calls) < limit; k, _ = c.Prev() {
-		var stored storedCall
-		if _, err := x.getJSON(bucketByTime, k, &stored); err != nil {
+		l, err := x.logged(be(k))
+		if err != nil {
 			return nil, err
 		}
-		if _, newer := but[stored.Call.Leg]; !newer {
-			calls = append(calls, stored.LoggedCall)
+		if l.call != nil && !in(but, l.call.Call.Leg) {
+			calls = append(calls, *l.call)
 		}
 	}
 	return calls, nil
@@ -82,14 +82,23 @@ func (s *Store) Live() ([]cti.Call, error) {
 	s.mu.Unlock()
 	var live map[string]cti.Call
 	if err := s.view(func(x *index) (err error) {
-		live, err = x.live()
+		if live, err = x.live(); err != nil {
+			return err
+		}
 		for leg, p := range waiting {
 			delete(live, leg)
-			if _, accepted := over[leg]; p.value != nil && !accepted && !x.has(bucketCalls, x.mac(leg)) {
+			if p.value == nil || in(over, leg) {
+				continue
+			}
+			accepted, err := x.over(x.mac(leg))
+			if err != nil {
+				return err
+			}
+			if !accepted {
 				live[leg] = *p.value
 			}
 		}
-		return err
+		return nil
 	}); err != nil {
 		return nil, fmt.Errorf("read the live calls: %w", err)
 	}

@@ -34,7 +34,7 @@ func (s *Store) missing(view func(func(*bbolt.Tx) error) error) (*op, error) {
 	o := newOp()
 	return o, view(func(tx *bbolt.Tx) error {
 		return (&index{tx: tx, keys: s.opt.Keys}).carry(o, wanted{
-			call: func(c storedCall, _ []byte) bool { return !there[c.Number] },
+			call: func(c storedCall) bool { return !there[c.number] },
 			live: func(l liveCall) bool { return !there[l.Number] },
 			item: func(st itemState) bool { return !there[st.number] },
 		})
@@ -63,7 +63,7 @@ func (s *Store) saveJournal() error {
 
 // wanted says what is to be written to the journal anew.
 type wanted struct {
-	call func(c storedCall, byTime []byte) bool
+	call func(c storedCall) bool
 	live func(l liveCall) bool
 	item func(st itemState) bool
 }
@@ -71,12 +71,11 @@ type wanted struct {
 // carry adds what is wanted. A call comes before its items, and before what ends it.
 func (x *index) carry(o *op, want wanted) error {
 	now := time.Now().UTC()
-	if err := x.each(bucketByTime, func(k []byte) error {
-		var c storedCall
-		if _, err := x.getJSON(bucketByTime, k, &c); err != nil || !want.call(c, k) {
-			return err
+	if err := x.eachLogged(func(place uint64, l logged) error {
+		if l.call == nil || !want.call(storedCall{place, l.number, *l.call}) {
+			return nil
 		}
-		return o.add(kindCarry, entry{At: now, Call: &c.Call, WrapUp: &c.WrapUp, Ends: c.Call.Leg})
+		return o.add(kindCarry, entry{At: now, Call: &l.call.Call, WrapUp: &l.call.WrapUp, Ends: l.call.Call.Leg, Place: place})
 	}); err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -41,10 +40,9 @@ func (s *Store) Check() error {
 func (x *index) check(h head) error {
 	c := checker{x: x, newest: map[string]uint64{}, done: map[string]bool{}}
 	c.items(h)
-	c.idem()
+	c.legs()
+	c.log()
 	c.marksOfDone()
-	c.calls()
-	c.byTime()
 	c.live()
 	return errors.Join(c.errs...)
 }
@@ -52,7 +50,7 @@ func (x *index) check(h head) error {
 type checker struct {
 	x      *index
 	errs   []error
-	newest map[string]uint64 // mac of the key → its newest item
+	newest map[string]uint64 // macs of leg and key → the newest item
 	done   map[string]bool   // keys that the bucket done must have
 }
 
@@ -67,9 +65,8 @@ func (c *checker) wrong(err error, format string, args ...any) {
 var states = []outbox.State{outbox.Queued, outbox.Retry, outbox.Reconcile, outbox.Review, outbox.Done, outbox.Discarded}
 
 func (c *checker) items(h head) {
-	unfinished, count := 0, 0
+	unfinished := 0
 	err := c.x.eachState(func(st itemState) error {
-		count++
 		if !st.State.Final() {
 			unfinished++
 		}
@@ -93,18 +90,16 @@ func (c *checker) items(h head) {
 	if unfinished != h.Unfinished {
 		c.wrong(nil, "%d items are unfinished, the index counted %d", unfinished, h.Unfinished)
 	}
-	if b, err := c.x.bucket(bucketItems); err != nil || b.Stats().KeyN != count {
-		c.wrong(err, "there are more contents than items, or fewer: %d items", count)
-	}
 }
 
 func (c *checker) item(it outbox.Item) {
-	key := string(c.x.mac(it.WriteBack.Key))
+	leg := c.x.mac(it.WriteBack.Leg)
+	key := string(leg) + string(c.x.mac(it.WriteBack.Key))
 	c.newest[key] = max(c.newest[key], it.Seq)
 	if it.State.Final() {
 		c.done[string(doneKey(it.DoneAt, it.Seq))] = true
-	} else if !c.x.has(bucketCalls, c.x.mac(it.WriteBack.Leg)) {
-		c.wrong(nil, "item %d has no call", it.Seq)
+	} else if over, err := c.x.over(leg); err != nil || !over {
+		c.wrong(err, "item %d has no call", it.Seq)
 	}
 }
 
@@ -120,18 +115,50 @@ func (c *checker) each(bucket string, f func(k []byte) error) {
 	}
 }
 
-func (c *checker) idem() {
-	c.each(bucketIdem, func(k []byte) error {
-		seq, err := c.x.get(bucketIdem, k)
-		if want := c.newest[string(k)]; err == nil && (be(seq) == 0 || be(seq) != want) {
-			c.wrong(nil, "a key names item %d, the newest is %d", be(seq), want)
+func (c *checker) legs() {
+	c.each(bucketLegs, func(k []byte) error {
+		l, err := c.x.leg(k)
+		if err != nil {
+			return err
 		}
-		delete(c.newest, string(k))
+		for _, n := range l.newest {
+			key := string(k) + n.mac
+			if want := c.newest[key]; n.seq == 0 || n.seq != want {
+				c.wrong(nil, "a key names item %d, the newest is %d", n.seq, want)
+			}
+			delete(c.newest, key)
+		}
+		call, found, err := c.x.call(k)
+		if found && !bytes.Equal(c.x.mac(call.Call.Leg), k) {
+			err = fmt.Errorf("call %d of the log is known as another leg's", call.place)
+		}
 		return err
 	})
 	for _, seq := range c.newest {
 		c.wrong(nil, "the key of item %d is not indexed", seq)
 	}
+}
+
+func (c *checker) log() {
+	c.each(bucketLog, func(k []byte) error {
+		l, err := c.x.logged(be(k))
+		if err != nil {
+			return err
+		}
+		if l.call != nil {
+			leg, err := c.x.leg(c.x.mac(l.call.Call.Leg))
+			if err != nil || leg.call != be(k) {
+				c.wrong(err, "call %d of the log is known at %d", be(k), leg.call)
+			}
+		}
+		if l.write != nil {
+			st, err := c.x.state(be(k))
+			if err != nil || st == nil {
+				c.wrong(err, "content %d of the log has no item", be(k))
+			}
+		}
+		return nil
+	})
 }
 
 func (c *checker) marksOfDone() {
@@ -147,45 +174,17 @@ func (c *checker) marksOfDone() {
 	}
 }
 
-func (c *checker) calls() {
-	c.each(bucketCalls, func(k []byte) error {
-		_, _, err := c.x.call(k)
-		return err
-	})
-}
-
-func (c *checker) byTime() {
-	seen := map[string]bool{}
-	c.each(bucketByTime, func(k []byte) error {
-		var stored storedCall
-		if _, err := c.x.getJSON(bucketByTime, k, &stored); err != nil {
-			return err
-		}
-		mac := c.x.mac(stored.Call.Leg)
-		if !bytes.Equal(byTime(stored.Call, mac), k) {
-			return errors.New("a call is under another leg's name, or another time")
-		}
-		if !c.x.has(bucketCalls, mac) {
-			return errors.New("the list by time names a call that there is not")
-		}
-		if seen[string(mac)] {
-			return errors.New("a call is in the list by time twice")
-		}
-		seen[string(mac)] = true
-		return nil
-	})
-}
-
 func (c *checker) live() {
 	c.each(bucketLive, func(k []byte) error {
 		var l liveCall
 		if _, err := c.x.getJSON(bucketLive, k, &l); err != nil {
 			return err
 		}
-		if c.x.has(bucketCalls, k) {
-			return errors.New("a finished call is live")
+		over, err := c.x.over(k)
+		if over {
+			err = errors.New("a finished call is live")
 		}
-		return nil
+		return err
 	})
 }
 
@@ -224,7 +223,7 @@ func (s *Store) checkJournal() error {
 type comparer struct {
 	ours, theirs *index
 	upTo         uint64
-	pruned       time.Time
+	pruned       pruned
 	lean         bool
 }
 
@@ -269,38 +268,44 @@ func same(a, b outbox.Item) bool {
 	if !a.Begun.IsZero() && (a.State == outbox.Reconcile || b.State == outbox.Reconcile) {
 		a.State = b.State
 	}
-	left, err1 := json.Marshal(a)
-	right, err2 := json.Marshal(b)
-	return err1 == nil && err2 == nil && bytes.Equal(left, right)
+	return equalJSON(a, b)
 }
 
+// calls finds calls of a that b has not, or not the same.
 func (c *comparer) calls(a, b *index, where string) error {
-	return compareJSON(a, b, bucketByTime, where, func(stored storedCall) bool {
-		return stored.Number > c.upTo || where == "index" && (c.lean || stored.Call.StartedAt.Before(c.pruned))
-	})
-}
-
-func (c *comparer) live(a, b *index, where string) error {
-	return compareJSON(a, b, bucketLive, where, func(l liveCall) bool { return l.Number > c.upTo })
-}
-
-// compareJSON finds values of a that b has not; skip names those that need not be there.
-func compareJSON[T any](a, b *index, bucket, where string, skip func(T) bool) error {
 	var errs []error
-	err := a.each(bucket, func(k []byte) error {
-		left, err := a.get(bucket, k)
-		if err != nil {
-			return err
+	err := a.eachLogged(func(place uint64, l logged) error {
+		if l.call == nil || l.number > c.upTo || where == "index" && (c.lean || c.pruned.has(place, l.call.Call)) {
+			return nil
 		}
-		var value T
-		if err := json.Unmarshal(left, &value); err != nil || skip(value) {
-			return err
-		}
-		right, err := b.get(bucket, k)
-		if err == nil && !bytes.Equal(left, right) {
-			errs = append(errs, fmt.Errorf("the %s has not the same in %s: %x", where, bucket, k))
+		other, _, err := b.call(b.mac(l.call.Call.Leg))
+		if err == nil && (other.number != l.number || !equalJSON(other.LoggedCall, *l.call)) {
+			errs = append(errs, fmt.Errorf("the %s has not the same call %d", where, place))
 		}
 		return err
 	})
 	return errors.Join(append(errs, err)...)
+}
+
+// live finds live calls of a that b has not, or not the same.
+func (c *comparer) live(a, b *index, where string) error {
+	var errs []error
+	err := a.each(bucketLive, func(k []byte) error {
+		var left, right liveCall
+		if _, err := a.getJSON(bucketLive, k, &left); err != nil || left.Number > c.upTo {
+			return err
+		}
+		_, err := b.getJSON(bucketLive, k, &right)
+		if err == nil && !equalJSON(left, right) {
+			errs = append(errs, fmt.Errorf("the %s has not the same live call %x", where, k))
+		}
+		return err
+	})
+	return errors.Join(append(errs, err)...)
+}
+
+func equalJSON(a, b any) bool {
+	left, err1 := json.Marshal(a)
+	right, err2 := json.Marshal(b)
+	return err1 == nil && err2 == nil && bytes.Equal(left, right)
 }

@@ -25,12 +25,13 @@ func TestCheckFindsEachFault(t *testing.T) {
 		want  string
 	}{
 		{"nothing", func(store.Planter) error { return nil }, ""},
-		{"item whose content cannot be read", func(p store.Planter) error { return p.Put("items", be8(1), []byte("{")) }, "unexpected end"},
-		{"item without content", func(p store.Planter) error { return p.Bucket("items").Delete(be8(1)) }, "no content"},
-		{"content without item", func(p store.Planter) error { return p.Put("items", be8(99), []byte("{}")) }, "more contents than items"},
-		{"value in another place", func(p store.Planter) error { return p.Bucket("items").Put(be8(2), p.Bucket("items").Get(be8(1))) }, "damaged"},
+		{"item whose content cannot be read", func(p store.Planter) error { return p.Put("log", be8(1), []byte("{")) }, "unexpected end"},
+		{"item without content", func(p store.Planter) error { return p.Forget(1, false) }, "no content"},
+		{"content without item", func(p store.Planter) error { return p.Put("log", be8(99), p.Get("log", be8(1))) }, "content 99 of the log has no item"},
+		{"content without record", func(p store.Planter) error { return p.Put("log", be8(1), []byte(`{"write":{"key":"k"}}`)) }, "has no record"},
+		{"value in another place", func(p store.Planter) error { return p.Bucket("log").Put(be8(2), p.Bucket("log").Get(be8(1))) }, "damaged"},
 		{"state that cannot be read", func(p store.Planter) error { return p.Put("state", be8(1), []byte("x")) }, "version 120"},
-		{"item without its call", func(p store.Planter) error { return p.Bucket("calls").Delete(p.Mac("a")) }, "has no call"},
+		{"item without its call", func(p store.Planter) error { return p.Leg("a", 0, map[string]uint64{"key a": 1}) }, "item 1 has no call"},
 		{"item in no state", func(p store.Planter) error { return it(p, 1, func(it *outbox.Item) { it.State = "lost" }) }, `in state "lost"`},
 		{"item with another content than the journal's", func(p store.Planter) error {
 			return it(p, 1, func(it *outbox.Item) { it.WriteBack.CustomerID = "somebody else" })
@@ -38,10 +39,12 @@ func TestCheckFindsEachFault(t *testing.T) {
 		{"number to be given out again", func(p store.Planter) error {
 			return it(p, 77, func(it *outbox.Item) { it.WriteBack.Key = "key 77" })
 		}, "never given out"},
-		{"key of no item", func(p store.Planter) error { return p.Put("idem", p.Mac("key x"), be8(7)) }, "a key names item 7"},
-		{"key without a number", func(p store.Planter) error { return p.Put("idem", p.Mac("key x"), nil) }, "a key names item 0"},
-		{"key of an older item", func(p store.Planter) error { return p.Put("idem", p.Mac("key b"), be8(2)) }, "the newest is 3"},
-		{"item without its key", func(p store.Planter) error { return p.Bucket("idem").Delete(p.Mac("key a")) }, "not indexed"},
+		{"key of no item", func(p store.Planter) error { return p.Leg("x", 0, map[string]uint64{"key x": 7}) }, "a key names item 7"},
+		{"key without a number", func(p store.Planter) error { return p.Leg("x", 0, map[string]uint64{"key x": 0}) }, "a key names item 0"},
+		{"key of an older item", func(p store.Planter) error { return p.Leg("b", 2, map[string]uint64{"key b": 2}) }, "the newest is 3"},
+		{"item without its key", func(p store.Planter) error { return p.Leg("a", 1, nil) }, "the key of item 1 is not indexed"},
+		{"item under another leg", func(p store.Planter) error { return p.Leg("z", 0, map[string]uint64{"key a": 1}) }, "a key names item 1"},
+		{"leg that is cut short", func(p store.Planter) error { return p.Put("legs", p.Mac("a"), []byte{1, 16, 0}) }, "too short"},
 		{"final item that is not listed", func(p store.Planter) error {
 			k, _ := p.Bucket("done").Cursor().First()
 			return p.Bucket("done").Delete(k)
@@ -50,24 +53,15 @@ func TestCheckFindsEachFault(t *testing.T) {
 			return p.Bucket("done").Put(append([]byte{0, 0, 0, 9}, be8(1)...), []byte{1})
 		}, "names item 1"},
 		{"wrong count", func(p store.Planter) error { return p.Head(func(unfinished *int, _ *bool) { *unfinished++ }) }, "the index counted"},
-		{"call that cannot be read", func(p store.Planter) error {
-			k, _ := p.Bucket("calls_at").Cursor().First()
-			return p.Put("calls_at", k, []byte("{"))
-		}, "unexpected end"},
-		{"call under another leg", func(p store.Planter) error { return p.Put("calls", p.Mac("z"), p.Get("calls", p.Mac("a"))) }, "is not in the list by time"},
-		{"call that is not listed", func(p store.Planter) error {
-			k, _ := p.Bucket("calls_at").Cursor().First()
-			return p.Bucket("calls_at").Delete(k)
-		}, "is not in the list by time"},
-		{"call that is listed twice", func(p store.Planter) error {
-			k, _ := p.Bucket("calls_at").Cursor().First()
-			return p.Put("calls_at", append(be8(7), k[8:]...), p.Get("calls_at", k))
-		}, "another time"},
+		{"call under another leg", func(p store.Planter) error { return p.Leg("z", 1, nil) }, "known as another leg's"},
+		{"call that is not in the log", func(p store.Planter) error { return p.Forget(1, true) }, "a call is not in the log"},
+		{"call that is in the log twice", func(p store.Planter) error { return p.Put("log", be8(98), p.Get("log", be8(1))) }, "call 98 of the log is known at 1"},
+		{"call that the journal has otherwise", func(p store.Planter) error { return p.Note(1, "never said") }, "has not the same call 1"},
 		{"finished call that is live", func(p store.Planter) error { return p.Put("live", p.Mac("a"), []byte("{}")) }, "a finished call is live"},
 		{"live call that the journal has not", func(p store.Planter) error {
 			return p.Put("live", p.Mac("q"), []byte(`{"n":1,"call":{"leg":"q"}}`))
-		}, "journal has not the same in live"},
-		{"live call that is gone", func(p store.Planter) error { return p.Bucket("live").Delete(p.Mac("live")) }, "index has not the same in live"},
+		}, "journal has not the same live call"},
+		{"live call that is gone", func(p store.Planter) error { return p.Bucket("live").Delete(p.Mac("live")) }, "index has not the same live call"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -14,7 +14,7 @@ import (
 const (
 	compactLive  = 10_000   // unfinished items, at most
 	compactFree  = 16 << 20 // bytes in free pages, at least
-	compactShare = 3        // the free pages are one in so many, at least: the call log stays, and takes as much room as its items did
+	compactShare = 3        // the free pages are one in so many, at least
 	// compactStep is how much goes into one transaction.
 	compactStep = 16 << 20
 )

@@ -27,8 +27,9 @@ type entry struct {
 	WrapUp *cti.WrapUp  `json:"wrapup,omitempty"`
 	Live   *cti.Call    `json:"live,omitempty"`
 	Item   *outbox.Item `json:"item,omitempty"`
-	Bare   bool         `json:"bare,omitempty"` // the item is without its write-back
-	Ends   string       `json:"ends,omitempty"` // a leg
+	Bare   bool         `json:"bare,omitempty"`  // the item is without its write-back
+	Ends   string       `json:"ends,omitempty"`  // a leg
+	Place  uint64       `json:"place,omitempty"` // of the call in the log, if that is not the record's number
 }
 
 // change is what one journal record does to the index.
@@ -40,11 +41,12 @@ type change struct {
 	item   *outbox.Item
 	bare   bool // at the start: the item is without its write-back
 	ends   string
+	place  uint64 // of the call in the log; 0: the number
 }
 
 // change gives what a record with this content does. The item is a copy.
 func (e entry) change() change {
-	c := change{at: e.At, live: e.Live, bare: e.Bare, ends: e.Ends}
+	c := change{at: e.At, live: e.Live, bare: e.Bare, ends: e.Ends, place: e.Place}
 	if e.Call != nil {
 		c.call = &LoggedCall{Call: *e.Call}
 		if e.WrapUp != nil {

@@ -124,11 +124,10 @@ func (e *exporter) readBuckets(tx *bbolt.Tx, keys secret.Ring) {
 		e.readClear(tx)
 		return
 	}
-	e.each(x, bucketByTime, func(k []byte) error {
-		var c storedCall
-		_, err := x.getJSON(bucketByTime, k, &c)
-		if err == nil {
-			newer(e.calls, c.Call.Leg, numbered[LoggedCall]{c.LoggedCall, c.Number})
+	e.each(x, bucketLog, func(k []byte) error {
+		l, err := x.logged(be(k))
+		if err == nil && l.call != nil {
+			newer(e.calls, l.call.Call.Leg, numbered[LoggedCall]{*l.call, l.number})
 		}
 		return err
 	})

@@ -21,7 +21,7 @@ func TestFlippedBitInACleanIndexIsNoticedWhenItIsRead(t *testing.T) {
 	s := storetest.OpenDir(t, dir)
 	want := mix(t, s)
 	must(t, s.Close())
-	flip(t, filepath.Join(dir, "outbox.db"), "items")
+	flip(t, filepath.Join(dir, "outbox.db"), "log")
 	told := newAlarms()
 	o := options(dir)
 	o.Alarm = told.take

@@ -28,7 +28,7 @@ func TestIndexThatMayNotGrowRefusesCallsInTheEndAndTakesThemAgainAfterADrain(t *
 	must(t, err)
 	accepted := fillUntilRefused(t, s)
 	told.wait(t, store.AlarmIndex)
-	if it, err := s.Latest(accepted[len(accepted)-1].WriteBack.Key); err != nil || it.Seq == 0 {
+	if it, err := s.Latest(accepted[len(accepted)-1].WriteBack.Leg, accepted[len(accepted)-1].WriteBack.Key); err != nil || it.Seq == 0 {
 		t.Errorf("the last one that was taken: %+v, %v", it, err)
 	}
 	if got := standings(t, s); len(got) != len(accepted) {

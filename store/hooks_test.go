@@ -108,7 +108,46 @@ func (p Planter) Item(key uint64, it outbox.Item, number uint64) error {
 	if err := p.x.put(bucketState, bytes8(key), st); err != nil {
 		return err
 	}
-	return p.x.putJSON(bucketItems, bytes8(key), it.WriteBack)
+	return p.Log(key, func(l *logged) { l.write = &it.WriteBack })
+}
+
+// Log changes a value of the log.
+func (p Planter) Log(key uint64, change func(*logged)) error {
+	l, err := p.x.logged(key)
+	if err != nil {
+		return err
+	}
+	change(&l)
+	plain, err := l.encode()
+	if err != nil {
+		return err
+	}
+	return p.x.put(bucketLog, bytes8(key), plain)
+}
+
+// Forget takes the call, or the write-back, out of a value of the log.
+func (p Planter) Forget(key uint64, call bool) error {
+	return p.Log(key, func(l *logged) {
+		if call {
+			l.call = nil
+		} else {
+			l.write = nil
+		}
+	})
+}
+
+// Note changes a call's note.
+func (p Planter) Note(key uint64, note string) error {
+	return p.Log(key, func(l *logged) { l.call.WrapUp.Note = note })
+}
+
+// Leg writes what is known of a leg: where its call is, and the newest items of its keys.
+func (p Planter) Leg(name string, call uint64, newestOf map[string]uint64) error {
+	l := leg{call: call}
+	for key, seq := range newestOf {
+		l.newest = append(l.newest, newest{string(p.x.mac(key)), seq})
+	}
+	return p.x.put(bucketLegs, p.x.mac(name), l.encode())
 }
 
 // Recode encodes a state and decodes it again.

@@ -22,18 +22,16 @@ const schemaVersion = 2
 
 // The buckets. mac is secret.Ring.Mac.
 const (
-	bucketMeta   = "meta"     // schema → be8, in clear; head → head
-	bucketItems  = "items"    // seq be8 → cti.WriteBack; rewritten only when the item is edited
-	bucketState  = "state"    // seq be8 → the rest of the item: state.go
-	bucketIdem   = "idem"     // mac of the key → seq be8 of its newest item
-	bucketCalls  = "calls"    // mac of the leg → start be8
-	bucketByTime = "calls_at" // start be8 + mac of the leg → storedCall: the large values are where keys only grow, and pages are full
-	bucketLive   = "live"     // mac of the leg → liveCall
-	bucketDone   = "done"     // day it became final be4 + seq be8 → one byte
-	bucketMarks  = "marks"    // day be4 → mark
+	bucketMeta  = "meta"  // schema → be8, in clear; head → head
+	bucketLog   = "log"   // number of a journal record be8 → the call that it brought first and the write-back of the item with this Seq: log.go
+	bucketState = "state" // seq be8 → the rest of the item: state.go
+	bucketLegs  = "legs"  // mac of the leg → where its call is in the log, and the newest item of each of its keys: leg.go
+	bucketLive  = "live"  // mac of the leg → liveCall
+	bucketDone  = "done"  // day it became final be4 + seq be8 → one byte
+	bucketMarks = "marks" // day be4 → mark
 )
 
-var buckets = []string{bucketMeta, bucketItems, bucketState, bucketIdem, bucketCalls, bucketByTime, bucketLive, bucketDone, bucketMarks}
+var buckets = []string{bucketMeta, bucketLog, bucketState, bucketLegs, bucketLive, bucketDone, bucketMarks}
 
 var (
 	keySchema = []byte("schema")
@@ -57,15 +55,17 @@ type head struct {
 	Unknown    int              `json:"unknown"`         // records that none of them opened
 	Clean      bool             `json:"clean"`           // nothing was written since Close
 	Lean       bool             `json:"lean,omitempty"`  // what is final was left out, for want of room
-	Pruned     time.Time        `json:"pruned,omitzero"` // calls that began before were removed
+	Pruned     pruned           `json:"pruned,omitzero"` // calls that were removed
 }
 
-// storedCall and liveCall remember the number of the journal record that they come from.
+// storedCall is a call of the log: its place there, and the number of the journal record that it comes from.
 type storedCall struct {
-	Number uint64 `json:"n"`
+	place  uint64
+	number uint64
 	LoggedCall
 }
 
+// liveCall remembers the number of the journal record that it comes from, too.
 type liveCall struct {
 	Number uint64   `json:"n"`
 	Call   cti.Call `json:"call"`
@@ -105,7 +105,7 @@ func (x *index) bucket(name string) (*bbolt.Bucket, error) {
 		return nil, fmt.Errorf("%w: there is no bucket %s", errDamaged, name)
 	}
 	switch name {
-	case bucketItems, bucketState, bucketByTime, bucketDone:
+	case bucketLog, bucketState, bucketDone:
 		b.FillPercent = fillAppended
 	}
 	return b, nil
@@ -177,12 +177,6 @@ func (x *index) putJSON(bucket string, key []byte, v any) error {
 	return x.put(bucket, key, plain)
 }
 
-// has tells whether there is a value, damaged or not.
-func (x *index) has(bucket string, key []byte) bool {
-	b := x.tx.Bucket([]byte(bucket))
-	return b != nil && b.Get(key) != nil
-}
-
 func (x *index) mac(text string) []byte {
 	mac := x.keys.Mac([]byte(text))
 	return mac[:]
@@ -221,33 +215,14 @@ func (x *index) item(seq uint64) (outbox.Item, error) {
 }
 
 func (x *index) whole(st itemState) (outbox.Item, error) {
-	var w cti.WriteBack
-	found, err := x.getJSON(bucketItems, bytes8(st.Seq), &w)
+	l, err := x.logged(st.Seq)
 	if err != nil {
 		return outbox.Item{}, err
 	}
-	if !found {
+	if l.write == nil {
 		return outbox.Item{}, fmt.Errorf("%w: item %d has a state and no content", errDamaged, st.Seq)
 	}
-	return st.item(w)
-}
-
-// call gives a call by the MAC of its leg; false: there is none.
-func (x *index) call(mac []byte) (c storedCall, found bool, err error) {
-	start, err := x.get(bucketCalls, mac)
-	if err != nil || start == nil {
-		return c, false, err
-	}
-	found, err = x.getJSON(bucketByTime, append(start, mac...), &c)
-	if err == nil && !found {
-		err = fmt.Errorf("%w: a call is not in the list by time", errDamaged)
-	}
-	return c, found, err
-}
-
-// byTime is a call's key in the list by time.
-func byTime(c cti.Call, mac []byte) []byte {
-	return append(bytes8(uint64(max(0, c.StartedAt.UnixNano()))), mac...)
+	return st.item(*l.write)
 }
 
 // doneKey orders items by the day on which they became final.

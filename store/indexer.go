@@ -43,7 +43,7 @@ func (s *Store) attend() {
 			t.done <- t.run()
 		case <-tick.C:
 			c.look()
-		case <-s.stop:
+		case <-s.queue.stop:
 			s.settleAll()
 			return
 		}

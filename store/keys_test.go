@@ -50,7 +50,7 @@ func TestItemsComeBackWithTheirKey(t *testing.T) {
 	if got := standings(t, s); len(got) != 2 || got[0].Seq != before.Seq || got[1].Seq != after.Seq {
 		t.Errorf("with both keys %+v", got)
 	}
-	if it, err := s.Latest("key before"); err != nil || it.Seq != before.Seq {
+	if it, err := s.Latest("before", "key before"); err != nil || it.Seq != before.Seq {
 		t.Errorf("by its key: %+v, %v", it, err)
 	}
 	if kinds := told.kinds(); len(kinds) > 0 {

@@ -59,7 +59,7 @@ func TestKill_inTheMigrationLosesNothing(t *testing.T) {
 
 // A child that promises before it accepts must be found out, or the count above proves nothing.
 func TestKill_findsABrokenPromise(t *testing.T) {
-	c := storetest.Kill(t, storetest.Killing{Rounds: 15, Promise: storetest.BeforeAccept})
+	c := storetest.Kill(t, storetest.Killing{Rounds: 60, Promise: storetest.BeforeAccept})
 	t.Log(c)
 	if c.Lost == 0 {
 		t.Errorf("%s: the loss was not seen", c)

@@ -115,14 +115,14 @@ func TestEveryReadSeesWhatWasAcknowledged(t *testing.T) {
 	for i := range 200 {
 		leg := string(rune('a'+i%26)) + "x"
 		stored := accept(t, s, leg, item(leg))
-		it, err := s.Latest("key " + leg)
+		it, err := s.Latest(leg, "key "+leg)
 		if err != nil || it.Seq != stored[0].Seq {
 			t.Fatalf("latest %d, %v; want %d", it.Seq, err, stored[0].Seq)
 		}
 		if got := standings(t, s); len(got) != i+1 {
 			t.Fatalf("%d standings, want %d", len(got), i+1)
 		}
-		if calls, err := s.Calls(1); err != nil || len(calls) != 1 || calls[0].Call.Leg != leg {
+		if calls, err := s.Calls(26); err != nil || len(calls) == 0 || calls[0].Call.Leg != leg {
 			t.Fatalf("newest call %+v, %v; want %s", calls, err, leg)
 		}
 	}

@@ -17,6 +17,12 @@ import (
 // migrations read an index of an older schema whole; the next schema's is then made from the journal. They go forward only.
 var migrations = map[uint64]func(tx *bbolt.Tx) (content, error){1: readSchema1}
 
+// The buckets of schema 1.
+const (
+	calls1 = "calls" // leg → LoggedCall
+	items1 = "items" // seq be8 → outbox.Item
+)
+
 // content is what a file of an older schema holds.
 type content struct {
 	calls []LoggedCall
@@ -88,8 +94,8 @@ func readOlder(path string) (c content, err error) {
 func readSchema1(tx *bbolt.Tx) (content, error) {
 	var c content
 	err := errors.Join(
-		eachJSON(tx, bucketCalls, func(l LoggedCall) { c.calls = append(c.calls, l) }),
-		eachJSON(tx, bucketItems, func(it outbox.Item) { c.items = append(c.items, it) }))
+		eachJSON(tx, calls1, func(l LoggedCall) { c.calls = append(c.calls, l) }),
+		eachJSON(tx, items1, func(it outbox.Item) { c.items = append(c.items, it) }))
 	return c, err
 }
 
@@ -145,8 +151,8 @@ func verify(path string, o *Options, old content) error {
 		return db.View(func(tx *bbolt.Tx) error {
 			x := &index{tx: tx, keys: o.Keys}
 			for _, l := range old.calls {
-				if !x.has(bucketCalls, x.mac(l.Call.Leg)) {
-					return fmt.Errorf("a call is missing in the new file")
+				if _, found, err := x.call(x.mac(l.Call.Leg)); err != nil || !found {
+					return errors.Join(errors.New("a call is missing in the new file"), err)
 				}
 			}
 			for _, it := range old.items {

@@ -31,14 +31,13 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opt: o, lock: lock, ops: make(chan *op, groupSize), ballast: newBallast(o.Dir, o.tune.ballast), mode: healthy,
-		wake: make(chan struct{}, 1), tasks: make(chan task), stop: make(chan struct{}), ended: make(chan struct{})}
+	s := &Store{opt: o, lock: lock, queue: queue{stop: make(chan struct{})}, ballast: newBallast(o.Dir, o.tune.ballast), mode: healthy,
+		wake: make(chan struct{}, 1), tasks: make(chan task), ended: make(chan struct{})}
 	s.changed.L = &s.mu
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.letGo())
 	}
 	s.pending = newPending(s.head.Number)
-	go s.write()
 	go s.attend()
 	return s, nil
 }
@@ -55,14 +54,9 @@ func (s *Store) letGo() error {
 // Close brings everything into the index, marks it as closed cleanly and lets go of the folder. What could not be brought in is in the
 // journal. Closing twice does nothing.
 func (s *Store) Close() error {
-	s.gate.Lock()
-	if s.closed {
-		s.gate.Unlock()
+	if !s.queue.close() {
 		return nil
 	}
-	s.closed = true
-	close(s.ops)
-	s.gate.Unlock()
 	<-s.ended
 	if err := s.log.Close(); err != nil { // before the index says that all is well
 		return errors.Join(fmt.Errorf("close the store: %w", err), s.letGo())
@@ -181,7 +175,7 @@ func peek(path string, keys secret.Ring) (schema uint64, h head, err error) {
 				return nil
 			}
 			if schema < schemaVersion {
-				items, err := x.bucket(bucketItems)
+				items, err := x.bucket(items1)
 				if err == nil {
 					h.Number = items.Sequence()
 				}

@@ -21,10 +21,13 @@ type pending struct {
 
 	// What the groups say, the newest of each; the numbers are those of the records.
 	items map[uint64]numbered[outbox.Item] // by Seq
-	keys  map[string]numbered[uint64]      // key → Seq of the newest item
+	keys  map[legKey]numbered[uint64]      // Seq of the newest item
 	calls map[string]numbered[LoggedCall]  // by leg
 	live  map[string]numbered[*cti.Call]   // by leg; nil: it is over
 }
+
+// legKey is the key of a write-back of a leg.
+type legKey struct{ leg, key string }
 
 type numbered[T any] struct {
 	value  T
@@ -32,7 +35,7 @@ type numbered[T any] struct {
 }
 
 func newPending(newest uint64) pending {
-	return pending{newest: newest, indexed: newest, items: map[uint64]numbered[outbox.Item]{}, keys: map[string]numbered[uint64]{},
+	return pending{newest: newest, indexed: newest, items: map[uint64]numbered[outbox.Item]{}, keys: map[legKey]numbered[uint64]{},
 		calls: map[string]numbered[LoggedCall]{}, live: map[string]numbered[*cti.Call]{}}
 }
 
@@ -43,8 +46,9 @@ func (p *pending) add(g group) {
 		p.newest = c.number
 		if it := c.item; it != nil {
 			p.items[it.Seq] = numbered[outbox.Item]{*it, c.number}
-			seq := max(it.Seq, p.keys[it.WriteBack.Key].value)
-			p.keys[it.WriteBack.Key] = numbered[uint64]{seq, c.number}
+			key := legKey{it.WriteBack.Leg, it.WriteBack.Key}
+			seq := max(it.Seq, p.keys[key].value)
+			p.keys[key] = numbered[uint64]{seq, c.number}
 		}
 		if c.call != nil {
 			p.calls[c.call.Call.Leg] = numbered[LoggedCall]{*c.call, c.number}
@@ -91,7 +95,7 @@ func (p *pending) settled(number uint64) {
 func (p *pending) forget(c change) {
 	if c.item != nil {
 		drop(p.items, c.item.Seq, c.number)
-		drop(p.keys, c.item.WriteBack.Key, c.number)
+		drop(p.keys, legKey{c.item.WriteBack.Leg, c.item.WriteBack.Key}, c.number)
 	}
 	if c.call != nil {
 		drop(p.calls, c.call.Call.Leg, c.number)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"ringside.dev/ringside/app/cti"
 )
 
 // errNothing rolls back a transaction that changed nothing.
@@ -43,23 +45,28 @@ func (s *Store) prune(now time.Time) error {
 	return nil
 }
 
+// pruned says which calls were removed: those that began before a time, and those that were first accepted with a record up to a number.
+type pruned struct {
+	Before time.Time `json:"before"`
+	UpTo   uint64    `json:"up_to"`
+}
+
+// has tells whether a call is one of them. The number is for calls whose times are wrong: they go, too, and keep no others.
+func (p pruned) has(place uint64, call cti.Call) bool {
+	return place <= p.UpTo || call.StartedAt.Before(p.Before)
+}
+
 // oldest is what is too old to be kept.
 type oldest struct {
 	cutoff time.Time
 	head   head
-	calls  bool            // there may be calls from before
+	calls  bool            // there may be some
 	key    []byte          // of the mark up to which the journal goes; nil: there is none
 	mark   mark            // this one
-	needed map[string]bool // the MACs of the calls of unfinished items: they stay
+	needed map[string]bool // the legs of unfinished items: their calls stay
 }
 
 func (o *oldest) find(x *index) error {
-	b, err := x.bucket(bucketByTime)
-	if err != nil {
-		return err
-	}
-	k, _ := b.Cursor().First()
-	o.calls = k != nil && o.tooOld(k)
 	if err := x.each(bucketMarks, func(k []byte) error {
 		if bytes.Compare(k, bytes4(dayOf(o.cutoff))) > 0 {
 			return nil
@@ -67,11 +74,24 @@ func (o *oldest) find(x *index) error {
 		o.key = bytes.Clone(k)
 		_, err := x.getJSON(bucketMarks, k, &o.mark)
 		return err
-	}); err != nil || !o.calls && o.key == nil {
+	}); err != nil {
 		return err
 	}
 	if o.key != nil && o.head.Day < dayOf(o.cutoff) { // nothing was written since
 		o.mark = mark{o.head.Position, o.head.Number}
+	}
+	err := x.eachLogged(func(place uint64, l logged) error {
+		if l.call == nil {
+			return nil
+		}
+		o.calls = o.tooOld(place, l.call.Call)
+		return errEnough
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	if !o.calls && o.key == nil {
+		return nil
 	}
 	o.needed = map[string]bool{}
 	return x.eachState(func(st itemState) error {
@@ -79,14 +99,16 @@ func (o *oldest) find(x *index) error {
 			return nil
 		}
 		it, err := x.whole(st)
-		o.needed[string(x.mac(it.WriteBack.Leg))] = true
+		o.needed[it.WriteBack.Leg] = true
 		return err
 	})
 }
 
-// tooOld tells whether a call with this key in the list by time began too long ago.
-func (o *oldest) tooOld(byTime []byte) bool {
-	return bytes.Compare(byTime[:8], bytes8(uint64(max(0, o.cutoff.UnixNano())))) < 0 && !o.needed[string(byTime[8:])]
+// gone names the calls that go, if nothing needs them.
+func (o *oldest) gone() pruned { return pruned{o.cutoff, max(o.mark.Number, o.head.Pruned.UpTo)} }
+
+func (o *oldest) tooOld(place uint64, call cti.Call) bool {
+	return o.gone().has(place, call) && !o.needed[call.Leg]
 }
 
 // repeat runs transactions until one says that it was the last. One that changes nothing is not written.
@@ -128,7 +150,11 @@ func (x *index) pruneDone(before time.Time) (bool, error) {
 		keys = append(keys, bytes.Clone(k))
 	}
 	for _, k := range keys {
-		if err := x.removeItem(be(k[4:])); err != nil {
+		d := draft{index: x}
+		if err := d.removeItem(be(k[4:])); err != nil {
+			return false, err
+		}
+		if err := d.save(); err != nil {
 			return false, err
 		}
 		if err := x.delete(bucketDone, k); err != nil {
@@ -143,24 +169,31 @@ func (o *oldest) pruneCalls(x *index) (bool, error) {
 	if !o.calls {
 		return false, nil
 	}
-	b, err := x.bucket(bucketByTime)
-	if err != nil {
+	var places []uint64
+	err := x.eachLogged(func(place uint64, l logged) error {
+		switch {
+		case l.call == nil || o.needed[l.call.Call.Leg]:
+			return nil
+		case !o.tooOld(place, l.call.Call) || len(places) == pruneStep:
+			return errEnough
+		}
+		places = append(places, place)
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
 		return false, err
 	}
-	var keys [][]byte
-	c := b.Cursor()
-	for k, _ := c.First(); k != nil && len(keys) < pruneStep && (o.tooOld(k) || o.needed[string(k[8:])]); k, _ = c.Next() {
-		if o.tooOld(k) {
-			keys = append(keys, bytes.Clone(k))
-		}
-	}
-	for _, k := range keys {
-		if err := errors.Join(x.delete(bucketCalls, k[8:]), x.delete(bucketByTime, k)); err != nil {
+	for _, place := range places {
+		d := draft{index: x}
+		if err := d.removeCall(place); err != nil {
 			return false, err
 		}
-		x.head.Pruned = o.cutoff
+		if err := d.save(); err != nil {
+			return false, err
+		}
+		x.head.Pruned = o.gone()
 	}
-	return len(keys) == pruneStep, nil
+	return len(places) == pruneStep, nil
 }
 
 // pruneJournal drops what lies before the mark. What of that is still needed is written anew at the end first.
@@ -188,8 +221,8 @@ func (s *Store) carryForward(old oldest) error {
 	o, last := newOp(), old.mark.Number
 	if err := s.file.view(func(tx *bbolt.Tx) error {
 		return (&index{tx: tx, keys: s.opt.Keys}).carry(o, wanted{
-			call: func(c storedCall, byTime []byte) bool {
-				return c.Number <= last && !old.tooOld(byTime) && !in(calls, c.Call.Leg)
+			call: func(c storedCall) bool {
+				return c.number <= last && !old.tooOld(c.place, c.Call) && !in(calls, c.Call.Leg)
 			},
 			live: func(l liveCall) bool { return l.Number <= last && !in(live, l.Call.Leg) },
 			item: func(st itemState) bool { return st.number <= last && !st.State.Final() && !in(items, st.Seq) },

@@ -66,14 +66,13 @@ func (s *Store) item(seq uint64) (it outbox.Item, err error) {
 }
 
 // Latest implements outbox.Store.
-func (s *Store) Latest(key string) (outbox.Item, error) {
+func (s *Store) Latest(leg, key string) (outbox.Item, error) {
 	s.mu.Lock()
-	waiting := s.pending.keys[key].value
+	waiting := s.pending.keys[legKey{leg, key}].value
 	s.mu.Unlock()
 	var settled uint64
-	err := s.view(func(x *index) error {
-		seq, err := x.get(bucketIdem, x.mac(key))
-		settled = be(seq)
+	err := s.view(func(x *index) (err error) {
+		settled, err = x.latest(leg, key)
 		return err
 	})
 	if err != nil {

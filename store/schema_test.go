@@ -50,7 +50,7 @@ func isSchema1(t *testing.T, s *store.Store) {
 		if err != nil || l.WrapUp.Note != "call back on Tuesday" || l.Call.Refs["sip"] != "x@"+leg {
 			t.Errorf("call %s: %+v, %v", leg, l, err)
 		}
-		it, err := s.Latest(cti.WriteKey("acme", leg, cti.LogCall, 0))
+		it, err := s.Latest(leg, cti.WriteKey("acme", leg, cti.LogCall, 0))
 		if forgotten := i == 3 && it.Seq == 0; err != nil || !forgotten && it.Seq != uint64(i+1) { // after 30 days
 			t.Errorf("item of %s: %+v, %v", leg, it, err)
 		}

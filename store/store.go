@@ -3,9 +3,9 @@
 // journal whenever it is in doubt), quarantine/ (index files that were in doubt, never deleted), BALLAST and LOCK. It implements what
 // app/outbox and the call list ask for and must not know what an item means or when it is sent.
 //
-// The way of a change: the writer goroutine appends groups of changes to the journal and then acknowledges them; the indexer goroutine
-// brings what was acknowledged into bbolt, in the same order. In between a change is pending: reads lay the pending changes over what
-// the index says, so that everyone reads what was acknowledged.
+// The way of a change: the first of those who have one appends the changes of all that wait to the journal, as one group, and then
+// acknowledges them; the indexer goroutine brings what was acknowledged into bbolt, in the same order. In between a change is pending:
+// reads lay the pending changes over what the index says, so that everyone reads what was acknowledged.
 //
 // Every value on the disk is sealed and bound to its place; keys are numbers, times and MACs. There are no buckets for lanes and for
 // items that need a person: the outbox makes its lanes in memory from the standings when it starts.
@@ -36,7 +36,8 @@ type Options struct {
 	// Probe is the command line of a process that vets the index after an unclean end: the folder is appended, the key ring comes on
 	// its standard input, and it calls RunProbe. A damaged bbolt file can kill the process that reads it. Nil: this process does it.
 	Probe []string
-	// Alarm is told what a person should know. It is called from the store's goroutines: it must not block nor call the store.
+	// Alarm is told what a person should know. It is called from the store's goroutines and from those that write: it must not block nor
+	// call the store, nor take a lock that is held while the store is called.
 	Alarm func(Alarm)
 	// KeepCalls is how long the call log goes back, 30 days at least; 0 means DefaultKeepCalls. What has not reached the CRM stays,
 	// however old.
@@ -111,11 +112,9 @@ type Store struct {
 	opt  Options
 	lock *flock.Flock
 
-	gate   sync.RWMutex // held to hand over an op; written to close
-	closed bool
-	ops    chan *op
-	log    *journal.Journal // the writer's
-	lean   bool             // the indexer's: a rebuild leaves out what is final
+	queue queue            // of ops
+	log   *journal.Journal // whoever writes has it
+	lean  bool             // the indexer's: a rebuild leaves out what is final
 
 	full    atomic.Bool // the journal cannot grow: new calls are refused
 	ballast ballast
@@ -128,7 +127,6 @@ type Store struct {
 
 	wake  chan struct{} // there is something pending, or mode changed
 	tasks chan task     // for the indexer
-	stop  chan struct{} // closed when the writer is done
 	ended chan struct{} // closed when the indexer is done
 
 	file fileHandle // the index

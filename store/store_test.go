@@ -130,7 +130,7 @@ func TestAcceptReplacesTheItemOfAGivenNumber(t *testing.T) {
 
 func TestLatestIsTheNewestOfAKey(t *testing.T) {
 	s := storetest.Open(t)
-	if it, err := s.Latest("key a"); err != nil || it.Seq != 0 {
+	if it, err := s.Latest("a", "key a"); err != nil || it.Seq != 0 {
 		t.Errorf("of an unknown key: %+v, %v", it, err)
 	}
 	older := accept(t, s, "a", item("a"))[0]
@@ -139,12 +139,12 @@ func TestLatestIsTheNewestOfAKey(t *testing.T) {
 	if err := s.Save(outbox.Finished, older); err != nil { // the older one is saved last and still not the newest
 		t.Fatal(err)
 	}
-	if it, err := s.Latest("key a"); err != nil || it.Seq != 2 {
+	if it, err := s.Latest("a", "key a"); err != nil || it.Seq != 2 {
 		t.Errorf("got item %d, %v; want 2", it.Seq, err)
 	}
 }
 
-func TestCallsAreListedNewestFirst(t *testing.T) {
+func TestTheCallsAcceptedLastAreListedNewestFirst(t *testing.T) {
 	s := storetest.Open(t)
 	for i, minute := range []int{2, 0, 3, 1} {
 		call := cti.Call{Leg: fmt.Sprint("leg ", i), StartedAt: start.Add(time.Duration(minute) * time.Minute)}
@@ -162,7 +162,7 @@ func TestCallsAreListedNewestFirst(t *testing.T) {
 	for _, c := range calls {
 		legs = append(legs, c.Call.Leg)
 	}
-	if diff := cmp.Diff([]string{"leg 2", "leg 0", "leg 3"}, legs); diff != "" {
+	if diff := cmp.Diff([]string{"leg 2", "leg 3", "leg 1"}, legs); diff != "" {
 		t.Error(diff)
 	}
 }

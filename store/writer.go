@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/store/journal"
@@ -11,26 +12,102 @@ import (
 
 var errClosed = fmt.Errorf("the store is closed: %w", fs.ErrClosed)
 
-// do hands an op to the writer and waits until it is on the disk.
+// queue is what waits to be written. No goroutine waits for it: whoever finds that nobody is writing writes what waits, and a goroutine goes
+// on for those that came meanwhile. So the op of a single caller goes to the disk without being handed over to anybody.
+type queue struct {
+	mu      sync.Mutex
+	waiting []*op
+	writing bool // somebody has the journal
+	closed  bool
+	stop    chan struct{} // closed when nothing will be written any more
+}
+
+// do brings an op to the disk, in a group with those that wait, and in the order in which they came.
 func (s *Store) do(o *op) error {
-	s.gate.RLock()
-	if s.closed {
-		s.gate.RUnlock()
-		return errClosed
+	first, err := s.queue.enter(o)
+	if err != nil {
+		return err
 	}
-	s.ops <- o
-	s.gate.RUnlock()
+	if first {
+		if s.writeAll(s.queue.take()); !s.queue.rest() {
+			go s.write()
+		}
+	}
 	return <-o.done
 }
 
-// alone runs something while nothing is appended to the journal. It is for the indexer, which outlives the writer.
+// enter tells whether the caller has to write.
+func (q *queue) enter(o *op) (first bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false, errClosed
+	}
+	q.waiting = append(q.waiting, o)
+	first = !q.writing
+	q.writing = true
+	return first, nil
+}
+
+// take gives the next group: what is there, without waiting for more.
+func (q *queue) take() []*op {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n, records := 0, 0
+	for n < len(q.waiting) && records < groupSize {
+		records += len(q.waiting[n].records)
+		n++
+	}
+	ops := q.waiting[:n:n]
+	if q.waiting = q.waiting[n:]; len(q.waiting) == 0 {
+		q.waiting = nil // lets the memory go
+	}
+	return ops
+}
+
+// rest lets go of the journal, unless there is more to write.
+func (q *queue) rest() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) > 0 {
+		return false
+	}
+	q.writing = false
+	if q.closed {
+		close(q.stop)
+	}
+	return true
+}
+
+// close refuses what comes from now on; false: it was closed already.
+func (q *queue) close() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false
+	}
+	q.closed = true
+	if !q.writing {
+		close(q.stop)
+	}
+	return true
+}
+
+// write goes on until nothing waits.
+func (s *Store) write() {
+	for done := false; !done; done = s.queue.rest() {
+		s.writeAll(s.queue.take())
+	}
+}
+
+// alone runs something while nothing is appended to the journal. It is for the indexer, which outlives the writing.
 func (s *Store) alone(f func() error) error {
 	o := newOp()
 	o.alone = f
 	if err := s.do(o); !errors.Is(err, errClosed) {
 		return err
 	}
-	<-s.stop
+	<-s.queue.stop
 	return f()
 }
 
@@ -55,33 +132,6 @@ func (s *Store) roomForCall() error {
 
 func errFull(err error) error {
 	return cti.Errorf(cti.Offline, "the disk is full: this was not saved. Free some room, then try again; what was saved before is kept and goes on being delivered", err)
-}
-
-// write is the writer goroutine: it takes what is there, without waiting for more, as one group.
-func (s *Store) write() {
-	defer close(s.stop)
-	var ops []*op
-	for first := range s.ops {
-		ops = append(ops[:0], first)
-		for n := len(first.records); n < groupSize; {
-			o, more := s.another()
-			if !more {
-				break
-			}
-			ops = append(ops, o)
-			n += len(o.records)
-		}
-		s.writeAll(ops)
-	}
-}
-
-func (s *Store) another() (*op, bool) {
-	select {
-	case o, open := <-s.ops:
-		return o, open
-	default:
-		return nil, false
-	}
 }
 
 // writeAll keeps the order: what must be alone is a border between groups.

@@ -40,7 +40,7 @@ type place struct {
 
 // prepare finds the place of a write-back whose key is locked. The caller leaves it.
 func (o *Outbox) prepare(w cti.WriteBack) (place, error) {
-	latest, err := o.latest(w.Key)
+	latest, err := o.latest(w.Leg, w.Key)
 	if err != nil {
 		return place{}, fmt.Errorf("look for an earlier write-back: %w", err)
 	}
@@ -144,9 +144,9 @@ func (o *Outbox) admit(it Item) {
 	o.schedule.put(e, it.State, now, it.LastTry().Kind)
 }
 
-// latest is the store's newest item with a key, as it stands now.
-func (o *Outbox) latest(key string) (Item, error) {
-	it, err := o.store.Latest(key)
+// latest is the store's newest item of a leg with a key, as it stands now.
+func (o *Outbox) latest(leg, key string) (Item, error) {
+	it, err := o.store.Latest(leg, key)
 	if err != nil || it.Seq == 0 {
 		return it, err
 	}

@@ -54,7 +54,7 @@ func TestConcurrentAcceptsOfOneKeyAreOneRecord(t *testing.T) {
 		}
 		group.Wait()
 		pass(time.Minute)
-		newest, err := r.store.Latest("a")
+		newest, err := r.store.Latest(write("a", "1", "").Leg, "a")
 		if err != nil || r.counts() != (outbox.Counts{}) {
 			t.Fatalf("%v, counts %+v", err, r.counts())
 		}

@@ -19,8 +19,8 @@ type Store interface {
 	Save(change Change, it Item) error
 	// Item gives one item whole; kind notfound.
 	Item(seq uint64) (Item, error)
-	// Latest gives the newest item with a key, final or not; Seq 0 means there is none.
-	Latest(key string) (Item, error)
+	// Latest gives the newest item of a leg with a key, final or not; Seq 0 means there is none.
+	Latest(leg, key string) (Item, error)
 	// Standings gives what is not final, by Seq.
 	Standings(each func(Standing) error) error
 }

@@ -298,4 +298,4 @@ func TestAcceptNeedsAReadableStore(t *testing.T) {
 
 type forgetful struct{ *memory }
 
-func (forgetful) Latest(string) (outbox.Item, error) { return outbox.Item{}, errDisk }
+func (forgetful) Latest(string, string) (outbox.Item, error) { return outbox.Item{}, errDisk }

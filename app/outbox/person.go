@@ -166,7 +166,7 @@ func (o *Outbox) rewrite(seq uint64, what Change, edit func(*cti.WriteBack)) err
 		return err
 	}
 	defer o.keys.lock(it.WriteBack.Key)()
-	latest, err := o.latest(it.WriteBack.Key)
+	latest, err := o.latest(it.WriteBack.Leg, it.WriteBack.Key)
 	if err != nil {
 		return fmt.Errorf("read item %d: %w", seq, err)
 	}

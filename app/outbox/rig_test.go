@@ -111,10 +111,14 @@ func (m *memory) Item(seq uint64) (outbox.Item, error) {
 	return it, nil
 }
 
-func (m *memory) Latest(key string) (outbox.Item, error) {
+func (m *memory) Latest(leg, key string) (outbox.Item, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.items[m.byKey[key]], nil
+	it := m.items[m.byKey[key]]
+	if it.WriteBack.Leg != leg {
+		return outbox.Item{}, nil
+	}
+	return it, nil
 }
 
 func (m *memory) Standings(each func(outbox.Standing) error) error {
