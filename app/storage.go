@@ -107,8 +107,8 @@ func (q queue) Accept(call cti.Call, wrap cti.WrapUp, writes []cti.WriteBack) er
 	return err
 }
 
-func (q queue) Track(call cti.Call, _ cti.WrapUp) error {
-	return q.store.Track(call)
+func (q queue) Track(call cti.Call, wrap cti.WrapUp) error {
+	return q.store.Track(call, wrap)
 }
 
 // recent is how many of the newest calls are remembered at the start, so that what comes late about them is known for what it is.
@@ -131,8 +131,8 @@ func earlierCalls(s *store.Store) (earlier []flow.Earlier, since time.Time, err 
 		since = later(since, c.Call.ClearedAt)
 	}
 	for _, c := range live {
-		earlier = append(earlier, flow.Earlier{Call: c})
-		since = later(since, c.SeenAt)
+		earlier = append(earlier, flow.Earlier{Call: c.Call, WrapUp: c.WrapUp})
+		since = later(since, c.Call.SeenAt)
 	}
 	return earlier, since, nil
 }

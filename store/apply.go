@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/outbox"
 	"ringside.dev/ringside/store/journal"
 )
@@ -110,12 +109,12 @@ func (d *draft) removeItem(seq uint64) error {
 }
 
 // putLive: what is over does not come alive again.
-func (x *index) putLive(number uint64, call cti.Call) error {
-	mac := x.mac(call.Leg)
+func (x *index) putLive(number uint64, l LoggedCall) error {
+	mac := x.mac(l.Call.Leg)
 	if over, err := x.over(mac); err != nil || over {
 		return err
 	}
-	return x.putJSON(bucketLive, mac, liveCall{number, call})
+	return x.putJSON(bucketLive, mac, liveCall{number, l})
 }
 
 // mark notes where a day begins.

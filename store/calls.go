@@ -76,11 +76,11 @@ func (s *Store) Call(leg string) (LoggedCall, error) {
 }
 
 // Live gives the calls that Track keeps and Accept has not had, by their start.
-func (s *Store) Live() ([]cti.Call, error) {
+func (s *Store) Live() ([]LoggedCall, error) {
 	s.mu.Lock()
 	waiting, over := maps.Clone(s.pending.live), maps.Clone(s.pending.calls)
 	s.mu.Unlock()
-	var live map[string]cti.Call
+	var live map[string]LoggedCall
 	if err := s.view(func(x *index) (err error) {
 		if live, err = x.live(); err != nil {
 			return err
@@ -102,13 +102,13 @@ func (s *Store) Live() ([]cti.Call, error) {
 	}); err != nil {
 		return nil, fmt.Errorf("read the live calls: %w", err)
 	}
-	return slices.SortedFunc(maps.Values(live), func(a, b cti.Call) int {
-		return cmp.Or(a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.Leg, b.Leg))
+	return slices.SortedFunc(maps.Values(live), func(a, b LoggedCall) int {
+		return cmp.Or(a.Call.StartedAt.Compare(b.Call.StartedAt), cmp.Compare(a.Call.Leg, b.Call.Leg))
 	}), nil
 }
 
-func (x *index) live() (map[string]cti.Call, error) {
-	live := map[string]cti.Call{}
+func (x *index) live() (map[string]LoggedCall, error) {
+	live := map[string]LoggedCall{}
 	b, err := x.bucket(bucketLive)
 	if err != nil {
 		return live, err
@@ -116,7 +116,7 @@ func (x *index) live() (map[string]cti.Call, error) {
 	return live, b.ForEach(func(k, _ []byte) error {
 		var l liveCall
 		_, err := x.getJSON(bucketLive, k, &l)
-		live[l.Call.Leg] = l.Call
+		live[l.Call.Leg] = l.LoggedCall
 		return err
 	})
 }

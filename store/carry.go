@@ -84,7 +84,7 @@ func (x *index) carry(o *op, want wanted) error {
 		if _, err := x.getJSON(bucketLive, k, &l); err != nil || !want.live(l) {
 			return err
 		}
-		return o.add(kindLive, entry{At: now, Live: &l.Call})
+		return o.add(kindLive, entry{At: now, Live: &l.LoggedCall})
 	}); err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func planted(t *testing.T, dir string) {
 		}
 	}
 	live, _ := storetest.Call("live")
-	must(t, s.Track(live))
+	must(t, s.Track(live, cti.WrapUp{}))
 	must(t, s.Close())
 }
 

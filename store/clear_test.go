@@ -76,7 +76,7 @@ func TestNothingAboutACustomerIsInClearInAnyFile(t *testing.T) {
 	dir := t.TempDir()
 	s := storetest.OpenDir(t, dir)
 	call, it, texts := secretCall()
-	must(t, s.Track(call))
+	must(t, s.Track(call, cti.WrapUp{}))
 	stored, err := s.Accept(call, cti.WrapUp{Note: "wants 3 chairs"}, []outbox.Item{it})
 	must(t, err)
 	stored[0].Tries = []outbox.Try{{At: start, Kind: cti.Invalid, Message: "422 bad number"}}
@@ -85,7 +85,7 @@ func TestNothingAboutACustomerIsInClearInAnyFile(t *testing.T) {
 	must(t, s.Save(outbox.Dropped, stored[0]))
 	live := call
 	live.Leg = "live " + call.Leg
-	must(t, s.Track(live))
+	must(t, s.Track(live, cti.WrapUp{}))
 	must(t, s.Settle())
 	must(t, s.Compact())
 	noTrace(t, dir, texts...)

@@ -25,7 +25,7 @@ type entry struct {
 	At     time.Time    `json:"at"`
 	Call   *cti.Call    `json:"call,omitempty"`
 	WrapUp *cti.WrapUp  `json:"wrapup,omitempty"`
-	Live   *cti.Call    `json:"live,omitempty"`
+	Live   *LoggedCall  `json:"live,omitempty"`
 	Item   *outbox.Item `json:"item,omitempty"`
 	Bare   bool         `json:"bare,omitempty"`  // the item is without its write-back
 	Ends   string       `json:"ends,omitempty"`  // a leg
@@ -37,7 +37,7 @@ type change struct {
 	number uint64
 	at     time.Time
 	call   *LoggedCall
-	live   *cti.Call
+	live   *LoggedCall
 	item   *outbox.Item
 	bare   bool // at the start: the item is without its write-back
 	ends   string
@@ -157,7 +157,7 @@ func itemOp(c outbox.Change, it, known outbox.Item, now time.Time) (*op, error) 
 	return o, nil
 }
 
-func liveOp(call cti.Call, now time.Time) (*op, error) {
+func liveOp(l LoggedCall, now time.Time) (*op, error) {
 	o := newOp()
-	return o, o.add(kindLive, entry{At: now.UTC(), Live: &call})
+	return o, o.add(kindLive, entry{At: now.UTC(), Live: &l})
 }

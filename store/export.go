@@ -13,7 +13,6 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/outbox"
 	"ringside.dev/ringside/app/secret"
 	"ringside.dev/ringside/store/journal"
@@ -22,7 +21,7 @@ import (
 // line is one line of an export.
 type line struct {
 	Call       *LoggedCall  `json:"call,omitempty"`
-	Live       *cti.Call    `json:"live,omitempty"`
+	Live       *LoggedCall  `json:"live,omitempty"`
 	Item       *outbox.Item `json:"item,omitempty"`
 	Unreadable string       `json:"unreadable,omitempty"`
 }
@@ -46,12 +45,12 @@ func Export(dir string, keys secret.Ring, w io.Writer) error {
 type exporter struct {
 	items      map[uint64]numbered[outbox.Item]
 	calls      map[string]numbered[LoggedCall]
-	live       map[string]numbered[*cti.Call]
+	live       map[string]numbered[*LoggedCall]
 	unreadable []string
 }
 
 func newExporter() *exporter {
-	return &exporter{items: map[uint64]numbered[outbox.Item]{}, calls: map[string]numbered[LoggedCall]{}, live: map[string]numbered[*cti.Call]{}}
+	return &exporter{items: map[uint64]numbered[outbox.Item]{}, calls: map[string]numbered[LoggedCall]{}, live: map[string]numbered[*LoggedCall]{}}
 }
 
 func (e *exporter) cannot(format string, args ...any) {
@@ -81,7 +80,7 @@ func (e *exporter) take(c change) {
 		newer(e.items, c.item.Seq, numbered[outbox.Item]{*c.item, c.number})
 	}
 	if c.live != nil {
-		newer(e.live, c.live.Leg, numbered[*cti.Call]{c.live, c.number})
+		newer(e.live, c.live.Call.Leg, numbered[*LoggedCall]{c.live, c.number})
 	}
 	if c.call != nil {
 		newer(e.calls, c.call.Call.Leg, numbered[LoggedCall]{*c.call, c.number})
@@ -135,7 +134,7 @@ func (e *exporter) readBuckets(tx *bbolt.Tx, keys secret.Ring) {
 		var l liveCall
 		_, err := x.getJSON(bucketLive, k, &l)
 		if err == nil {
-			newer(e.live, l.Call.Leg, numbered[*cti.Call]{&l.Call, l.Number})
+			newer(e.live, l.Call.Leg, numbered[*LoggedCall]{&l.LoggedCall, l.Number})
 		}
 		return err
 	})

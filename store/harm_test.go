@@ -11,6 +11,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/outbox"
 	"ringside.dev/ringside/store"
 	"ringside.dev/ringside/store/storetest"
@@ -80,7 +81,7 @@ func mix(t *testing.T, s *store.Store) []outbox.Item {
 		}
 	}
 	live, _ := storetest.Call("live")
-	if err := s.Track(live); err != nil {
+	if err := s.Track(live, cti.WrapUp{}); err != nil {
 		t.Fatal(err)
 	}
 	return all(t, s)

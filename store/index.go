@@ -11,7 +11,6 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/outbox"
 	"ringside.dev/ringside/app/secret"
 	"ringside.dev/ringside/store/journal"
@@ -67,8 +66,8 @@ type storedCall struct {
 
 // liveCall remembers the number of the journal record that it comes from, too.
 type liveCall struct {
-	Number uint64   `json:"n"`
-	Call   cti.Call `json:"call"`
+	Number uint64 `json:"n"`
+	LoggedCall
 }
 
 // mark says where in the journal a day begins: the records before it are all older.

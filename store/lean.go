@@ -53,5 +53,5 @@ func (w waiting) has(c change) bool {
 			return true
 		}
 	}
-	return c.live != nil && !w.over[c.live.Leg] || c.call != nil && w.need[c.call.Call.Leg]
+	return c.live != nil && !w.over[c.live.Call.Leg] || c.call != nil && w.need[c.call.Call.Leg]
 }

@@ -16,7 +16,7 @@ func legs(t *testing.T, s *store.Store) (legs []string) {
 	calls, err := s.Live()
 	must(t, err)
 	for _, c := range calls {
-		legs = append(legs, c.Leg)
+		legs = append(legs, c.Call.Leg)
 	}
 	return legs
 }
@@ -26,12 +26,12 @@ func TestTrackedCallIsLiveUntilItIsAccepted(t *testing.T) {
 	s := storetest.OpenDir(t, dir)
 	call, it := storetest.Call("a")
 	call.State = cti.Alerting
-	must(t, s.Track(call))
+	must(t, s.Track(call, cti.WrapUp{}))
 	call.State = cti.Connected
-	must(t, s.Track(call))
+	must(t, s.Track(call, cti.WrapUp{Note: "typed so far"}))
 	must(t, s.Close())
 	s = storetest.OpenDir(t, dir)
-	if got, err := s.Live(); err != nil || len(got) != 1 || got[0].State != cti.Connected {
+	if got, err := s.Live(); err != nil || len(got) != 1 || got[0].Call.State != cti.Connected || got[0].WrapUp.Note != "typed so far" {
 		t.Fatalf("live: %+v, %v; want the newest of the one", got, err)
 	}
 	if _, err := s.Accept(call, cti.WrapUp{}, []outbox.Item{it}); err != nil {
@@ -40,7 +40,7 @@ func TestTrackedCallIsLiveUntilItIsAccepted(t *testing.T) {
 	if got := legs(t, s); len(got) != 0 {
 		t.Errorf("live: %v, after it was accepted", got)
 	}
-	must(t, s.Track(call)) // an event that came late
+	must(t, s.Track(call, cti.WrapUp{})) // an event that came late
 	if got := legs(t, s); len(got) != 0 {
 		t.Errorf("live: %v, though it is over", got)
 	}
@@ -57,7 +57,7 @@ func TestHalfAnAcceptLeavesTheCallLive(t *testing.T) {
 	call, first := storetest.Call("a")
 	third := item("a")
 	third.WriteBack.Key += " 3"
-	must(t, s.Track(call))
+	must(t, s.Track(call, cti.WrapUp{}))
 	stored, err := s.Accept(call, cti.WrapUp{}, []outbox.Item{first, other("a"), third})
 	must(t, err)
 	for i, it := range stored {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/outbox"
 	"ringside.dev/ringside/store/journal"
 )
@@ -23,7 +22,7 @@ type pending struct {
 	items map[uint64]numbered[outbox.Item] // by Seq
 	keys  map[legKey]numbered[uint64]      // Seq of the newest item
 	calls map[string]numbered[LoggedCall]  // by leg
-	live  map[string]numbered[*cti.Call]   // by leg; nil: it is over
+	live  map[string]numbered[*LoggedCall] // by leg; nil: it is over
 }
 
 // legKey is the key of a write-back of a leg.
@@ -36,7 +35,7 @@ type numbered[T any] struct {
 
 func newPending(newest uint64) pending {
 	return pending{newest: newest, indexed: newest, items: map[uint64]numbered[outbox.Item]{}, keys: map[legKey]numbered[uint64]{},
-		calls: map[string]numbered[LoggedCall]{}, live: map[string]numbered[*cti.Call]{}}
+		calls: map[string]numbered[LoggedCall]{}, live: map[string]numbered[*LoggedCall]{}}
 }
 
 func (p *pending) add(g group) {
@@ -54,10 +53,10 @@ func (p *pending) add(g group) {
 			p.calls[c.call.Call.Leg] = numbered[LoggedCall]{*c.call, c.number}
 		}
 		if c.live != nil {
-			p.live[c.live.Leg] = numbered[*cti.Call]{c.live, c.number}
+			p.live[c.live.Call.Leg] = numbered[*LoggedCall]{c.live, c.number}
 		}
 		if c.ends != "" {
-			p.live[c.ends] = numbered[*cti.Call]{nil, c.number}
+			p.live[c.ends] = numbered[*LoggedCall]{nil, c.number}
 		}
 	}
 }
@@ -101,7 +100,7 @@ func (p *pending) forget(c change) {
 		drop(p.calls, c.call.Call.Leg, c.number)
 	}
 	if c.live != nil {
-		drop(p.live, c.live.Leg, c.number)
+		drop(p.live, c.live.Call.Leg, c.number)
 	}
 	if c.ends != "" {
 		drop(p.live, c.ends, c.number)

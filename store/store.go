@@ -184,13 +184,13 @@ func (s *Store) Save(change outbox.Change, it outbox.Item) error {
 	return nil
 }
 
-// Track keeps a call that is not over yet, so that one that ends while Ringside is dead is known. It replaces what it kept of that leg;
+// Track keeps a call that is not over yet, and what the agent typed so far, so that one that ends while Ringside is dead is known. It replaces what it kept of that leg;
 // of a call that Accept had already it keeps nothing.
-func (s *Store) Track(call cti.Call) error {
+func (s *Store) Track(call cti.Call, wrap cti.WrapUp) error {
 	if err := s.roomForCall(); err != nil {
 		return err
 	}
-	o, err := liveOp(call, time.Now())
+	o, err := liveOp(LoggedCall{Call: call, WrapUp: wrap}, time.Now())
 	if err != nil {
 		return fmt.Errorf("track a call: %w", err)
 	}

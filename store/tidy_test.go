@@ -70,7 +70,7 @@ func TestCallsArePrunedWithTheirJournalAndWhatWaitsIsCarriedForward(t *testing.T
 	finish(t, s, accept(t, s, "done", item("done"))[0], time.Now())
 	waits := accept(t, s, "waits", item("waits"))[0]
 	live, _ := storetest.Call("live")
-	must(t, s.Track(live))
+	must(t, s.Track(live, cti.WrapUp{}))
 	must(t, s.Close())
 	s = storetest.OpenDir(t, dir) // a new segment
 	segments := func() int {

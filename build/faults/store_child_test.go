@@ -136,7 +136,7 @@ func (w *worker) accept() error {
 	leg := fmt.Sprintf("%s-%d", w.name, w.calls)
 	call := cti.Call{Leg: leg, Case: leg, State: cti.Connected, StartedAt: time.Now().UTC()}
 	if w.rng.IntN(3) == 0 {
-		if err := w.steps("track "+leg, func() error { return w.Track(call) }, func() string { return "tracked " + leg }); err != nil {
+		if err := w.steps("track "+leg, func() error { return w.Track(call, cti.WrapUp{}) }, func() string { return "tracked " + leg }); err != nil {
 			return err
 		}
 	}

@@ -259,11 +259,11 @@ func (j *storeJudge) callsOf(s *store.Store, perLeg map[string]int) {
 		j.problem("list the live calls: %v", err)
 	}
 	for _, c := range calls {
-		live[c.Leg] = true
-		if want := j.want.calls[c.Leg]; want == nil || !want.tracking {
-			j.problem("call %s is live, and nobody tracked it", c.Leg)
+		live[c.Call.Leg] = true
+		if want := j.want.calls[c.Call.Leg]; want == nil || !want.tracking {
+			j.problem("call %s is live, and nobody tracked it", c.Call.Leg)
 		} else if want.accepted {
-			j.lost("call %s is live although it was handed over", c.Leg)
+			j.lost("call %s is live although it was handed over", c.Call.Leg)
 		}
 	}
 	for leg, want := range j.want.calls {

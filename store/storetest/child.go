@@ -113,7 +113,7 @@ func (w worker) run(calls int) error {
 func (w worker) call(leg string, finish bool) error {
 	call, it := Call(leg)
 	it.WriteBack.Record.WrapUp.Note = "0"
-	if err := w.store.Track(call); err != nil {
+	if err := w.store.Track(call, cti.WrapUp{}); err != nil {
 		return err
 	}
 	if err := say("live 0 0 %s", leg); err != nil {

@@ -135,9 +135,9 @@ func (l *Ledger) compareLive(s *store.Store, there map[string]outbox.Item, f *Fi
 	}
 	legs := map[string]bool{}
 	for _, c := range live {
-		legs[c.Leg] = true
-		if _, finished := there[c.Leg]; finished {
-			f.Wrong = append(f.Wrong, fmt.Sprintf("%s is live and finished", c.Leg))
+		legs[c.Call.Leg] = true
+		if _, finished := there[c.Call.Leg]; finished {
+			f.Wrong = append(f.Wrong, fmt.Sprintf("%s is live and finished", c.Call.Leg))
 		}
 	}
 	for leg := range l.live {
