@@ -52,7 +52,7 @@ var ours = []rule{
 	{pkg: "bridge/client", may: []string{"app/cti", "bridge/wire", "bridge/loopback"}},
 	{pkg: "store", may: []string{"app/cti", "app/outbox", "app/secret", "store/journal"}},
 	{pkg: "store/journal", may: []string{"app/secret"}},
-	{pkg: "store/spool", may: []string{"app/cti", "app/secret"}},
+	{pkg: "store/spool", may: []string{"app/cti", "app/secret", "store/journal"}},
 	{pkg: "store/storetest", may: []string{"app/cti", "app/outbox", "app/secret", "store"}},
 	{pkg: "frontend"},
 	{pkg: ".", may: []string{"app", "app/cli", "app/cti", "app/secret", "app/settings", "app/window", "bridge/wire", "frontend"}},

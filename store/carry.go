@@ -25,10 +25,10 @@ func (s *Store) carryLost(db *bbolt.DB) error {
 // missing gives what the index has from records that are not in the journal.
 func (s *Store) missing(view func(func(*bbolt.Tx) error) error) (*op, error) {
 	there := map[uint64]bool{}
-	if _, err := s.log.Replay(journal.Position{}, func(r journal.Record, _ journal.Position) error {
-		there[r.Number] = true
+	if _, err := readChanges(s.log, journal.Position{}, func(c change, _ journal.Position) error {
+		there[c.number] = true
 		return nil
-	}); err != nil {
+	}, func(error) {}); err != nil {
 		return nil, err
 	}
 	o := newOp()

@@ -19,8 +19,8 @@ const (
 )
 
 // entry is the data of a journal record. An item that waits is always whole, so that its newest record alone says everything; one that is final is
-// without its write-back, if that did not change, so that a full disk holds many of them. Its number is that of the record if it has none. The records of one Accept follow each other. The last one ends the live call: when a power cut leaves only
-// the first ones, the call is still live, and is accepted once more.
+// without its write-back, if that did not change, so that a full disk holds many of them. Its number is that of the record if it has none. The records
+// of one Accept follow each other and say so, as a power cut may leave some of them: see whole.
 type entry struct {
 	At     time.Time    `json:"at"`
 	Call   *cti.Call    `json:"call,omitempty"`
@@ -30,6 +30,8 @@ type entry struct {
 	Bare   bool         `json:"bare,omitempty"`  // the item is without its write-back
 	Ends   string       `json:"ends,omitempty"`  // a leg
 	Place  uint64       `json:"place,omitempty"` // of the call in the log, if that is not the record's number
+	Nth    int          `json:"nth,omitempty"`   // of the records of one Accept, from 1 on; 0: it is alone
+	Of     int          `json:"of,omitempty"`    // so many
 }
 
 // change is what one journal record does to the index.
@@ -42,11 +44,13 @@ type change struct {
 	bare   bool // at the start: the item is without its write-back
 	ends   string
 	place  uint64 // of the call in the log; 0: the number
+	nth    int    // of those that are applied together, from 1 on
+	of     int
 }
 
 // change gives what a record with this content does. The item is a copy.
 func (e entry) change() change {
-	c := change{at: e.At, live: e.Live, bare: e.Bare, ends: e.Ends, place: e.Place}
+	c := change{at: e.At, live: e.Live, bare: e.Bare, ends: e.Ends, place: e.Place, nth: max(1, e.Nth), of: max(1, e.Of)}
 	if e.Call != nil {
 		c.call = &LoggedCall{Call: *e.Call}
 		if e.WrapUp != nil {
@@ -113,8 +117,12 @@ func acceptOp(l LoggedCall, items []outbox.Item, now time.Time) (*op, error) {
 	if l.Call.Leg == "" {
 		least = 0
 	}
-	for i := range max(least, len(items)) {
+	count := max(least, len(items))
+	for i := range count {
 		e, kind := entry{At: now.UTC()}, kindCall
+		if count > 1 {
+			e.Nth, e.Of = i+1, count
+		}
 		if i == 0 && l.Call.Leg != "" { // else items alone: a person's change of a call that is written down already
 			e.Call, e.WrapUp = &l.Call, &l.WrapUp
 		}
@@ -128,7 +136,7 @@ func acceptOp(l LoggedCall, items []outbox.Item, now time.Time) (*op, error) {
 				kind = string(outbox.Edited)
 			}
 		}
-		if i >= len(items)-1 {
+		if i == count-1 {
 			e.Ends = l.Call.Leg
 		}
 		if err := o.add(kind, e); err != nil {

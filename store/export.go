@@ -58,15 +58,10 @@ func (e *exporter) cannot(format string, args ...any) {
 }
 
 func (e *exporter) readJournal(j *journal.Journal) {
-	damage, err := j.Replay(journal.Position{}, func(r journal.Record, _ journal.Position) error {
-		c, err := readChange(r)
-		if err != nil {
-			e.cannot("%v", err)
-			return nil
-		}
+	damage, err := readChanges(j, journal.Position{}, func(c change, _ journal.Position) error {
 		e.take(c)
 		return nil
-	})
+	}, func(err error) { e.cannot("%v", err) })
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		e.cannot("journal: %v", err)
 	}

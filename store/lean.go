@@ -1,10 +1,6 @@
 package store
 
-import (
-	"errors"
-
-	"ringside.dev/ringside/store/journal"
-)
+import "ringside.dev/ringside/store/journal"
 
 // waiting is what a lean index holds: the items that are not final, and their calls. It is made when there is no room for all, and is made whole
 // at the next start at which there is. Until then what is final is not known by its key: the CRM gets it once more with the same key.
@@ -17,14 +13,7 @@ type waiting struct {
 // unfinished reads the journal for what waits.
 func unfinished(j *journal.Journal) (waiting, error) {
 	w := waiting{legs: map[uint64]string{}, need: map[string]bool{}, over: map[string]bool{}}
-	_, err := j.Replay(journal.Position{}, func(r journal.Record, _ journal.Position) error {
-		if r.Number > j.Last() {
-			return errEnough
-		}
-		c, err := readChange(r)
-		if err != nil {
-			return nil //nolint:nilerr // whoever brings the records in counts what cannot be read
-		}
+	_, err := readChanges(j, journal.Position{}, func(c change, _ journal.Position) error {
 		if c.call != nil {
 			w.over[c.call.Call.Leg] = true
 		}
@@ -36,8 +25,8 @@ func unfinished(j *journal.Journal) (waiting, error) {
 			w.legs[c.item.Seq] = c.item.WriteBack.Leg
 		}
 		return nil
-	})
-	if err != nil && !errors.Is(err, errEnough) {
+	}, func(error) {}) // whoever brings the records in counts what cannot be read
+	if err != nil {
 		return w, err
 	}
 	for _, leg := range w.legs {

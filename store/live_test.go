@@ -1,8 +1,12 @@
 package store_test
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"ringside.dev/ringside/app/cti"
@@ -50,38 +54,94 @@ func TestTrackedCallIsLiveUntilItIsAccepted(t *testing.T) {
 	}
 }
 
-// A power cut may leave the first records of an Accept: then the call is still live, and is accepted once more.
-func TestHalfAnAcceptLeavesTheCallLive(t *testing.T) {
-	dir := t.TempDir()
-	s := storetest.OpenDir(t, dir)
-	call, first := storetest.Call("a")
-	third := item("a")
-	third.WriteBack.Key += " 3"
-	must(t, s.Track(call, cti.WrapUp{}))
-	stored, err := s.Accept(call, cti.WrapUp{}, []outbox.Item{first, other("a"), third})
-	must(t, err)
-	for i, it := range stored {
-		if it.Seq != stored[0].Seq+uint64(i) {
-			t.Errorf("items %d and %d: their numbers do not follow each other", stored[0].Seq, it.Seq)
+// A power cut may leave any of the records of an Accept that was never acknowledged: nothing of it counts, whoever reads the journal, and the call is
+// still live and is accepted once more.
+func TestHalfAnAcceptCountsForNothing(t *testing.T) {
+	for lost := range 3 {
+		for _, index := range []string{"gone", "as before"} {
+			t.Run(fmt.Sprintf("record %d lost, index %s", lost+1, index), func(t *testing.T) {
+				dir := t.TempDir()
+				s := storetest.OpenDir(t, dir)
+				call, first := storetest.Call("a")
+				must(t, s.Track(call, cti.WrapUp{}))
+				must(t, s.Close())
+				before, err := os.ReadFile(filepath.Join(dir, "outbox.db"))
+				must(t, err)
+				third := item("a")
+				third.WriteBack.Key += " 3"
+				s = storetest.OpenDir(t, dir)
+				stored, err := s.Accept(call, cti.WrapUp{}, []outbox.Item{first, other("a"), third})
+				must(t, err)
+				for i, it := range stored {
+					if it.Seq != stored[0].Seq+uint64(i) {
+						t.Errorf("items %d and %d: their numbers do not follow each other", stored[0].Seq, it.Seq)
+					}
+				}
+				must(t, s.Close())
+				loseRecord(t, dir, lost)
+				must(t, os.WriteFile(filepath.Join(dir, "outbox.db"), before, 0o600))
+				if index == "gone" {
+					must(t, os.Remove(filepath.Join(dir, "outbox.db")))
+				}
+				wantLive(t, dir, call, []outbox.Item{first, other("a"), third})
+			})
 		}
 	}
-	must(t, s.Close())
-	cutNewestSegment(t, dir, 100)
-	must(t, os.Remove(filepath.Join(dir, "outbox.db")))
-	s, err = store.Open(options(dir))
+}
+
+// wantLive wants that a store has one live call and nothing else, and accepts it.
+func wantLive(t *testing.T, dir string, call cti.Call, items []outbox.Item) {
+	t.Helper()
+	var text bytes.Buffer
+	must(t, store.Export(dir, storetest.Keys(), &text))
+	if got := text.String(); strings.Contains(got, `"item"`) || !strings.HasPrefix(got, `{"live"`) {
+		t.Errorf("the export has %s", got)
+	}
+	s, err := store.Open(options(dir))
 	must(t, err)
 	if got := legs(t, s); len(got) != 1 {
 		t.Errorf("live: %v, want the call whose items are not all there", got)
 	}
-	if got := standings(t, s); len(got) != 2 {
-		t.Errorf("%d items, want the two whose records are whole", len(got))
+	if got := all(t, s); len(got) != 0 {
+		t.Errorf("%d items of what was not accepted", len(got))
 	}
-	_, err = s.Accept(call, cti.WrapUp{}, []outbox.Item{first, other("a"), third})
+	if _, err := s.Call(call.Leg); cti.KindOf(err) != cti.NotFound {
+		t.Errorf("the call is over: %v", err)
+	}
+	_, err = s.Accept(call, cti.WrapUp{}, items)
 	must(t, err)
 	if got := legs(t, s); len(got) != 0 {
 		t.Errorf("live: %v", got)
 	}
+	if got := all(t, s); len(got) != len(items) {
+		t.Errorf("%d items, want %d", len(got), len(items))
+	}
 	must(t, s.Close())
+}
+
+// loseRecord makes zeros of one record in the newest segment that has any.
+func loseRecord(t *testing.T, dir string, nth int) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "journal", "*.rjl"))
+	must(t, err)
+	magic := []byte{0xC1, 0x52, 0x4A, 0x4C}
+	for _, name := range slices.Backward(names) {
+		content, err := os.ReadFile(name)
+		must(t, err)
+		var starts []int
+		for at := 0; at+8 <= len(content); at += 8 {
+			if bytes.HasPrefix(content[at:], magic) {
+				starts = append(starts, at)
+			}
+		}
+		if len(starts) == 0 {
+			continue
+		}
+		clear(content[starts[nth]:append(starts, len(content))[nth+1]])
+		must(t, os.WriteFile(name, content, 0o600))
+		return
+	}
+	t.Fatal("there is no record")
 }
 
 func TestItemsAreGivenInPages(t *testing.T) {

@@ -33,7 +33,7 @@ func inUse(dir string) error {
 	return cti.Errorf(cti.Conflict, "another Ringside of this user is running with the same store "+dir+": stop it, or name another --state folder", nil)
 }
 
-// makeDir makes the store's folder, which only this user may read.
+// makeDir makes the store's folder, which only this user may read. The journal, which lies in it, makes its name durable.
 func makeDir(dir string) error {
 	if dir == "" || !local(dir) {
 		return cti.Errorf(cti.Invalid, fmt.Sprintf("the store cannot be in %q: it must be a folder on a disk of this computer", dir), nil)

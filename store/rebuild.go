@@ -23,9 +23,6 @@ type builder struct {
 	damage  journal.Damage
 }
 
-// errEnough ends a replay.
-var errEnough = errors.New("that is all")
-
 // build makes the file, whole and flushed, under a name of its own: a half-made one is never taken for an index.
 func (b *builder) build() (head, error) {
 	if err := os.RemoveAll(b.path); err != nil {
@@ -149,10 +146,10 @@ func (t *transfer) update(f func(*index) error) error {
 func (t *transfer) add(c change, behind journal.Position) error {
 	t.waiting = append(t.waiting, placed{c, t.behind, behind})
 	t.behind = behind
-	if len(t.waiting) >= transferSize {
-		return t.flush()
+	if len(t.waiting) < transferSize || c.nth < c.of { // what one Accept wrote stays together: a start goes on at the position where this one was cut off
+		return nil
 	}
-	return nil
+	return t.flush()
 }
 
 func (t *transfer) flush() error {
@@ -174,24 +171,14 @@ func (t *transfer) flush() error {
 // replay brings in what the journal has from a position to its Last.
 func replay(j *journal.Journal, from journal.Position, t *transfer) (journal.Damage, error) {
 	t.behind = from
-	unread := 0
-	damage, err := j.Replay(from, func(r journal.Record, behind journal.Position) error {
-		if r.Number > j.Last() {
-			return errEnough
-		}
-		c, err := readChange(r)
-		if err != nil {
-			unread++
-			return nil //nolint:nilerr // counted as damage
-		}
+	damage, err := readChanges(j, from, func(c change, behind journal.Position) error {
 		if t.only != nil && !t.only(c) {
 			return nil
 		}
 		return t.add(c, behind)
-	})
-	damage.Records += unread
-	if err != nil && !errors.Is(err, errEnough) {
-		return damage, fmt.Errorf("replay the journal: %w", err)
+	}, func(error) {}) // it is counted
+	if err != nil {
+		return damage, err
 	}
 	return damage, t.flush()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
@@ -241,4 +242,58 @@ func TestHeaderBelongsToItsSegment(t *testing.T) {
 	if _, good := readHeader(bytes.NewReader(h.encode()), 8); good {
 		t.Error("good under another number")
 	}
+}
+
+// Also in a run that finds the folder: the one that made it may have been killed in between.
+func TestOpenFlushesTheNamesOnTheWayToTheFolder(t *testing.T) {
+	top := realDir(t)
+	dir := filepath.Join(top, "a", "b", "journal")
+	for _, run := range []string{"first", "second"} {
+		for _, refused := range []error{nil, syscall.EACCES, syscall.EPERM, syscall.EINVAL} {
+			var flushed []string
+			d := system()
+			d.syncDir = func(name string) error {
+				flushed = append(flushed, name)
+				if refused != nil && name == filepath.Dir(top) {
+					return &os.PathError{Op: "open", Path: name, Err: refused}
+				}
+				return nil
+			}
+			appendTo(t, openWith(t, dir, d), "x")
+			for _, name := range []string{dir, filepath.Dir(dir), filepath.Join(top, "a"), top, filepath.Dir(top)} {
+				if !slices.Contains(flushed, name) {
+					t.Errorf("%s run, %v: %s is not flushed, only %q", run, refused, name, flushed)
+				}
+			}
+		}
+	}
+}
+
+func TestNothingIsPromisedInAFolderWhoseNameIsNotFlushed(t *testing.T) {
+	dir := filepath.Join(realDir(t), "journal")
+	d := system()
+	fail := true
+	d.syncDir = func(name string) error {
+		if fail && name == filepath.Dir(dir) {
+			return syscall.EIO
+		}
+		return nil
+	}
+	j := openWith(t, dir, d)
+	if _, err := j.Append(group("x"), true); !errors.Is(err, syscall.EIO) {
+		t.Errorf("got %v", err)
+	}
+	fail = false
+	appendTo(t, j, "y")
+	wantAll(t, j, Damage{}, "1 y")
+}
+
+// realDir is a folder by the name without links.
+func realDir(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 
 	"ringside.dev/ringside/app/secret"
 )
@@ -52,6 +51,7 @@ type Journal struct {
 	last   uint64   // number of the newest record
 	high   uint64   // the highest number ever written, also by an Append that failed
 	full   int64    // a segment that is longer gets a successor
+	named  bool     // the folder's own name is durable
 	closed bool
 }
 
@@ -67,7 +67,7 @@ func open(o Options, d disk) (*Journal, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	j := &Journal{dir: o.Dir, keys: o.Keys, log: o.Log, disk: d, newest: o.Known.Segment, high: o.Above, full: full}
-	if err := j.makeDir(); err != nil {
+	if err := os.MkdirAll(j.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	if err := j.survey(); err != nil {
@@ -78,17 +78,6 @@ func open(o Options, d disk) (*Journal, error) {
 		j.log.Warn("journal cannot be written to", "error", err)
 	}
 	return j, nil
-}
-
-// makeDir makes the folder and its name durable.
-func (j *Journal) makeDir() error {
-	if _, err := os.Stat(j.dir); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(j.dir, 0o700); err != nil {
-		return err
-	}
-	return j.disk.syncDir(filepath.Dir(j.dir))
 }
 
 // Append writes records as one group and sets their numbers: Last()+1 and so on, without a gap. With flush they are on the disk when it
@@ -168,6 +157,12 @@ func (j *Journal) leave() {
 
 // begin makes a new segment the current one.
 func (j *Journal) begin() error {
+	if !j.named { // in each run: the one that made the folder may have been killed before it got here
+		if err := flushNames(j.dir, j.disk.syncDir); err != nil {
+			return err
+		}
+		j.named = true
+	}
 	j.newest++
 	s, err := create(j.disk, j.dir, header{
 		segment: j.newest, prev: j.prev, next: j.last + 1, high: j.high,

@@ -36,9 +36,10 @@ func (j *Journal) Check() (rescued bool, err error) {
 // rescue writes the current segment once more, as another one.
 func (j *Journal) rescue() error {
 	old, last := j.seg, j.last
-	if err := j.makeDir(); err != nil {
+	if err := os.MkdirAll(j.dir, 0o700); err != nil {
 		return err
 	}
+	j.named = false
 	j.last = old.first - 1
 	err := j.begin()
 	j.last = last

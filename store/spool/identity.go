@@ -106,8 +106,5 @@ func (s *Spool) keep(sealed []byte) error {
 	if err := os.Rename(name+unfinishedEnd, name); err != nil {
 		return err
 	}
-	if err := syncDir(s.dir); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(s.dir))
+	return syncDir(s.dir)
 }

@@ -25,6 +25,7 @@ import (
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/secret"
+	"ringside.dev/ringside/store/journal"
 )
 
 // The ends of names: of files, and of what is still being written.
@@ -66,6 +67,9 @@ func Open(o Options) (*Spool, error) {
 	}
 	s := &Spool{dir: o.Dir, mine: map[string]bool{}}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	if err := journal.FlushNames(o.Dir); err != nil { // in each run: the one that made the folder may have been killed before it got here
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
 	if err := s.unlock(o); err != nil {
