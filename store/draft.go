@@ -16,6 +16,7 @@ type draft struct {
 
 type draftLeg struct {
 	leg
+	name    string
 	mac     []byte
 	changed bool
 }
@@ -27,14 +28,14 @@ type draftLog struct {
 }
 
 func (d *draft) leg(name string) (*draftLeg, error) {
-	mac := d.mac(name)
 	for _, l := range d.legs {
-		if string(l.mac) == string(mac) {
+		if l.name == name {
 			return l, nil
 		}
 	}
+	mac := d.mac(name)
 	have, err := d.index.leg(mac)
-	l := &draftLeg{leg: have, mac: mac}
+	l := &draftLeg{leg: have, name: name, mac: mac}
 	d.legs = append(d.legs, l)
 	return l, err
 }

@@ -164,6 +164,19 @@ func Recode(it outbox.Item) (outbox.Item, outbox.Standing, error) {
 	return got, st.Standing, err
 }
 
+// RecodeLog encodes a value of the log and decodes it again. It also gives how long it was.
+func RecodeLog(call LoggedCall, w cti.WriteBack) (LoggedCall, cti.WriteBack, int, error) {
+	b, err := logged{1, &call, &w}.encode()
+	if err != nil {
+		return LoggedCall{}, w, 0, err
+	}
+	l, err := decodeLog(b)
+	if err != nil {
+		return LoggedCall{}, w, 0, err
+	}
+	return *l.call, *l.write, len(b), nil
+}
+
 // EncodeState and DecodeState are for fuzzing and measuring.
 func EncodeState(it outbox.Item) ([]byte, error) { return encodeState(7, it) }
 
