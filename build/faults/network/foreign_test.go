@@ -18,6 +18,7 @@ import (
 // Fault 41: whoever answers instead of the CRM, or nobody, nothing counts as delivered; the records wait, with words that say why, and
 // reach the CRM once it is there.
 func TestWhatAnswersInsteadOfTheCRMIsNoSuccess(t *testing.T) {
+	t.Parallel()
 	serve := func(h http.HandlerFunc, tls bool) func(t *testing.T) string {
 		return func(t *testing.T) string {
 			s := httptest.NewUnstartedServer(h)
