@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -128,12 +128,10 @@ func (d *desktop) talk(leg, note string) {
 		}
 		d.until("the call is "+string(step.state), func() bool {
 			s, err := d.Snapshot(d.t.Context())
-			for _, c := range s.Cards {
-				if c.Leg == leg {
-					return c.State == step.state
-				}
+			if err != nil {
+				d.t.Fatal(err)
 			}
-			return err != nil
+			return slices.ContainsFunc(s.Cards, func(c wire.Card) bool { return c.Leg == leg && c.State == step.state })
 		})
 	}
 	if err := d.WrapUp(d.t.Context(), leg, wire.WrapUpRequest{Outcome: "Done", Note: note}); err != nil {
@@ -225,7 +223,7 @@ func (d *desktop) recorded(crm *sandbox.Server, notes map[string]string) {
 	}
 	for _, r := range crm.Calls() {
 		want, ours := notes[r.Leg]
-		if ours && (r.Note == nil || !strings.EqualFold(*r.Note, want) || r.Ending != "answered") {
+		if ours && (r.Note == nil || *r.Note != want || r.Ending != "answered") {
 			d.t.Errorf("the record of %s is %+v, want the note %q", r.Leg, r, want)
 		}
 	}

@@ -3,7 +3,6 @@ package network_test
 
 import (
 	"context"
-	"flag"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -15,14 +14,7 @@ import (
 	"ringside.dev/ringside/build/faults/hostile/rig"
 )
 
-// TestMain lets more tests run at once than there are cores: most of their time they wait for a line.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err) // the testing package has another name for it now
-	}
-	rig.Main(m)
-}
+func TestMain(m *testing.M) { rig.Main(m) }
 
 // items is how many calls and edits go over each line.
 const items = 300
@@ -65,9 +57,12 @@ func newWorld(t *testing.T, note int) *world {
 	return w
 }
 
+// patient is a time-out that no busy machine lets run out.
+const patient = "timeout: 4s"
+
 func (w *world) start(t *testing.T, oldNew ...string) {
 	t.Helper()
-	w.agent = rig.Start(t, rig.Connector(t, rig.Header, oldNew...), map[string]string{"base_url": w.line.url(), "token": sandbox.DefaultToken})
+	w.agent = rig.Start(t, rig.Connector(t, rig.Header, append([]string{"timeout: " + rig.Timeout, patient}, oldNew...)...), map[string]string{"base_url": w.line.url(), "token": sandbox.DefaultToken})
 	w.load.Agent = w.agent
 }
 
@@ -96,14 +91,13 @@ func TestEverythingArrivesOnceOverABadLine(t *testing.T) {
 	t.Parallel()
 	const up, down = "upstream", "downstream"
 	for name, test := range map[string]struct {
-		toxics  []toxic
-		note    int
-		timeout string
-		midway  bool // it comes upon connections that were good, and goes again
-		fails   bool // attempts must have failed, or the line was not bad
+		toxics []toxic
+		note   int
+		midway bool // it comes upon connections that were good, and goes again
+		fails  bool // attempts must have failed, or the line was not bad
 	}{
 		"latency with jitter": {toxics: []toxic{{Type: "latency", Stream: down, Toxicity: 1, Attributes: map[string]int{"latency": 60, "jitter": 50}}}},
-		"one megabit": {note: 2000, timeout: "4s", toxics: []toxic{
+		"one megabit": {note: 2000, toxics: []toxic{
 			{Type: "bandwidth", Stream: up, Toxicity: 1, Attributes: map[string]int{"rate": 125}}, {Type: "bandwidth", Stream: down, Toxicity: 1, Attributes: map[string]int{"rate": 125}}}},
 		"closing slowly":      {fails: true, toxics: []toxic{{Type: "slow_close", Stream: down, Toxicity: 1, Attributes: map[string]int{"delay": 2000}}, {Type: "limit_data", Stream: down, Toxicity: 1, Attributes: map[string]int{"bytes": 9000}}}},
 		"answers that hang":   {fails: true, midway: true, toxics: []toxic{{Type: "timeout", Stream: down, Toxicity: 1, Attributes: map[string]int{"timeout": 0}}}},
@@ -115,14 +109,10 @@ func TestEverythingArrivesOnceOverABadLine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, test.note)
-			var oldNew []string
-			if test.timeout != "" {
-				oldNew = []string{"timeout: " + rig.Timeout, "timeout: " + test.timeout}
-			}
 			if !test.midway {
 				w.line.spoil(test.toxics...)
 			}
-			w.start(t, oldNew...)
+			w.start(t)
 			if test.midway {
 				go w.hangs(t, test.toxics)
 			}
