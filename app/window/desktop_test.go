@@ -30,6 +30,21 @@ type desktop struct {
 // openDesktop starts the program against a sandbox. Without what it needs the test is skipped, or fails where it was required.
 func openDesktop(t *testing.T, language string) *desktop {
 	t.Helper()
+	crm, err := sandbox.Start(t.Context(), sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := crm.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return openDesktopAt(t, language, crm.URL())
+}
+
+// openDesktopAt is openDesktop with a CRM of the caller's.
+func openDesktopAt(t *testing.T, language, crmURL string) *desktop {
+	t.Helper()
 	program := os.Getenv("RINGSIDE_WINDOW")
 	for _, tool := range []string{"xdotool", "xterm", "wmctrl", "xprop", "xwininfo"} {
 		if _, err := exec.LookPath(tool); err != nil || program == "" || os.Getenv("DISPLAY") == "" {
@@ -41,18 +56,9 @@ func openDesktop(t *testing.T, language string) *desktop {
 		}
 	}
 	d := &desktop{t: t, dir: t.TempDir()}
-	crm, err := sandbox.Start(t.Context(), sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := crm.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	profile := filepath.Join(d.dir, "profile.yaml")
 	text := fmt.Sprintf("version: 1\nlanguage: %s\nagent: {name: Lin Yue, email: lin.yue@ringside.example}\nphone: {source: sim, extension: \"1001\"}\n"+
-		"region: CN\ncrm: {connector: sandbox, params: {base_url: %q, token: \"keychain:crm\"}}\nwrapup: {outcomes: [Done, Later]}\n", language, crm.URL())
+		"region: CN\ncrm: {connector: sandbox, params: {base_url: %q, token: \"keychain:crm\"}}\nwrapup: {outcomes: [Done, Later]}\n", language, crmURL)
 	if err := os.WriteFile(profile, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

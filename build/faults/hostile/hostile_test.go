@@ -139,8 +139,10 @@ func (c *campaign) run(t *testing.T) rig.Verdict {
 		c.killed.Add(1)
 		c.agent.Launch()
 	}
-	<-brought
 	c.weather(t, sandbox.Chaos{}, 0)
+	c.agent.Kill() // who starts anew does not wait until a CRM that failed is asked again
+	c.agent.Launch()
+	<-brought
 	began := time.Now()
 	c.agent.Emptied(ctx)
 	if ctx.Err() != nil {

@@ -18,6 +18,7 @@ import (
 // Fault 41: whoever answers instead of the CRM, or nobody, nothing counts as delivered; the records wait, with words that say why, and
 // reach the CRM once it is there.
 func TestWhatAnswersInsteadOfTheCRMIsNoSuccess(t *testing.T) {
+	t.Parallel()
 	serve := func(h http.HandlerFunc, tls bool) func(t *testing.T) string {
 		return func(t *testing.T) string {
 			s := httptest.NewUnstartedServer(h)
@@ -56,7 +57,7 @@ func TestWhatAnswersInsteadOfTheCRMIsNoSuccess(t *testing.T) {
 			w.load.Waiting, w.load.Internal = 2*calls, true
 			w.load.More, w.load.Edits = func(accepted int) bool { return accepted < calls }, func() bool { return false }
 			w.load.Customers(t, w.crm)
-			w.agent = rig.Start(t, rig.Connector(t, rig.Header), map[string]string{"base_url": test.address(t), "token": sandbox.DefaultToken})
+			w.agent = rig.Start(t, rig.Connector(t, rig.Header, "timeout: "+rig.Timeout, patient), map[string]string{"base_url": test.address(t), "token": sandbox.DefaultToken})
 			w.load.Agent = w.agent
 			ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
 			defer cancel()

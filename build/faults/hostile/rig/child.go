@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,6 +40,10 @@ const (
 func Main(m *testing.M) {
 	text := os.Getenv(envChild)
 	if text == "" {
+		flag.Parse()
+		if err := flag.Set("test.parallel", "8"); err != nil { // more than there are cores: most of the time the tests wait for a line, or a CRM
+			panic(err)
+		}
 		os.Exit(m.Run())
 	}
 	if err := child(text); err != nil {
