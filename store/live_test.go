@@ -119,6 +119,34 @@ func wantLive(t *testing.T, dir string, call cti.Call, items []outbox.Item) {
 	must(t, s.Close())
 }
 
+// What was acknowledged and was damaged later costs what was damaged, and not the rest of its Accept.
+func TestDamageToOneRecordOfAnAcceptLeavesTheRest(t *testing.T) {
+	for lost := range 3 {
+		dir := t.TempDir()
+		s, err := store.Open(options(dir))
+		must(t, err)
+		third := item("a")
+		third.WriteBack.Key += " 3"
+		accept(t, s, "a", item("a"), other("a"), third)
+		accept(t, s, "b", item("b"), other("b"))
+		must(t, s.Close())
+		loseRecord(t, dir, lost)
+		must(t, os.Remove(filepath.Join(dir, "outbox.db")))
+		told := newAlarms()
+		o := options(dir)
+		o.Alarm = told.take
+		s, err = store.Open(o)
+		must(t, err)
+		if alarm := told.wait(t, store.AlarmDamage); alarm.Count != 1 {
+			t.Errorf("record %d lost: %d records are said to be damaged", lost+1, alarm.Count)
+		}
+		if got := all(t, s); len(got) != 4 {
+			t.Errorf("record %d lost: %d items, want 4", lost+1, len(got))
+		}
+		must(t, s.Close())
+	}
+}
+
 // loseRecord makes zeros of one record in the newest segment that has any.
 func loseRecord(t *testing.T, dir string, nth int) {
 	t.Helper()

@@ -45,7 +45,7 @@ func TestTornTailIsNoDamageAndTheJournalGoesOn(t *testing.T) {
 	}
 }
 
-// Whatever byte of whatever record is wrong: that record alone is missed, and one in the middle is counted.
+// Whatever byte of whatever record is wrong: that record alone is missed, and one before the last group is counted.
 //
 // Fault 24: a bad record in the middle.
 func TestFlippedBitsCostOneRecord(t *testing.T) {
@@ -63,7 +63,7 @@ func TestFlippedBitsCostOneRecord(t *testing.T) {
 		switch want := slices.Concat(all[:n], all[n+1:]); {
 		case padding && (!slices.Equal(got, all) || d != Damage{}):
 			t.Fatalf("padding byte %d: got %q with %+v", i, got, d)
-		case !padding && (!slices.Equal(got, want) || d.Records != btoi(n < 4)):
+		case !padding && (!slices.Equal(got, want) || d.Records != btoi(n < 3)):
 			t.Fatalf("byte %d: got %q with %+v, want %q", i, got, d, want)
 		}
 		_ = j.Close()
@@ -219,4 +219,87 @@ func (b badSectors) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n, _ := b.ReaderAt.ReadAt(p[:max(0, b.at-off)], off)
 	return n, syscall.EIO
+}
+
+// What was written after the last flush may be there or not, in any choice, after a power cut: whatever is not is no damage, now and at every later
+// start. What was flushed before is.
+func TestOnlyWhatWasFlushedCanBeDamaged(t *testing.T) {
+	dir := t.TempDir()
+	j := openWith(t, dir, system())
+	var starts []int64
+	for i, data := range []string{"aa", "bb", "cc", "dd", "ee", "ff"} {
+		starts = append(starts, j.End().Offset)
+		if _, err := j.Append(group(data), i == 0 || i == 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	starts = append(starts, j.End().Offset)
+	content, err := os.ReadFile(path(dir, 1)) // as a kill leaves it, or a power cut: the last three are not flushed
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []string{"1 aa", "2 bb", "3 cc", "4 dd", "5 ee", "6 ff"}
+	for choice := 0; choice < 1<<len(all); choice += 2 { // the first one stays: nothing tells how many were before a gap at the beginning
+		left, damaged, bad := []string{}, 0, slices.Clone(content)
+		for i, there := range all {
+			if choice&(1<<i) == 0 {
+				left = append(left, there)
+				continue
+			}
+			clear(bad[starts[i]:starts[i+1]])
+			if i < 3 {
+				damaged++
+			}
+		}
+		if choice>>3 == 7 { // then nothing says that the second flush came to its end
+			continue
+		}
+		dir := t.TempDir()
+		if err := os.WriteFile(path(dir, 1), bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, reader := range []*Journal{Read(Options{Dir: dir, Keys: keys(t, testKey)}), openWith(t, dir, hasty()), openWith(t, dir, hasty())} {
+			if got, d := readAll(t, reader); !slices.Equal(got, left) || d.Records < damaged || damaged == 0 && d != (Damage{}) { // a gap that begins before the flush counts whole
+				t.Fatalf("choice %b: got %q with %+v, want %q with %d at least", choice, got, d, left, damaged)
+			}
+		}
+	}
+}
+
+// What an earlier run left behind its last flush was flushed by the next one, and can be damaged from then on.
+func TestWhatAStartFlushedCanBeDamaged(t *testing.T) {
+	content, ends := written(t)
+	j := reopened(t, t.TempDir(), content)
+	bad := slices.Clone(content)
+	clear(bad[lastStart(ends):])
+	if err := os.WriteFile(path(j.dir, 1), bad, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantAll(t, j, Damage{Records: 1}, "1 aa", "2 bb", "3 cc", "4 dd")
+
+	f := &faulty{fail: once("sync earlier", 1, syscall.EIO)} // then nobody can tell
+	dir := t.TempDir()
+	if err := os.WriteFile(path(dir, 1), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j = openWith(t, dir, f.disk())
+	if err := os.WriteFile(path(dir, 1), bad, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantAll(t, j, Damage{}, "1 aa", "2 bb", "3 cc", "4 dd")
+}
+
+func TestRecordBehindDamageSaysSo(t *testing.T) {
+	content, ends := written(t)
+	bad := slices.Clone(content)
+	bad[ends[0]+recordHead+20] ^= 1
+	var after []uint64
+	if _, err := reopened(t, t.TempDir(), bad).Replay(Position{}, func(r Record, _ Position) error {
+		if r.AfterDamage {
+			after = append(after, r.Number)
+		}
+		return nil
+	}); err != nil || !slices.Equal(after, []uint64{4}) {
+		t.Errorf("records %v, %v", after, err)
+	}
 }

@@ -225,7 +225,7 @@ func TestOpenFlushesWhatAnEarlierRunWrote(t *testing.T) {
 func TestRecordWithAnImpossibleNumberIsDamage(t *testing.T) {
 	content, ends := written(t)
 	for _, number := range []uint64{0, maxNumber, 1<<64 - 1} {
-		bad := appendRecord(slices.Clone(content[:ends[0]]), Record{Number: number, Kind: "enqueue"}, make([]byte, 32))
+		bad := appendRecord(slices.Clone(content[:ends[0]]), Record{Number: number, Kind: "enqueue"}, headerSize, make([]byte, 32))
 		j := reopened(t, t.TempDir(), slices.Concat(bad, content[ends[0]:]))
 		wantAll(t, j, Damage{Records: 1}, "1 aa", "2 bb", "3 cc", "4 dd", "5 ee")
 		if j.Last() != 5 {
@@ -235,7 +235,7 @@ func TestRecordWithAnImpossibleNumberIsDamage(t *testing.T) {
 }
 
 func TestHeaderBelongsToItsSegment(t *testing.T) {
-	h := header{segment: 7, prev: tail{6, 100, 3}, next: 4, high: 5}
+	h := header{segment: 7, prev: tail{6, 100, 3, 90}, next: 4, high: 5}
 	if got, good := readHeader(bytes.NewReader(h.encode()), 7); !good || got != h {
 		t.Errorf("got %+v, %v", got, good)
 	}

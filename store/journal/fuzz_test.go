@@ -13,7 +13,8 @@ func FuzzReplay(f *testing.F) {
 	ring := keys(f, testKey)
 	j := &Journal{keys: ring, seg: &segment{number: 1}}
 	head := header{segment: 1, next: 1}.encode()
-	records := []Record{{1, "enqueue", []byte("one")}, {2, "done", nil}, {3, "", []byte("three")}, {5, "edit", make([]byte, 300)}}
+	records := []Record{{Number: 1, Kind: "enqueue", Data: []byte("one")}, {Number: 2, Kind: "done"}, {Number: 3, Data: []byte("three")},
+		{Number: 5, Kind: "edit", Data: make([]byte, 300)}}
 	known := map[uint64]Record{}
 	for _, r := range records {
 		known[r.Number] = r

@@ -20,6 +20,8 @@ type Record struct {
 	Number uint64
 	Kind   string // at most 16 bytes, in clear: says nothing about a customer
 	Data   []byte // sealed on the disk; at most MaxData bytes
+	// AfterDamage is set by Replay: between the record before and this one it added to its Damage.
+	AfterDamage bool
 }
 
 // Position is a place in the journal: everything before it was read.
@@ -131,7 +133,7 @@ func (j *Journal) ready() error {
 
 // finish flushes the current segment, cuts it to its length and leaves it.
 func (j *Journal) finish() error {
-	if err := j.seg.flush(); err != nil {
+	if err := j.seg.flush(j.seg.end); err != nil {
 		j.abandon()
 		return err
 	}
@@ -149,7 +151,7 @@ func (j *Journal) abandon() {
 // leave cuts off zeros and half records. Where this fails they stay, which does no harm.
 func (j *Journal) leave() {
 	s := j.seg
-	j.seg, j.prev = nil, tail{s.number, s.end, j.last}
+	j.seg, j.prev = nil, tail{s.number, s.end, j.last, s.flushed}
 	if err := errors.Join(s.file.Truncate(s.end), s.file.Close()); err != nil {
 		j.log.Warn("journal segment not cut to its length", "segment", s.number, "error", err)
 	}

@@ -13,10 +13,11 @@ import (
 //	 8  CRC32C of the rest: length, and all from 12 on
 //	12  length of the kind, 3 zeros
 //	16  number
-//	24  kind, then the sealed data
+//	24  how far the segment was flushed when the record was written
+//	32  kind, then the sealed data
 const (
 	recordMagic = 0xC1524A4C
-	recordHead  = 24
+	recordHead  = 32
 	recordMin   = recordHead + 32 // sealing adds 32 bytes
 	align       = 8
 	maxKind     = 16
@@ -28,9 +29,10 @@ const (
 
 // raw is a record as it lies on the disk: its checksum is right, its seal was not looked at. It is part of a buffer.
 type raw struct {
-	number uint64
-	kind   []byte
-	sealed []byte
+	number  uint64
+	flushed int64
+	kind    []byte
+	sealed  []byte
 }
 
 // encode seals records and puts them behind each other.
@@ -42,17 +44,18 @@ func (j *Journal) encode(records []Record) []byte {
 	group := make([]byte, 0, size)
 	for _, r := range records {
 		sealed := j.keys.Seal(r.Data, about(nil, j.seg.number, r.Number, r.Kind))
-		group = appendRecord(group, r, sealed)
+		group = appendRecord(group, r, j.seg.flushed, sealed)
 	}
 	return group
 }
 
-func appendRecord(b []byte, r Record, sealed []byte) []byte {
+func appendRecord(b []byte, r Record, flushed int64, sealed []byte) []byte {
 	start := len(b)
 	b = binary.BigEndian.AppendUint32(b, recordMagic)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(r.Kind)+len(sealed))) //nolint:gosec // checked: at most MaxData and a little
 	b = append(b, 0, 0, 0, 0, byte(len(r.Kind)), 0, 0, 0)                 //nolint:gosec // checked: at most maxKind
 	b = binary.BigEndian.AppendUint64(b, r.Number)
+	b = binary.BigEndian.AppendUint64(b, uint64(flushed)) //nolint:gosec // not negative
 	b = append(b, r.Kind...)
 	b = append(b, sealed...)
 	binary.BigEndian.PutUint32(b[start+8:], recordSum(b[start:]))
@@ -87,7 +90,8 @@ func parse(b []byte) (raw, bool) {
 		return raw{}, false
 	}
 	kind := recordHead + int(b[12])
-	r := raw{number: binary.BigEndian.Uint64(b[16:]), kind: b[recordHead:kind], sealed: b[kind:]}
+	flushed := int64(binary.BigEndian.Uint64(b[24:])) //nolint:gosec // whoever uses it bounds it
+	r := raw{number: binary.BigEndian.Uint64(b[16:]), flushed: flushed, kind: b[recordHead:kind], sealed: b[kind:]}
 	return r, r.number >= 1 && r.number < maxNumber
 }
 

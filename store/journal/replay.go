@@ -2,12 +2,13 @@ package journal
 
 import (
 	"errors"
+	"io"
 	"os"
 
 	"ringside.dev/ringside/app/secret"
 )
 
-// Damage counts what Replay could not read.
+// Damage counts what Replay could not read and should. A power cut makes none: it may leave gaps, but only behind what was flushed.
 type Damage struct {
 	Records    int // whose checksum or seal is wrong
 	UnknownKey int // sealed with a key that is not here
@@ -15,19 +16,24 @@ type Damage struct {
 
 // Replay gives all records from a position on to each, in order, with the position behind each. The zero Position is the beginning, one
 // behind the end of a segment is the beginning of the next. What is damaged or sealed with an unknown key is skipped and counted in
-// Damage; the torn end of a segment is no damage, unless the next segment knows that there was more. It stops at each's first error.
+// Damage. A gap counts only where the segment was flushed, as records behind it and the next segment's header say, or where the disk cannot be
+// read: else what was there was never acknowledged, or not as flushed. It stops at each's first error.
 func (j *Journal) Replay(from Position, each func(Record, Position) error) (Damage, error) {
-	var d Damage
+	var d, told Damage
 	numbers, err := segments(j.dir)
 	if err != nil {
 		return d, err
+	}
+	hand := func(r Record, behind Position) error {
+		r.AfterDamage, told = d != told, d
+		return each(r, behind)
 	}
 	tails := j.tails(numbers)
 	for _, n := range numbers {
 		if n < from.Segment {
 			continue
 		}
-		r := replay{keys: j.keys, segment: n, each: each, damage: &d}
+		r := replay{keys: j.keys, segment: n, each: hand, damage: &d}
 		r.tail, r.cut = tails[n]
 		start := int64(headerSize)
 		if n == from.Segment {
@@ -57,7 +63,7 @@ func (j *Journal) tails(numbers []uint64) map[uint64]tail {
 		tails[j.prev.segment] = j.prev
 	}
 	if j.seg != nil {
-		tails[j.seg.number] = tail{j.seg.number, j.seg.end, j.last}
+		tails[j.seg.number] = tail{j.seg.number, j.seg.end, j.last, j.seg.flushed}
 	}
 	return tails
 }
@@ -69,9 +75,16 @@ type replay struct {
 	tail    tail
 	cut     bool   // tail is known
 	seen    uint64 // number of the newest record that was read; 0: none, and unknown
+	gaps    []gap  // that are no damage so far
 	about   []byte
 	each    func(Record, Position) error
 	damage  *Damage
+}
+
+// gap is a bad stretch.
+type gap struct {
+	at      int64
+	records int
 }
 
 func (p *replay) run(name string, start int64) error {
@@ -95,15 +108,21 @@ func (p *replay) run(name string, start int64) error {
 	for {
 		behind := r.at
 		rec, begin, ok := r.next()
+		if r.failed {
+			p.tail.flushed = size
+		}
 		if !ok {
 			if behind < p.tail.end { // never, when it is not known
-				p.lost(p.tail.last, p.tail.end-behind)
+				p.lost(behind, p.tail.last, p.tail.end-behind)
 			}
+			p.count()
 			return nil
 		}
 		if begin > behind {
-			p.lost(rec.number-1, begin-behind)
+			p.lost(behind, rec.number-1, begin-behind)
 		}
+		p.tail.flushed = max(p.tail.flushed, min(rec.flushed, begin))
+		p.count()
 		if err := p.take(rec, r.at); err != nil {
 			return err
 		}
@@ -120,7 +139,7 @@ func (p *replay) take(rec raw, end int64) error {
 	switch data, err := p.keys.Open(rec.sealed, p.about); {
 	case err == nil:
 		p.seen = rec.number
-		return p.each(Record{rec.number, string(rec.kind), data}, Position{p.segment, end})
+		return p.each(Record{Number: rec.number, Kind: string(rec.kind), Data: data}, Position{p.segment, end})
 	case errors.Is(err, secret.ErrUnknownKey):
 		p.seen = rec.number
 		p.damage.UnknownKey++
@@ -130,13 +149,21 @@ func (p *replay) take(rec raw, end int64) error {
 	return nil
 }
 
-// lost counts the records in a bad stretch, the last of which has a number: at least one, and no more than have room there.
-func (p *replay) lost(last uint64, stretch int64) {
+// lost notes a bad stretch, the last record in which has a number: at least one is lost, and no more than have room there.
+func (p *replay) lost(at int64, last uint64, stretch int64) {
 	n := uint64(1)
 	if p.seen > 0 && last > p.seen {
 		n = min(last-p.seen, uint64(max(1, stretch/recordMin)))
 	}
-	p.damage.Records += int(n)
+	p.gaps = append(p.gaps, gap{at, int(n)})
+}
+
+// count finds the damage among the gaps, as far as is known by now what was flushed.
+func (p *replay) count() {
+	for len(p.gaps) > 0 && p.gaps[0].at < p.tail.flushed {
+		p.damage.Records += p.gaps[0].records
+		p.gaps = p.gaps[1:]
+	}
 }
 
 // survey finds out, when the journal is opened, where the newest segment ends and which numbers were used. Segments whose header was
@@ -177,10 +204,11 @@ func (j *Journal) look(number uint64) (tail, header, bool, error) {
 	if err != nil {
 		return tail{}, header{}, false, err
 	}
-	if err := j.disk.sync(f); err != nil {
-		j.log.Warn("journal segment cannot be flushed", "segment", number, "error", err)
+	unflushed := j.disk.sync(f)
+	if unflushed != nil {
+		j.log.Warn("journal segment cannot be flushed", "segment", number, "error", unflushed)
 	}
-	t := tail{segment: number, end: headerSize}
+	t := tail{segment: number, end: headerSize, flushed: headerSize}
 	h, good := readHeader(f, number)
 	if good {
 		t.last = h.next - 1
@@ -188,13 +216,27 @@ func (j *Journal) look(number uint64) (tail, header, bool, error) {
 		h = header{}
 	}
 	r := newReader(f, headerSize, size)
-	for rec, _, ok := r.next(); ok; rec, _, ok = r.next() {
-		t.last, t.end = max(t.last, rec.number), r.at
+	for rec, begin, ok := r.next(); ok; rec, begin, ok = r.next() {
+		t.last, t.end, t.flushed = max(t.last, rec.number), r.at, max(t.flushed, min(rec.flushed, begin))
+	}
+	if unflushed == nil {
+		t.flushed = unbroken(f, t.flushed, t.end)
 	}
 	if r.failed {
 		t.end = size // nothing may be voided by what could not be read
 	}
 	return t, h, good, nil
+}
+
+// unbroken tells how far records follow each other from a place on.
+func unbroken(src io.ReaderAt, from, end int64) int64 {
+	r := newReader(src, from, end)
+	for {
+		behind := r.at
+		if _, begin, ok := r.next(); !ok || begin > behind {
+			return behind
+		}
+	}
 }
 
 func length(f *os.File) (int64, error) {

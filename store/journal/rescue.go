@@ -64,12 +64,12 @@ func (j *Journal) copyFrom(old *segment) error {
 		if err != nil {
 			return err
 		}
-		if err := j.seg.write(j.encode([]Record{{rec.number, string(rec.kind), data}}), false); err != nil {
+		if err := j.seg.write(j.encode([]Record{{Number: rec.number, Kind: string(rec.kind), Data: data}}), false); err != nil {
 			return err
 		}
 	}
 	if r.failed || r.at < old.end {
 		return errors.New("the open segment cannot be read to its end")
 	}
-	return j.seg.flush()
+	return j.seg.flush(j.seg.end)
 }

@@ -13,7 +13,7 @@ import (
 // The sizes of segments. Zeros are written ahead step by step, so that a flush has no length and no block list to write, and a full disk
 // shows before a record is promised.
 const (
-	headerSize = 64
+	headerSize = 72
 	step       = 1 << 20
 	full       = 8 << 20 // a segment that is longer gets a successor
 )
@@ -28,11 +28,12 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // zeros are never written to, so they cost no memory.
 var zeros [step]byte
 
-// tail is where a segment ends, and the number of the newest record before that.
+// tail is where a segment ends, and the number of the newest record before that. What was flushed is there; only if it is not that is damage.
 type tail struct {
 	segment uint64
 	end     int64
 	last    uint64
+	flushed int64 // so far, at least; at most end
 }
 
 // header is the first thing in a segment.
@@ -47,7 +48,7 @@ func (h header) encode() []byte {
 	b := append(make([]byte, 0, headerSize), headerMagic...)
 	b = binary.BigEndian.AppendUint32(b, headerVersion)
 	b = binary.BigEndian.AppendUint32(b, 0)
-	for _, v := range []uint64{h.segment, h.prev.segment, uint64(h.prev.end), h.prev.last, h.next, h.high} { //nolint:gosec // not negative
+	for _, v := range []uint64{h.segment, h.prev.segment, uint64(h.prev.end), h.prev.last, h.next, h.high, uint64(h.prev.flushed)} { //nolint:gosec // not negative
 		b = binary.BigEndian.AppendUint64(b, v)
 	}
 	binary.BigEndian.PutUint32(b[12:], headerSum(b))
@@ -66,9 +67,9 @@ func readHeader(r io.ReaderAt, number uint64) (header, bool) {
 		return header{}, false
 	}
 	at := func(i int) uint64 { return binary.BigEndian.Uint64(b[16+8*i:]) }
-	h := header{segment: at(0), prev: tail{at(1), int64(at(2)), at(3)}, next: at(4), high: at(5)} //nolint:gosec // looked at below
+	h := header{segment: at(0), prev: tail{at(1), int64(at(2)), at(3), int64(at(6))}, next: at(4), high: at(5)} //nolint:gosec // looked at below
 	good := string(b[:8]) == headerMagic && binary.BigEndian.Uint32(b[8:]) == headerVersion && binary.BigEndian.Uint32(b[12:]) == headerSum(b) &&
-		h.segment == number && h.prev.end >= 0 && h.next >= 1 && h.next <= maxNumber && h.high <= maxNumber
+		h.segment == number && h.prev.flushed >= 0 && h.prev.end >= h.prev.flushed && h.next >= 1 && h.next <= maxNumber && h.high <= maxNumber
 	return h, good
 }
 
@@ -79,7 +80,8 @@ type segment struct {
 	file   file
 	end    int64 // behind the last good record
 	room   int64 // zeros were written and flushed up to here
-	dirty  bool  // something was written and not flushed
+	// The records up to here were flushed: it is end, or less when some are not.
+	flushed int64
 }
 
 // create makes a segment with its header and its first zeros, and makes its name durable.
@@ -103,7 +105,7 @@ func create(d disk, dir string, h header) (*segment, error) {
 		_ = os.Remove(name) // where it stays it is an empty segment
 		return nil, err
 	}
-	return &segment{number: h.segment, first: h.next, file: f, end: headerSize, room: step}, nil
+	return &segment{number: h.segment, first: h.next, file: f, end: headerSize, room: step, flushed: headerSize}, nil
 }
 
 // write appends a group. After an error the segment must not be written to any more.
@@ -112,15 +114,12 @@ func (s *segment) write(group []byte, flush bool) error {
 		return err
 	}
 	if len(group) > 0 {
-		s.dirty = true
 		if _, err := s.file.WriteAt(group, s.end); err != nil {
 			return err
 		}
 	}
 	if flush {
-		if err := s.flush(); err != nil {
-			return err
-		}
+		return s.flush(s.end + int64(len(group)))
 	}
 	s.end += int64(len(group))
 	return nil
@@ -140,18 +139,18 @@ func (s *segment) reserve(upTo int64) error {
 	if err := s.file.Sync(); err != nil {
 		return err
 	}
-	s.room, s.dirty = room, false
+	s.room, s.flushed = room, s.end
 	return nil
 }
 
-func (s *segment) flush() error {
-	if !s.dirty {
-		return nil
+// flush makes durable what was written, and then it counts.
+func (s *segment) flush(end int64) error {
+	if s.flushed < end {
+		if err := s.file.Sync(); err != nil {
+			return err
+		}
 	}
-	if err := s.file.Sync(); err != nil {
-		return err
-	}
-	s.dirty = false
+	s.end, s.flushed = end, end
 	return nil
 }
 

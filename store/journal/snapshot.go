@@ -10,7 +10,7 @@ import (
 func (j *Journal) Snapshot() *Journal {
 	end := j.prev
 	if j.seg != nil {
-		end = tail{j.seg.number, j.seg.end, j.last}
+		end = tail{j.seg.number, j.seg.end, j.last, j.seg.flushed}
 	}
 	return &Journal{dir: j.dir, keys: j.keys, log: j.log, disk: j.disk, prev: end, last: j.last, closed: true}
 }
