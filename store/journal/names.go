@@ -17,8 +17,8 @@ func flushNames(dir string, flush func(dir string) error) error {
 	if err != nil {
 		return err
 	}
-	if real, err := filepath.EvalSymlinks(dir); err == nil { // else the way as it was given
-		dir = real
+	if straight, err := filepath.EvalSymlinks(dir); err == nil { // else the way as it was given
+		dir = straight
 	}
 	for above := filepath.Dir(dir); above != dir; dir, above = above, filepath.Dir(above) {
 		if err := flush(above); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EINVAL) {

@@ -97,14 +97,18 @@ func (p *replay) run(name string, start int64) error {
 	if err != nil {
 		return err
 	}
+	if h, good := readHeader(f, p.segment); good && start == headerSize {
+		p.seen = h.next - 1
+	}
+	return p.read(f, start, size)
+}
+
+func (p *replay) read(src io.ReaderAt, start, size int64) error {
 	limit := size
 	if p.cut {
 		limit = min(p.tail.end, size)
 	}
-	if h, good := readHeader(f, p.segment); good && start == headerSize {
-		p.seen = h.next - 1
-	}
-	r := newReader(f, start, limit)
+	r := newReader(src, start, limit)
 	for {
 		behind := r.at
 		rec, begin, ok := r.next()
