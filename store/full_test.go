@@ -80,9 +80,9 @@ func fillUntilRefused(t *testing.T, s *store.Store) (accepted []outbox.Item) {
 	}
 }
 
-// finish marks an item as done as the outbox does: while an index is being made anew beside the full one there may be no room for a moment,
+// finishOnFullDisk marks an item as done as the outbox does: while an index is being made anew beside the full one there may be no room for a moment,
 // and what is done is saved again then.
-func finish(t *testing.T, s *store.Store, it outbox.Item) {
+func finishOnFullDisk(t *testing.T, s *store.Store, it outbox.Item) {
 	t.Helper()
 	limit := time.Now().Add(time.Minute)
 	for {
@@ -138,7 +138,7 @@ func TestFullDiskKeepsItsPromises(t *testing.T) {
 		it, err := s.Item(it.Seq)
 		must(t, err)
 		it.State = outbox.Done
-		finish(t, s, it)
+		finishOnFullDisk(t, s, it)
 	}
 	must(t, os.Remove(filepath.Join(disk, "others")))
 	takenAgain(t, s)
