@@ -99,7 +99,7 @@ func (o *Outbox) recordOf(it Item) (id string, sure bool) {
 		if err != nil || earlier.Seq >= it.Seq {
 			return "", false
 		}
-		if it = earlier; it.State.Final() && !it.Begun.IsZero() {
+		if it = earlier; it.frozen() { // final or not: what waited for it may have been discarded since, or not known to wait
 			sure = it.Receipt.ID != ""
 		}
 	}

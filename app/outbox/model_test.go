@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -23,7 +24,8 @@ func TestRandomOperations_nothingLostNothingTwiceNothingOutOfOrder(outer *testin
 	for _, k := range allKinds {
 		outer.Run(k.name, func(outer *testing.T) {
 			rapid.Check(outer, func(t *rapid.T) {
-				if fault := story(t, outer, k, k.truth()); fault != "" {
+				if fault, diary := story(t, outer, k, k.truth()); fault != "" {
+					t.Log(diary)
 					t.Fatal(fault)
 				}
 			})
@@ -44,7 +46,10 @@ func TestRandomOperations_withLyingConnectorsAreSeen(outer *testing.T) {
 		"upserts, it says": {windowed, cti.Repeat{Safe: true}},
 	} {
 		outer.Run(name, func(outer *testing.T) {
-			stories := rapid.Custom(func(t *rapid.T) string { return story(t, outer, lie.kind, lie.says) })
+			stories := rapid.Custom(func(t *rapid.T) string {
+				fault, _ := story(t, outer, lie.kind, lie.says)
+				return fault
+			})
 			for seed := range 300 {
 				if stories.Example(seed) != "" {
 					return
@@ -55,18 +60,19 @@ func TestRandomOperations_withLyingConnectorsAreSeen(outer *testing.T) {
 	}
 }
 
-// story is one run of random operations; it gives what was wrong in it.
-func story(t *rapid.T, outer *testing.T, k kind, says cti.Repeat) (wrong string) {
+// story is one run of random operations; it gives what was wrong in it, and what happened.
+func story(t *rapid.T, outer *testing.T, k kind, says cti.Repeat) (wrong string, happened *diary) {
+	seed := rapid.Uint64().Draw(t, "jitter")
 	bubble(outer, func() {
-		m := newModel(outer, k, says)
+		m := newModel(outer, k, says, seed)
 		defer m.leave()
 		t.Repeat(map[string]func(*rapid.T){
 			"accept": m.accept, "plan": m.plan, "crash": m.crash, "retry": m.retry, "edit": m.edit, "attach": m.attach,
 			"": m.look, "discard": m.discard, "disk": m.disk, "pass": m.pass, "hold": m.holdOrGo, "clock": m.clock, "wake": m.wake,
 		})
-		wrong = m.end()
+		wrong, happened = m.end(), m.diary
 	})
-	return wrong
+	return wrong, happened
 }
 
 // bubble runs f in fake time and brings rapid's way of failing, a panic, back out.
@@ -97,11 +103,12 @@ type content struct {
 	given          bool // a person gave up on it, or on an earlier one: the CRM may have any content of it, but once
 }
 
-func newModel(outer *testing.T, k kind, says cti.Repeat) *model {
+func newModel(outer *testing.T, k kind, says cti.Repeat, seed uint64) *model {
 	m := &model{content: map[string]content{}}
 	m.rig = &rig{t: outer, store: newMemory(), crm: newCRM(k)}
 	m.crm.says = says
 	m.crm.started = m.inOrder
+	m.diary, m.random = &diary{rig: m.rig}, jitter(seed)
 	m.open()
 	m.run()
 	return m
@@ -177,7 +184,9 @@ func (m *model) writeBack(key string, c content) cti.WriteBack {
 
 func (m *model) give(key string, c content) error {
 	w := m.writeBack(key, c)
-	return m.box.Accept(cti.Call{Leg: w.Leg}, w.Record.WrapUp, []cti.WriteBack{w})
+	err := m.box.Accept(cti.Call{Leg: w.Leg}, w.Record.WrapUp, []cti.WriteBack{w})
+	m.diary.note("accept %s %+v: %v", key, c, err)
+	return err
 }
 
 func (m *model) accept(t *rapid.T) {
@@ -219,6 +228,7 @@ func (m *model) crash(t *rapid.T) {
 		pass(time.Duration(rapid.IntRange(1, 30).Draw(t, "hours")) * time.Hour)
 	}
 	m.open()
+	m.look(nil) // with the power went that something was done: what comes after it has to wait again
 	m.run()
 }
 
@@ -238,17 +248,31 @@ func (m *model) retry(t *rapid.T) {
 	}
 }
 
+// decide looks at the item as it is now: what came into review meanwhile asks for a look into the CRM, and a Retry without one is the
+// word of somebody who has not looked.
 func (m *model) decide(it outbox.Item) {
+	m.look(nil)
 	key := it.WriteBack.Key
+	it, err := m.box.Get(it.Seq)
+	if err != nil || it.State.Final() {
+		return
+	}
 	if it.State == outbox.Review && !it.Begun.IsZero() || it.State == outbox.Review && it.LastTry().Kind == cti.Uncertain {
 		if records := m.crm.of(key); len(records) > 0 {
-			if m.box.Discard(it.Seq, "it is there") == nil {
+			if m.discarded(it) {
 				m.giveUp(key)
 			}
 			return
 		}
 	}
-	_ = m.box.Retry(it.Seq) // refused for unclear and held ones
+	err = m.box.Retry(it.Seq) // refused for unclear and held ones
+	m.diary.note("retry %s %+v: %v", key, it.Standing(), err)
+}
+
+func (m *model) discarded(it outbox.Item) bool {
+	err := m.box.Discard(it.Seq, "not wanted, or there")
+	m.diary.note("discard %s %+v: %v", it.WriteBack.Key, it.Standing(), err)
+	return err == nil
 }
 
 func (m *model) giveUp(key string) {
@@ -261,7 +285,9 @@ func (m *model) edit(t *rapid.T) {
 	if it, ok := m.some(t); ok {
 		c := m.content[it.WriteBack.Key]
 		c.note = m.note()
-		m.promised(it.WriteBack.Key, c, m.box.Edit(it.Seq, cti.WrapUp{Note: c.note}))
+		err := m.box.Edit(it.Seq, cti.WrapUp{Note: c.note})
+		m.diary.note("edit %s %d %+v: %v", it.WriteBack.Key, it.Seq, c, err)
+		m.promised(it.WriteBack.Key, c, err)
 		synctest.Wait()
 	}
 }
@@ -270,13 +296,15 @@ func (m *model) attach(t *rapid.T) {
 	if it, ok := m.some(t); ok {
 		c := m.content[it.WriteBack.Key]
 		c.customer, c.unclear = fmt.Sprint("c", rapid.IntRange(1, 3).Draw(t, "customer")), false
-		m.promised(it.WriteBack.Key, c, m.box.Attach(it.Seq, c.customer))
+		err := m.box.Attach(it.Seq, c.customer)
+		m.diary.note("attach %s %d %+v: %v", it.WriteBack.Key, it.Seq, c, err)
+		m.promised(it.WriteBack.Key, c, err)
 		synctest.Wait()
 	}
 }
 
 func (m *model) discard(t *rapid.T) {
-	if it, ok := m.some(t); ok && m.box.Discard(it.Seq, "not wanted") == nil {
+	if it, ok := m.some(t); ok && m.discarded(it) {
 		m.giveUp(it.WriteBack.Key)
 	}
 	synctest.Wait()
@@ -329,18 +357,19 @@ func (m *model) end() string {
 		m.holdOrGo(nil)
 	}
 	pass(time.Minute)
-	for key, c := range m.content {
+	for _, key := range slices.Sorted(maps.Keys(m.content)) {
+		c := m.content[key]
 		if !c.refused && !c.unclear {
 			continue
 		}
 		c.unclear, c.refused = false, false
 		m.content[key] = c
+		m.look(nil)
 		if err := m.give(key, c); err != nil {
 			return err.Error()
 		}
 	}
 	for range 60 {
-		m.look(nil)
 		for _, it := range m.unfinished() {
 			m.decide(it)
 		}

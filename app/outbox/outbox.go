@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -63,6 +64,7 @@ type Outbox struct {
 	log      *slog.Logger
 	progress func(Progress)
 	clock    clock
+	random   func() float64 // in [0,1): jitter, not a secret
 	keys     keys
 	wake     chan struct{}
 
@@ -82,7 +84,7 @@ func New(store Store, sender Sender, progress func(Progress), log *slog.Logger) 
 }
 
 func open(c clock, store Store, sender Sender, progress func(Progress), log *slog.Logger) (*Outbox, error) {
-	o := &Outbox{store: store, sender: sender, log: log, progress: progress, clock: c,
+	o := &Outbox{store: store, sender: sender, log: log, progress: progress, clock: c, random: rand.Float64,
 		wake: make(chan struct{}, 1), schedule: newSchedule(), begun: map[uint64]time.Duration{}}
 	now, today := o.clock.now(), o.clock.today()
 	err := store.Standings(func(st Standing) error {

@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"ringside.dev/ringside/app/cti"
@@ -57,7 +56,7 @@ func (o *Outbox) Wake() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := o.clock.now()
-	at := now + rand.N(wakeJitter) //nolint:gosec // jitter, not a secret
+	at := now + time.Duration(o.random()*float64(wakeJitter))
 	if o.pause.kind == cti.Offline {
 		o.pause.until = min(o.pause.until, at)
 	}

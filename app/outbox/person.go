@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -190,7 +191,7 @@ func (o *Outbox) rewrite(seq uint64, what Change, edit func(*cti.WriteBack)) err
 	return nil
 }
 
-// Discard decides that the CRM shall not have an item, nor the update that waits behind it. A later edit of the call makes a new item.
+// Discard decides that the CRM shall not have an item, nor the updates that wait behind it. A later edit of the call makes a new item.
 func (o *Outbox) Discard(seq uint64, reason string) error {
 	if reason = strings.TrimSpace(reason); reason == "" {
 		return cti.Errorf(cti.Invalid, "say why it is discarded: the reason is kept with it", nil)
@@ -200,31 +201,64 @@ func (o *Outbox) Discard(seq uint64, reason string) error {
 		return err
 	}
 	defer o.keys.lock(it.WriteBack.Key)()
-	e, update, err := o.holdToDiscard(seq)
+	chain, err := o.holdToDiscard(seq)
 	if err != nil {
 		return err
 	}
-	defer o.letGo(e)
-	if update != nil { // first, so that it is not left alone
-		if err := o.discard(update, reason); err != nil {
+	defer o.letGo(chain[0])
+	if err := o.discardUnknown(it.WriteBack.Key, reason); err != nil {
+		return err
+	}
+	for _, e := range slices.Backward(chain) { // the last first, so that none is left alone
+		if err := o.discard(e, reason); err != nil {
 			return err
 		}
 	}
-	return o.discard(e, reason)
+	return nil
 }
 
-func (o *Outbox) holdToDiscard(seq uint64) (e, update *entry, err error) {
+// holdToDiscard claims an item; it gives that and the updates behind it. There are several when the index was rebuilt between them.
+func (o *Outbox) holdToDiscard(seq uint64) (chain []*entry, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	e = o.schedule.entries[seq]
+	e := o.schedule.entries[seq]
 	switch {
 	case e == nil:
-		return nil, nil, cti.Errorf(cti.Conflict, fmt.Sprintf("item %d is final: the CRM has it, or it was discarded", seq), nil)
+		return nil, cti.Errorf(cti.Conflict, fmt.Sprintf("item %d is final: the CRM has it, or it was discarded", seq), nil)
 	case e.is(sending):
-		return nil, nil, cti.Errorf(cti.Conflict, "it is being sent just now: try again in half a minute", nil)
+		return nil, cti.Errorf(cti.Conflict, "it is being sent just now: try again in half a minute", nil)
 	}
 	o.schedule.claim(e)
-	return e, o.schedule.updates[seq], nil
+	for ; e != nil; e = o.schedule.updates[e.seq] {
+		chain = append(chain, e)
+	}
+	return chain, nil
+}
+
+// discardUnknown discards the update that the disk refused and kept all the same: left alone it would be sent before what the discarded
+// one waited for.
+func (o *Outbox) discardUnknown(key, reason string) error {
+	latest, err := o.latest(key)
+	if err != nil {
+		return fmt.Errorf("look for an update: %w", err)
+	}
+	o.mu.Lock()
+	known := o.schedule.entries[latest.Seq] != nil
+	o.mu.Unlock()
+	if known || latest.Seq == 0 || latest.State.Final() {
+		return nil
+	}
+	_, err = o.drop(latest, reason)
+	return err
+}
+
+// drop writes down that an item is discarded.
+func (o *Outbox) drop(it Item, reason string) (Item, error) {
+	it.State, it.Reason, it.DoneAt = Discarded, reason, o.clock.today()
+	if err := o.commit(Dropped, it); err != nil {
+		return it, fmt.Errorf("save item %d: %w", it.Seq, err)
+	}
+	return it, nil
 }
 
 func (o *Outbox) discard(e *entry, reason string) error {
@@ -232,9 +266,8 @@ func (o *Outbox) discard(e *entry, reason string) error {
 	if err != nil {
 		return fmt.Errorf("read item %d: %w", e.seq, err)
 	}
-	it.State, it.Reason, it.DoneAt = Discarded, reason, o.clock.today()
-	if err := o.commit(Dropped, it); err != nil {
-		return fmt.Errorf("save item %d: %w", it.Seq, err)
+	if it, err = o.drop(it, reason); err != nil {
+		return err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()

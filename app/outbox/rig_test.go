@@ -241,8 +241,10 @@ type rig struct {
 	t      testing.TB
 	store  *memory
 	sender *fake
-	crm    *crm  // when set, it is the sender
-	gate   *gate // when set, it is before the crm
+	crm    *crm           // when set, it is the sender
+	gate   *gate          // when set, it is before the crm
+	diary  *diary         // when set, it is before the crm too
+	random func() float64 // when set, the jitter
 	box    *outbox.Outbox
 	stop   context.CancelFunc
 	ended  chan error
@@ -291,7 +293,10 @@ func (r *rig) open() {
 	if r.gate != nil {
 		sender = r.gate
 	}
-	r.box, err = outbox.NewAt(func() time.Time { return time.Now().Add(time.Duration(r.shift.Load())) }, r.store, sender, func(p outbox.Progress) {
+	if r.diary != nil {
+		sender = r.diary
+	}
+	r.box, err = outbox.NewAt(func() time.Time { return time.Now().Add(time.Duration(r.shift.Load())) }, r.random, r.store, sender, func(p outbox.Progress) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.news = append(r.news, p)

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -42,7 +41,7 @@ func (a *attempt) delivered(receipt cti.Receipt) {
 // failed books a failed attempt: the policy decides.
 func (a *attempt) failed(ctx context.Context, err error, at time.Time) {
 	kind := cti.KindOf(err)
-	v := judge(kind, cti.RetryAfter(err), a.item.Attempts, rand.Float64()) //nolint:gosec // jitter, not a secret
+	v := judge(kind, cti.RetryAfter(err), a.item.Attempts, a.random())
 	try := Try{At: at, Took: max(0, a.clock.today().Sub(at)), Kind: kind, Message: cti.MessageOf(err)}
 	defer a.keys.lock(a.item.WriteBack.Key)()
 	if !v.wrote {
@@ -202,7 +201,7 @@ func (a *attempt) found(receipt cti.Receipt) {
 // missing books that the CRM has it not: it is sent again, a little later each time.
 func (a *attempt) missing() {
 	a.flag(absent, true)
-	a.requeue(a.clock.now() + backoff(a.item.Attempts-1, rand.Float64())) //nolint:gosec // jitter, not a secret
+	a.requeue(a.clock.now() + backoff(a.item.Attempts-1, a.random()))
 }
 
 func (a *attempt) requeue(due time.Duration) {
@@ -216,7 +215,7 @@ func (a *attempt) requeue(due time.Duration) {
 // notAsked books a look-up that failed.
 func (a *attempt) notAsked(err error, at time.Time) {
 	kind := cti.KindOf(err)
-	v := judge(kind, cti.RetryAfter(err), a.item.Attempts, rand.Float64()) //nolint:gosec // jitter, not a secret
+	v := judge(kind, cti.RetryAfter(err), a.item.Attempts, a.random())
 	try := Try{At: at, Took: max(0, a.clock.today().Sub(at)), Kind: kind, Message: cti.MessageOf(err)}
 	a.log.Warn("look-up of a write-back failed", "seq", a.item.Seq, "kind", kind, "wait", v.wait, "err", err)
 	defer a.keys.lock(a.item.WriteBack.Key)()
