@@ -121,10 +121,10 @@ func smallDisk(t *testing.T, size string) string {
 //
 // Faults 14, 15 and 16: a disk that is really full.
 func TestFullDiskKeepsItsPromises(t *testing.T) {
-	disk := smallDisk(t, "24m")
+	disk := smallDisk(t, "28m")
 	dir := filepath.Join(disk, "store")
 	told := newAlarms()
-	o := options(dir).Small(0, 4<<20).Paced(50 * time.Millisecond)
+	o := options(dir).Small(0, 8<<20).Paced(50 * time.Millisecond)
 	o.Alarm = told.take
 	s, err := store.Open(o)
 	must(t, err)

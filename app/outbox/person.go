@@ -206,7 +206,7 @@ func (o *Outbox) Discard(seq uint64, reason string) error {
 		return err
 	}
 	defer o.letGo(chain[0])
-	if err := o.discardUnknown(it.WriteBack.Key, reason); err != nil {
+	if err := o.discardUnknown(it.WriteBack.Leg, it.WriteBack.Key, reason); err != nil {
 		return err
 	}
 	for _, e := range slices.Backward(chain) { // the last first, so that none is left alone
@@ -237,8 +237,8 @@ func (o *Outbox) holdToDiscard(seq uint64) (chain []*entry, err error) {
 
 // discardUnknown discards the update that the disk refused and kept all the same: left alone it would be sent before what the discarded
 // one waited for.
-func (o *Outbox) discardUnknown(key, reason string) error {
-	latest, err := o.latest(key)
+func (o *Outbox) discardUnknown(leg, key, reason string) error {
+	latest, err := o.latest(leg, key)
 	if err != nil {
 		return fmt.Errorf("look for an update: %w", err)
 	}
