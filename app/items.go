@@ -57,7 +57,7 @@ func (a *App) Retry(seq uint64) error { return a.outbox.Retry(seq) }
 // RetryAll makes all items due that can be sent without a person, and tells how many.
 func (a *App) RetryAll() (int, error) {
 	total := 0
-	for _, s := range []outbox.State{outbox.Retry, outbox.Reconcile, outbox.Review} {
+	for _, s := range []outbox.State{outbox.Retry, outbox.Reconcile} { // what is for a person is judged one by one
 		n, err := a.outbox.RetryAll(s)
 		total += n
 		if err != nil {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,15 +14,30 @@ import (
 // history is a phone's memory in a bubble.
 type history struct {
 	*missed
+	mu     sync.Mutex
 	asked  []time.Time
 	booked []cti.Event
 	err    error
 }
 
+// seen gives what happened so far, and what will be answered from now on.
+func (h *history) seen(err error) (asked, booked int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = err
+	return len(h.asked), len(h.booked)
+}
+
 func newHistory(since time.Time) *history {
 	h := &history{}
-	h.missed = &missed{since: since, log: slog.New(slog.DiscardHandler), book: func(_ context.Context, e cti.Event) { h.booked = append(h.booked, e) },
+	h.missed = &missed{since: since, log: slog.New(slog.DiscardHandler), book: func(_ context.Context, e cti.Event) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.booked = append(h.booked, e)
+	},
 		history: func(_ context.Context, since time.Time) ([]cti.Event, error) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
 			h.asked = append(h.asked, since)
 			return []cti.Event{{Type: cti.Cleared}}, h.err
 		}}
@@ -81,18 +97,17 @@ func TestAPhoneThatCannotSayIsAskedAgain(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- h.run(ctx) }()
-		h.err = cti.Errorf(cti.Offline, "not now", nil)
+		h.seen(cti.Errorf(cti.Offline, "not now", nil))
 		h.phone(cti.SourceUp)
 		time.Sleep(historyAgain + time.Second) //nolint:forbidigo // fake time
 		synctest.Wait()
-		if len(h.asked) != 2 || len(h.booked) != 0 {
-			t.Fatalf("asked %d times, booked %d; want 2 and none", len(h.asked), len(h.booked))
+		if asked, booked := h.seen(nil); asked != 2 || booked != 0 {
+			t.Fatalf("asked %d times, booked %d; want 2 and none", asked, booked)
 		}
-		h.err = nil
 		time.Sleep(2 * historyAgain) //nolint:forbidigo // fake time
 		synctest.Wait()
-		if len(h.asked) != 3 || len(h.booked) != 1 {
-			t.Errorf("asked %d times, booked %d; want 3 and the one", len(h.asked), len(h.booked))
+		if asked, booked := h.seen(nil); asked != 3 || booked != 1 {
+			t.Errorf("asked %d times, booked %d; want 3 and the one", asked, booked)
 		}
 		stop()
 		if err := <-ended; err != nil {
