@@ -59,8 +59,9 @@ func TestEverythingArrivesOnceThroughAHostileCRMAndKills(t *testing.T) {
 		t.Run(string(strategy), func(t *testing.T) {
 			t.Parallel()
 			v := begin(t, &campaign{strategy: strategy, traits: traits, items: 2000 * soak(), kills: 60 * soak()}).run(t)
+			t.Log(v)
 			if !v.Good() {
-				t.Errorf("%s: %v", v, v.Problems)
+				t.Errorf("not as it must be: %v", v.Problems)
 			}
 		})
 	}
@@ -70,11 +71,12 @@ func TestEverythingArrivesOnceThroughAHostileCRMAndKills(t *testing.T) {
 func TestAConnectorThatLiesAboutKeysIsSeen(t *testing.T) {
 	t.Parallel()
 	v := begin(t, &campaign{strategy: rig.Header, traits: sandbox.Traits{PlainPosts: true, Idempotency: sandbox.IgnoreKeys}, items: 300, kills: 6}).run(t)
+	t.Logf("of %d items there are %d duplicates, as there must be", v.Items, v.Duplicates) // not as a fault run: these are no losses of ours
 	if v.Duplicates == 0 {
-		t.Errorf("no duplicates: the check is blind (%s)", v)
+		t.Error("no duplicates: the check is blind")
 	}
 	if v.Lost > 0 {
-		t.Errorf("%s: %v", v, v.Problems)
+		t.Errorf("%d are lost: %v", v.Lost, v.Problems)
 	}
 }
 
@@ -152,7 +154,6 @@ func (c *campaign) run(t *testing.T) rig.Verdict {
 	stats := c.crm.Stats()
 	t.Logf("%d kills, %d requests, troubles %v, %d refused sign-ins, %d repeats answered from memory, last %s", c.killed.Load(), stats.Requests, stats.Troubles,
 		stats.Unauthorized, stats.Replayed, time.Since(began).Round(time.Millisecond))
-	t.Log(v)
 	return v
 }
 

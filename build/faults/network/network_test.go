@@ -81,7 +81,7 @@ func (w *world) arrived(ctx context.Context, t *testing.T) {
 	v := w.load.Judge(w.crm)
 	t.Log(v)
 	if !v.Good() {
-		t.Errorf("%s: %v", v, v.Problems)
+		t.Errorf("not as it must be: %v", v.Problems)
 	}
 }
 

@@ -104,7 +104,6 @@ func (l *Load) Accepted() int { return int(l.taken.Load()) }
 
 func (l *Load) lane(ctx context.Context, lane int) {
 	chance := rand.New(rand.NewPCG(l.Seed, uint64(lane))) //nolint:gosec // no secret, and not negative
-	var before *call
 	for n := 0; ctx.Err() == nil && l.More(l.Accepted()); n++ {
 		if !l.Agent.until(ctx, func() bool { return l.Agent.up && l.Agent.outbox.Waiting < cmp.Or(l.Waiting, 60) }) {
 			return
@@ -118,11 +117,11 @@ func (l *Load) lane(ctx context.Context, lane int) {
 			if chance.IntN(2) == 0 {
 				l.edit(ctx, c, 1)
 			}
-			if before != nil && chance.IntN(3) == 0 { // long after it was accepted: the CRM may have it by now
-				l.edit(ctx, before, 2)
+			if chance.IntN(3) == 0 {
+				l.delivered(ctx, c)
+				l.edit(ctx, c, 2)
 			}
 		}
-		before = c
 	}
 }
 
@@ -173,6 +172,16 @@ func (l *Load) bring(ctx context.Context, c *call) {
 	if ctx.Err() == nil {
 		l.taken.Add(1)
 	}
+}
+
+// delivered waits until the agent says that the CRM has a call, but not for ever: what comes next is meant for an update.
+func (l *Load) delivered(ctx context.Context, c *call) {
+	soon, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	run := l.Agent.runs()
+	l.Agent.until(soon, func() bool {
+		return l.Agent.run != run || l.Agent.cards[c.leg].Write.State == wire.WriteDelivered
+	})
 }
 
 // edit says something about a call until the agent has accepted it; a call whose card is gone by then cannot be edited so.
