@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,7 +94,7 @@ type model struct {
 	version int
 	content map[string]content // the newest by key
 	letGo   func()
-	able    map[uint64]bool // what could be sent when nothing happened last
+	able    atomic.Pointer[map[uint64]bool] // what could be sent when nothing happened last
 }
 
 type content struct {
@@ -109,6 +110,7 @@ func newModel(outer *testing.T, k kind, says cti.Repeat, seed uint64) *model {
 	m.crm.says = says
 	m.crm.started = m.inOrder
 	m.diary, m.random = &diary{rig: m.rig}, jitter(seed)
+	m.able.Store(&map[uint64]bool{})
 	m.open()
 	m.run()
 	return m
@@ -117,10 +119,11 @@ func newModel(outer *testing.T, k kind, says cti.Repeat, seed uint64) *model {
 // look notes what can be sent: neither waiting for a person nor for an earlier item with its key.
 func (m *model) look(*rapid.T) {
 	synctest.Wait()
-	m.able = map[uint64]bool{}
+	able := map[uint64]bool{}
+	defer m.able.Store(&able)
 	for _, it := range m.unfinished() {
 		earlier, err := m.box.Get(it.After)
-		m.able[it.Seq] = it.State != outbox.Review && (err != nil || earlier.State.Final())
+		able[it.Seq] = it.State != outbox.Review && (err != nil || earlier.State.Final())
 	}
 }
 
@@ -142,8 +145,9 @@ func (m *model) inOrder(w cti.WriteBack) {
 			break
 		}
 	}
+	able := *m.able.Load()
 	for _, it := range items {
-		if it.Lane == items[at].Lane && m.able[it.Seq] && cmp.Or(it.After, it.Seq) < first {
+		if it.Lane == items[at].Lane && able[it.Seq] && cmp.Or(it.After, it.Seq) < first {
 			m.crm.mu.Lock()
 			m.crm.blame("item %d was sent before %d: %+v %+v", items[at].Seq, it.Seq, items[at].Standing(), it.Standing())
 			m.crm.mu.Unlock()
