@@ -90,8 +90,8 @@ func soak() int {
 
 func begin(t *testing.T, c *campaign) *campaign {
 	t.Helper()
-	seed := rand.Uint64()                      //nolint:gosec // no secret
-	c.chance = rand.New(rand.NewPCG(seed, 99)) //nolint:gosec // no secret
+	seed := rand.Uint64()
+	c.chance = rand.New(rand.NewPCG(seed, 99))
 	t.Logf("seed %d", seed)
 	var err error
 	if c.crm, err = sandbox.Start(context.Background(), sandbox.Options{Traits: c.traits, Log: slog.New(slog.DiscardHandler)}); err != nil {

@@ -40,7 +40,7 @@ type world struct {
 func newWorld(t *testing.T, note int) *world {
 	t.Helper()
 	w := &world{}
-	seed := rand.Uint64() //nolint:gosec // no secret
+	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	var err error
 	if w.crm, err = sandbox.Start(context.Background(), sandbox.Options{Traits: sandbox.Traits{PlainPosts: true}, Log: slog.New(slog.DiscardHandler)}); err != nil {

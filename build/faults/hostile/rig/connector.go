@@ -50,7 +50,7 @@ func Connector(t testing.TB, s Strategy, oldNew ...string) string {
 		text = strings.Replace(text, changes[i], changes[i+1], 1)
 	}
 	path := filepath.Join(t.TempDir(), string(s)+".yaml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil { //nolint:gosec // a temporary folder
 		t.Fatal(err)
 	}
 	return path

@@ -59,7 +59,7 @@ func (l *Load) Customers(t testing.TB, crm *sandbox.Server) {
 	t.Helper()
 	l.t, l.contacts = t, make([]string, l.Lanes)
 	for lane := 0; lane < l.Lanes && !l.Internal; lane += 2 {
-		body := fmt.Sprintf(`{"name":"Customer %d","phones":[{"label":"mobile","number":"%s"}]}`, lane, l.number(lane))
+		body := fmt.Sprintf(`{"name":"Customer %d","phones":[{"label":"mobile","number":%q}]}`, lane, l.number(lane))
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, crm.URL()+"/api/contacts", bytes.NewBufferString(body))
 		if err != nil {
 			t.Fatal(err)
