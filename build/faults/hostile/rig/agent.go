@@ -210,11 +210,11 @@ func (a *Agent) Emptied(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, Patience/2)
 	defer cancel()
 	var left wire.Outbox
-	over := a.until(ctx, func() bool {
-		left = a.outbox
-		return a.up && left.Waiting == 0
-	})
-	if over && left.Review == 0 {
+	if a.Up(ctx) && Wait(ctx, func() bool { // not by what it told: that may be older than what was accepted last
+		s, err := a.Status(ctx)
+		left = s.Outbox
+		return err == nil && left.Waiting == 0
+	}) && left.Review == 0 {
 		return
 	}
 	items, err := a.Outbox(context.WithoutCancel(ctx), wire.OutboxQuery{Limit: 5})
