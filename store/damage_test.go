@@ -135,44 +135,61 @@ func damagedOpens(t *testing.T, dir string, probe []string, want []outbox.Item, 
 func TestCopyOfTheLiveFilesHoldsWhatWasAcknowledged(t *testing.T) {
 	dir := t.TempDir()
 	s := storetest.OpenDir(t, dir)
-	stop, ended := make(chan struct{}), make(chan error, 1)
-	progress := make(chan int, 1<<20)
+	accepted, items := 0, 0
+	for copies := range 10 {
+		copied := filepath.Join(t.TempDir(), "copy")
+		before := accepted + 20
+		accepted = acceptWhile(t, s, accepted, before, func() { must(t, os.CopyFS(copied, os.DirFS(dir))) })
+		c, err := store.Open(options(copied))
+		must(t, err)
+		for i := range before {
+			if _, err := c.Call(fmt.Sprint("leg ", i)); err != nil {
+				t.Fatalf("copy %d lacks call %d of %d: %v", copies, i, before, err)
+			}
+		}
+		must(t, c.Check())
+		must(t, c.Close())
+		items += before
+	}
+	if accepted <= 10*20 {
+		t.Errorf("%d calls were accepted: none while the files were copied", accepted)
+	}
+	t.Logf("fault run: %d items, 0 lost, 0 duplicates, 0 reordered", items)
+}
+
+// acceptWhile accepts calls, numbered from one on, before and while something is done: it begins once there are a number of them. It gives how many
+// there are then. They are bounded, or the larger the store the longer its copy, and the more calls come meanwhile.
+func acceptWhile(t *testing.T, s *store.Store, from, begin int, do func()) (accepted int) {
+	t.Helper()
+	const most = 500
+	began, stop, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	accepted = from
 	go func() {
-		for i := 0; ; i++ {
+		for ; accepted < begin+most; accepted++ {
+			if accepted == begin {
+				close(began)
+			}
 			select {
 			case <-stop:
 				ended <- nil
 				return
 			default:
 			}
-			call, it := storetest.Call(fmt.Sprint("leg ", i))
+			call, it := storetest.Call(fmt.Sprint("leg ", accepted))
 			if _, err := s.Accept(call, cti.WrapUp{}, []outbox.Item{it}); err != nil {
 				ended <- err
 				return
 			}
-			progress <- i
 		}
+		ended <- nil
 	}()
-	items := 0
-	for copies := range 10 {
-		newest := 0
-		for newest < (copies+1)*20 {
-			newest = <-progress
-		}
-		copied := filepath.Join(t.TempDir(), "copy")
-		must(t, os.CopyFS(copied, os.DirFS(dir)))
-		c, err := store.Open(options(copied))
-		must(t, err)
-		for i := range newest + 1 {
-			if _, err := c.Call(fmt.Sprint("leg ", i)); err != nil {
-				t.Fatalf("copy %d lacks call %d of %d: %v", copies, i, newest, err)
-			}
-		}
-		must(t, c.Check())
-		must(t, c.Close())
-		items += newest + 1
+	select {
+	case <-began:
+	case err := <-ended:
+		t.Fatal(err)
 	}
+	do()
 	close(stop)
 	must(t, <-ended)
-	t.Logf("fault run: %d items, 0 lost, 0 duplicates, 0 reordered", items)
+	return accepted
 }
