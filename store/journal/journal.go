@@ -53,6 +53,7 @@ type Journal struct {
 	last   uint64   // number of the newest record
 	high   uint64   // the highest number ever written, also by an Append that failed
 	full   int64    // a segment that is longer gets a successor
+	loose  []loose  // what was written and not flushed
 	named  bool     // the folder's own name is durable
 	closed bool
 }
@@ -76,16 +77,18 @@ func open(o Options, d disk) (*Journal, error) {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	j.last = j.high
-	if err := j.begin(); err != nil {
+	if err := j.begin(j.last + 1); err != nil {
 		j.log.Warn("journal cannot be written to", "error", err)
 	}
 	return j, nil
 }
 
 // Append writes records as one group and sets their numbers: Last()+1 and so on, without a gap. With flush they are on the disk when it
-// returns nil; without, they are there once a later flush, or the system, has brought them there. No records and flush only flushes.
+// returns nil; without, they are there once a later flush, or the system, has brought them there, and their Data must not be changed any more.
+// No records and flush only flushes.
 // After an error nothing of the group counts as written: Replay will not give it, its numbers go to the next group, and the next Append
-// begins a new segment. Only when the process dies before that can a group that failed come back. Position is where the group ends.
+// begins a new segment, with what was not flushed of the one before: a Replay from a Position behind that gives it once more. Only when the
+// process dies before that can a group that failed come back. Position is where the group ends.
 func (j *Journal) Append(records []Record, flush bool) (Position, error) {
 	if err := j.check(records); err != nil {
 		return Position{}, fmt.Errorf("append to journal: %w", err)
@@ -96,13 +99,14 @@ func (j *Journal) Append(records []Record, flush bool) (Position, error) {
 	for i := range records {
 		records[i].Number = j.last + 1 + uint64(i)
 	}
-	if err := j.seg.write(j.encode(records), flush); err != nil {
+	if err := j.seg.write(j.encode(records), flush || j.seg.end-j.seg.flushed > maxLoose); err != nil {
 		j.high = max(j.high, j.last+uint64(len(records)))
 		j.abandon()
 		return Position{}, fmt.Errorf("append to journal: %w", err)
 	}
 	j.last += uint64(len(records))
 	j.high = max(j.high, j.last)
+	j.keep(records)
 	return Position{j.seg.number, j.seg.end}, nil
 }
 
@@ -125,10 +129,16 @@ func (j *Journal) ready() error {
 			return err
 		}
 	}
-	if j.seg == nil {
-		return j.begin()
+	if j.seg != nil {
+		return nil
 	}
-	return nil
+	if len(j.loose) == 0 {
+		return j.begin(j.last + 1)
+	}
+	if err := j.begin(j.loose[0].records[0].Number); err != nil {
+		return err
+	}
+	return j.restore()
 }
 
 // finish flushes the current segment, cuts it to its length and leaves it.
@@ -150,15 +160,19 @@ func (j *Journal) abandon() {
 
 // leave cuts off zeros and half records. Where this fails they stay, which does no harm.
 func (j *Journal) leave() {
+	j.keep(nil)
 	s := j.seg
 	j.seg, j.prev = nil, tail{s.number, s.end, j.last, s.flushed}
+	if len(j.loose) > 0 {
+		j.prev.end, j.prev.last = s.flushed, j.loose[0].records[0].Number-1
+	}
 	if err := errors.Join(s.file.Truncate(s.end), s.file.Close()); err != nil {
 		j.log.Warn("journal segment not cut to its length", "segment", s.number, "error", err)
 	}
 }
 
-// begin makes a new segment the current one.
-func (j *Journal) begin() error {
+// begin makes a new segment the current one; its first record has the number next.
+func (j *Journal) begin(next uint64) error {
 	if !j.named { // in each run: the one that made the folder may have been killed before it got here
 		if err := flushNames(j.dir, j.disk.syncDir); err != nil {
 			return err
@@ -167,7 +181,7 @@ func (j *Journal) begin() error {
 	}
 	j.newest++
 	s, err := create(j.disk, j.dir, header{
-		segment: j.newest, prev: j.prev, next: j.last + 1, high: j.high,
+		segment: j.newest, prev: j.prev, next: next, high: j.high,
 	})
 	if err != nil {
 		return err
@@ -236,10 +250,10 @@ func (j *Journal) Close() error {
 		return nil
 	}
 	j.closed = true
-	if j.seg == nil {
+	if j.seg == nil && len(j.loose) == 0 {
 		return nil
 	}
-	if err := j.finish(); err != nil {
+	if err := errors.Join(j.ready(), j.finish()); err != nil {
 		return fmt.Errorf("close journal: %w", err)
 	}
 	return nil

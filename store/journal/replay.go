@@ -43,7 +43,10 @@ func (j *Journal) Replay(from Position, each func(Record, Position) error) (Dama
 			return d, err
 		}
 	}
-	return d, nil
+	if j.seg != nil {
+		return d, nil
+	}
+	return d, j.eachLoose(hand)
 }
 
 // tails tells where segments end, by the headers of those that follow them, and what is known of this run.

@@ -35,23 +35,21 @@ func (j *Journal) Check() (rescued bool, err error) {
 
 // rescue writes the current segment once more, as another one.
 func (j *Journal) rescue() error {
-	old, last := j.seg, j.last
+	old := j.seg
 	if err := os.MkdirAll(j.dir, 0o700); err != nil {
 		return err
 	}
 	j.named = false
-	j.last = old.first - 1
-	err := j.begin()
-	j.last = last
-	if err != nil {
+	if err := j.begin(old.first); err != nil {
 		return err
 	}
-	if err = j.copyFrom(old); err != nil {
+	if err := j.copyFrom(old); err != nil {
 		_ = j.seg.file.Close()
 		_ = os.Remove(path(j.dir, j.seg.number))
 		j.seg = old
 		return err
 	}
+	j.keep(nil)
 	_ = old.file.Close() // it has no name any more
 	return nil
 }

@@ -3,16 +3,19 @@ package journal
 import (
 	"log/slog"
 	"os"
+	"slices"
 )
 
 // Snapshot gives a journal that only reads, for another goroutine, while this one is appended to. Last and End are those of now; its
 // Replay may also give records that came later.
 func (j *Journal) Snapshot() *Journal {
-	end := j.prev
+	read := &Journal{dir: j.dir, keys: j.keys, log: j.log, disk: j.disk, prev: j.prev, last: j.last, closed: true}
 	if j.seg != nil {
-		end = tail{j.seg.number, j.seg.end, j.last, j.seg.flushed}
+		read.prev = tail{j.seg.number, j.seg.end, j.last, j.seg.flushed}
+	} else {
+		read.loose = slices.Clone(j.loose)
 	}
-	return &Journal{dir: j.dir, keys: j.keys, log: j.log, disk: j.disk, prev: end, last: j.last, closed: true}
+	return read
 }
 
 // Read opens the journal in a folder for Replay alone: it changes nothing there, and another process may be appending.
@@ -23,8 +26,8 @@ func Read(o Options) *Journal {
 	return &Journal{dir: o.Dir, keys: o.Keys, log: o.Log, last: maxNumber, closed: true}
 }
 
-// Holds tells whether the journal reaches to a position: whether what an index saw before it is still here. Records that were not flushed
-// may be gone after a power cut.
+// Holds tells whether the journal has everything up to a position: what an index saw before it. Records that were not flushed may be gone
+// after a power cut, also some in front of others that are not.
 func (j *Journal) Holds(p Position) bool {
 	if p == (Position{}) {
 		return true
@@ -38,7 +41,7 @@ func (j *Journal) Holds(p Position) bool {
 		return false
 	}
 	if t, known := j.tails(numbers)[p.Segment]; known {
-		return t.end >= p.Offset
+		return t.flushed >= p.Offset
 	}
 	return info.Size() >= p.Offset
 }
