@@ -19,6 +19,7 @@ type Stats struct {
 	Allowed      int64 `json:"allowed"`      // by the rate limit, or all without one
 	Limited      int64 `json:"limited"`      // refused by the rate limit
 	Replayed     int64 `json:"replayed"`     // answered with the first answer to the same Idempotency-Key
+	Late         int64 `json:"late"`         // requests at present whose change is yet to be made by a late_commit
 	Contacts     int   `json:"contacts"`
 	Calls        int   `json:"calls"`
 	Tickets      int   `json:"tickets"`
@@ -28,7 +29,7 @@ type Stats struct {
 }
 
 type counters struct {
-	requests, unauthorized, dropped, faulted atomic.Int64
+	requests, unauthorized, dropped, faulted, late atomic.Int64
 
 	mu    sync.Mutex
 	shown map[Trouble]int64
@@ -57,6 +58,7 @@ func (s *Server) Stats() Stats {
 		Dropped:      s.stats.dropped.Load(),
 		Faulted:      s.stats.faulted.Load(),
 		Replayed:     s.replays.hits(),
+		Late:         s.stats.late.Load(),
 		Troubles:     s.stats.troubles(),
 	}
 	out.Allowed, out.Limited = s.nature.counts()

@@ -183,6 +183,8 @@ func (s *Server) show(trouble Trouble, hang time.Duration, retryAfter int, w htt
 		wait(r, hang)
 		panic(http.ErrAbortHandler)
 	case LateCommit:
+		s.stats.late.Add(1)
+		defer s.stats.late.Add(-1)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), lateKey{}, hang)))
 	case Err500After, Err502After, Err503After:
 		done()

@@ -130,8 +130,9 @@ func (c *campaign) run(t *testing.T) rig.Verdict {
 	go func() { defer close(brought); c.load.Run(ctx) }()
 	for n := 1; n <= c.kills && ctx.Err() == nil; n++ {
 		if n == c.kills/6 { // everything so far may still come late; what is edited from now on must not
-			c.edited.Store(true)
 			c.weather(t, storm(c.load.Seed+1), 0)
+			rig.Wait(ctx, func() bool { return c.crm.Stats().Late == 0 })
+			c.edited.Store(true)
 		}
 		c.someTimePasses(ctx)
 		if n%12 == 0 {

@@ -28,7 +28,7 @@ func (v *Verdict) problem(format string, args ...any) {
 	}
 }
 
-// Judge compares what the CRM has with what the agent accepted. Lost is a call without a record, or whose record is not as it was accepted last.
+// Judge compares what the CRM has with what the agent accepted. Lost is a call without a record, or none of whose records is as it was accepted last.
 // Duplicates are records more than one of a call, and records of nothing. Reordered are first records that came after one of a later
 // call of the same customer.
 func (l *Load) Judge(crm *sandbox.Server) Verdict {
@@ -59,7 +59,13 @@ func (l *Load) Judge(crm *sandbox.Server) Verdict {
 			v.problem("%s has no record", c.leg)
 			continue
 		}
-		if wrong := c.differs(key, there[0]); wrong != "" {
+		var wrong string
+		for _, r := range there {
+			if wrong = c.differs(key, r); wrong == "" {
+				break
+			}
+		}
+		if wrong != "" {
 			v.Lost++
 			v.problem("%s: %s", c.leg, wrong)
 		}
@@ -74,7 +80,7 @@ func (l *Load) Judge(crm *sandbox.Server) Verdict {
 	return v
 }
 
-// differs tells what of a record is not as the agent was told; of the same call's records the first counts, which is the one that is updated.
+// differs tells what of a record is not as the agent was told.
 func (c *call) differs(key string, r sandbox.Call) string {
 	ending := map[bool]string{true: "answered", false: "missed"}[c.answered]
 	note, contact := text(r.Note), text(r.ContactID)
