@@ -54,7 +54,7 @@ func noise(chance *rand.Rand, b []byte) {
 // Fault 22: pages are zeroed, torn or noise; the process that vets the file may die of it.
 // Fault 23: one meta page, or both, are gone.
 func TestWhateverBecomesOfTheIndexNothingIsLost(t *testing.T) {
-	rounds := 25
+	rounds := 8
 	switch {
 	case testing.Short():
 		rounds = 3

@@ -127,7 +127,7 @@ func TestFault_fullDisk(t *testing.T) {
 	p.await(t, f, at, noteOf("accepted"))
 	p.kill()
 	l := lean(f.Log())
-	storeCuts(t, campaign{log: l, points: between(full-100, full+600), images: 80})
+	storeCuts(t, campaign{log: l, points: between(full-100, full+600), images: 40})
 }
 
 // lean takes the ballast's content out of a log.
@@ -160,7 +160,7 @@ func TestFault_fullDiskForANewFile(t *testing.T) {
 		t.Errorf("%d flushes and %d writes failed", poison.Hits(), fault.Hits())
 	}
 	l := lean(f.Log())
-	storeCuts(t, campaign{log: l, points: after(l, 0, len(l), 60, failed), images: 80})
+	storeCuts(t, campaign{log: l, points: after(l, 0, len(l), 60, failed), images: 40})
 }
 
 // Fault 18: a disk that becomes read-only (here by simfs, in the whole-stack test by ext4 itself): nothing is acknowledged, everything is refused in words, and when the

@@ -49,6 +49,7 @@ type Journal struct {
 	disk   disk
 	seg    *segment // what is written to; nil: the next Append begins one
 	prev   tail     // of the newest segment that is not written to any more
+	read   []tail   // of the segments that were read when the journal was opened
 	newest uint64   // segment number, used or tried
 	last   uint64   // number of the newest record
 	high   uint64   // the highest number ever written, also by an Append that failed

@@ -52,6 +52,9 @@ func (j *Journal) Replay(from Position, each func(Record, Position) error) (Dama
 // tails tells where segments end, by the headers of those that follow them, and what is known of this run.
 func (j *Journal) tails(numbers []uint64) map[uint64]tail {
 	tails := map[uint64]tail{}
+	for _, t := range j.read {
+		tails[t.segment] = t
+	}
 	for _, n := range numbers {
 		f, err := os.Open(path(j.dir, n))
 		if err != nil {
@@ -188,6 +191,7 @@ func (j *Journal) survey() error {
 		if i == len(numbers)-1 {
 			j.prev, j.newest = t, max(j.newest, t.segment)
 		}
+		j.read = append(j.read, t)
 		j.high = max(j.high, t.last, h.high)
 		if good {
 			break

@@ -9,7 +9,7 @@ import (
 // Snapshot gives a journal that only reads, for another goroutine, while this one is appended to. Last and End are those of now; its
 // Replay may also give records that came later.
 func (j *Journal) Snapshot() *Journal {
-	read := &Journal{dir: j.dir, keys: j.keys, log: j.log, disk: j.disk, prev: j.prev, last: j.last, closed: true}
+	read := &Journal{dir: j.dir, keys: j.keys, log: j.log, disk: j.disk, prev: j.prev, read: j.read, last: j.last, closed: true}
 	if j.seg != nil {
 		read.prev = tail{j.seg.number, j.seg.end, j.last, j.seg.flushed}
 	} else {
