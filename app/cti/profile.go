@@ -3,16 +3,16 @@ package cti
 // Profile is one workstation's set-up, as settings reads it from its YAML file. It never holds a secret: those are named in
 // CRM.Params as "keychain:NAME" and live in the OS keychain.
 type Profile struct {
-	Version    int           `yaml:"version"`
-	Tenant     string        `yaml:"tenant"`      // keeps the ids of two sites apart; never change it in use
-	Language   string        `yaml:"language"`    // en or zh-CN; empty: the system's
-	Agent      Agent         `yaml:"agent"`       // who works here
-	Phone      PhoneProfile  `yaml:"phone"`       // where calls come from
-	Region     string        `yaml:"region"`      // ISO 3166-1 alpha-2: how national numbers are read
-	OwnNumbers []string      `yaml:"own_numbers"` // never looked up
-	CRM        CRMProfile    `yaml:"crm"`         // where customers are
-	WrapUp     WrapUpProfile `yaml:"wrapup"`      // what the agent may say after a call
-	Storage    Storage       `yaml:"storage"`     // how calls are kept on this computer
+	Version    int            `yaml:"version"`
+	Tenant     string         `yaml:"tenant"`      // keeps the ids of two sites apart; never change it in use
+	Language   string         `yaml:"language"`    // en or zh-CN; empty: the system's
+	Agent      Agent          `yaml:"agent"`       // who works here
+	Phone      PhoneProfile   `yaml:"phone"`       // where calls come from
+	Region     string         `yaml:"region"`      // ISO 3166-1 alpha-2: how national numbers are read
+	OwnNumbers []string       `yaml:"own_numbers"` // never looked up
+	CRM        CRMProfile     `yaml:"crm"`         // where customers are
+	WrapUp     WrapUpProfile  `yaml:"wrapup"`      // what the agent may say after a call
+	Storage    StorageProfile `yaml:"storage"`     // how calls are kept on this computer
 }
 
 // PhoneProfile names the call source.
@@ -33,8 +33,8 @@ type WrapUpProfile struct {
 	Outcomes []string `yaml:"outcomes"`
 }
 
-// Storage tells how calls are kept on this computer; the zero value works.
-type Storage struct {
+// StorageProfile tells how calls are kept on this computer; the zero value works.
+type StorageProfile struct {
 	RecoveryRecipient string `yaml:"recovery_recipient"` // age public key of the organisation; empty: a lost keychain loses what was not sent
 	KeepCallsDays     int    `yaml:"keep_calls_days"`    // 0: DefaultKeepCalls
 }

@@ -183,9 +183,7 @@ func (s *Server) show(trouble Trouble, hang time.Duration, retryAfter int, w htt
 		wait(r, hang)
 		panic(http.ErrAbortHandler)
 	case LateCommit:
-		s.stats.late.Add(1)
-		defer s.stats.late.Add(-1)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), lateKey{}, hang)))
+		s.serveLate(hang, w, r, next)
 	case Err500After, Err502After, Err503After:
 		done()
 		refuse(w, statusOf(trouble), "")
@@ -238,6 +236,12 @@ func (s *Server) reset(w http.ResponseWriter) {
 
 // lateKey marks a request whose change is made late.
 type lateKey struct{}
+
+func (s *Server) serveLate(hang time.Duration, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	s.stats.late.Add(1)
+	defer s.stats.late.Add(-1)
+	next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), lateKey{}, hang)))
+}
 
 // late holds such a request back, whether its client is still there or not. It gives false when the server ends meanwhile.
 func (s *Server) late(r *http.Request) bool {
