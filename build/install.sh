@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing for the parts named: window (build the window), display (show it without a screen), phones (real SIP
 # phones), keychain (a real keychain for tests), wine (run the Windows programs), faults (a disk whose power can be cut), stack (the same
-# below real file systems and kernels), node (the page's packages). What is there
+# below real file systems and kernels), kernel (Debian's, into build/bin/kernel, for QEMU), node (the page's packages). What is there
 # already is left alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -34,7 +34,7 @@ for part in "$@"; do
 	Linux:stack) packages+=(fuse3 xfsprogs btrfs-progs e2fsprogs qemu-system-x86 busybox-static cpio) ;;
 	Linux:wine) packages+=(wine wine64 gcc-mingw-w64-x86-64-win32) ;;
 	Darwin:phones) command -v baresip >/dev/null || brew install baresip ;;
-	Linux:node | Darwin:*) ;;
+	Linux:node | Linux:kernel | Darwin:*) ;;
 	*)
 		say "install.sh does not know the part $part on $(uname -s)"
 		exit 2
@@ -66,6 +66,15 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 for part in "$@"; do
+	if [ "$part" = kernel ] && [ "$(uname -sm)" = 'Linux x86_64' ] && [ ! -d build/bin/kernel/boot ]; then
+		say "fetching a kernel"
+		folder=$(mktemp -d)
+		name=$(apt-cache depends linux-image-cloud-amd64 | awk '$1 == "Depends:" { print $2; exit }')
+		(cd "$folder" && apt-get download "$name") >/dev/null
+		rm -rf build/bin/kernel && mkdir -p build/bin/kernel
+		dpkg-deb -x "$folder"/*.deb build/bin/kernel
+		rm -rf "$folder"
+	fi
 	stamp=frontend/node_modules/.installed
 	if [ "$part" = node ] && ! cmp -s frontend/package-lock.json "$stamp"; then
 		say "installing the page's packages"

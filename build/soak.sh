@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${SOAK_SECONDS:-120}
-if [ "$(uname -s)" = Linux ]; then build/install.sh faults stack phones; fi
+if [ "$(uname -s)" = Linux ]; then build/install.sh faults stack kernel phones; fi
 for target in $(grep -rlE '^func Fuzz' --include=*_test.go app bridge store | xargs -n1 dirname | sort -u); do
 	for name in $(grep -rhoE '^func Fuzz[A-Za-z0-9_]*' --include=*_test.go "$target" --exclude-dir=testdata | sed 's/func //'); do
 		grep -qhE "^func $name\b" "$target"/*_test.go || continue
@@ -12,7 +12,6 @@ for target in $(grep -rlE '^func Fuzz' --include=*_test.go app bridge store | xa
 		go test "./$target" -run '^$' -fuzz "^$name\$" -fuzztime "${seconds}s" -fuzzminimizetime 1x
 	done
 done
-RINGSIDE_SOAK=1 go test -count=1 -timeout 60m -v -run 'Kill' ./store/...
-(cd build/faults && RINGSIDE_REQUIRE=fuse RINGSIDE_SOAK=1 go test -count=1 -timeout 180m -p 1 -v ./...)
-RINGSIDE_REQUIRE=phones go test -count=10 -timeout 60m ./bridge/...
+go run ./build/check -soak
+go run ./build/faultdoc
 if [ "$(uname -sm)" = 'Linux x86_64' ]; then build/wine.sh; fi

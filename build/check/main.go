@@ -1,10 +1,12 @@
-// Command check is what make test runs once everything is installed: each part in turn, with its seconds; what failed is printed whole;
-// the last line counts the tests. It must not know what a test tests.
+// Command check is what make test runs once everything is installed, and make soak with -soak: each part in turn, or those that are named, with its
+// seconds; what failed is printed whole; the last line counts the tests. It must not know what a test tests.
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -25,8 +27,35 @@ func (t *tally) add(o tally) {
 	t.skipped += o.skipped
 }
 
+const resultsFile = "build/bin/results.json"
+
 func main() {
-	parts := []part{
+	soak := flag.Bool("soak", false, "what takes longer; it adds its results to those of the last run")
+	flag.Parse()
+	parts := testParts()
+	if *soak {
+		parts = soakParts()
+		if err := ended.load(resultsFile); err != nil {
+			fmt.Println("FAILED: the last results were not read:", err)
+			os.Exit(1)
+		}
+	}
+	if named := flag.Args(); len(named) > 0 {
+		parts = slices.DeleteFunc(parts, func(p part) bool { return !slices.Contains(named, p.name) })
+	}
+	total := run(parts)
+	if err := ended.write(resultsFile); err != nil {
+		fmt.Println("FAILED: the results were not written:", err)
+		total.failed++
+	}
+	fmt.Printf("%d passed, %d failed\n", total.passed, total.failed)
+	if total.failed > 0 || total.passed == 0 {
+		os.Exit(1)
+	}
+}
+
+func testParts() []part {
+	return []part{
 		{"lint", func() tally { return script("build/lint.sh") }},
 		{"build", func() tally { return script("build/build.sh") }},
 		{"typescript", vitest},
@@ -37,7 +66,20 @@ func main() {
 		{"wine", wine},
 		{"demo", demos},
 	}
-	var total tally
+}
+
+func soakParts() []part {
+	return []part{
+		{"kill", func() tally {
+			return goTest(longer(""), "-count=1", "-timeout", "60m", "-run", "Kill|Whatever", "./store/...")
+		}},
+		{"stack", func() tally { return faultTests("-timeout", "180m", "-run", "Stack|Kernel", ".") }},
+		{"long faults", func() tally { return faultTests("-timeout", "180m", "-skip", "Stack|Kernel", "./...") }},
+		{"phones", func() tally { return goTest(longer("phones"), "-count=10", "-timeout", "60m", "./bridge/...") }},
+	}
+}
+
+func run(parts []part) (total tally) {
 	var times []string
 	for _, p := range parts {
 		fmt.Printf("== %s\n", p.name)
@@ -52,12 +94,5 @@ func main() {
 	for _, line := range times {
 		fmt.Println(" ", line)
 	}
-	if err := ended.write("build/bin/results.json"); err != nil {
-		fmt.Println("FAILED: the results were not written:", err)
-		total.failed++
-	}
-	fmt.Printf("%d passed, %d failed\n", total.passed, total.failed)
-	if total.failed > 0 || total.passed == 0 {
-		os.Exit(1)
-	}
+	return total
 }

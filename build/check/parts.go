@@ -65,6 +65,16 @@ func faults() tally {
 	return goTestWith(required("fuse"), "build/faults", nil, "-count=1", "-p", "1", "./...")
 }
 
+// longer makes the tests do what is too long for make test.
+func longer(required string) []string {
+	return append(os.Environ(), "RINGSIDE_SOAK=1", "RINGSIDE_REQUIRE="+required)
+}
+
+// faultTests are those of faults, longer.
+func faultTests(args ...string) tally {
+	return goTestWith(longer("fuse"), "build/faults", nil, append([]string{"-count=1", "-p", "1"}, args...)...)
+}
+
 // wine kills the Windows build of the store.
 func wine() tally {
 	cmd := exec.Command("build/wine.sh", "kill")

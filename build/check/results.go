@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"strconv"
@@ -15,12 +17,28 @@ type results struct {
 	At    string            `json:"at"` // day
 	Tests map[string]string `json:"tests"`
 	Sums  map[string]int    `json:"sums"`
+
+	earlier map[string]string
 }
 
 var ended = results{At: time.Now().UTC().Format(time.DateOnly), Tests: map[string]string{}, Sums: map[string]int{}}
 
 // worse orders how a test ended when several parts ran it.
 var worse = map[string]int{"": 0, "skip": 1, "pass": 2, "fail": 3}
+
+// load reads what an earlier run left, if there was one: how its tests ended, not its sums.
+func (r *results) load(file string) error {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	earlier := results{}
+	if err == nil {
+		err = json.Unmarshal(text, &earlier)
+	}
+	r.earlier = earlier.Tests
+	return err
+}
 
 // note books how one test ended.
 func (r *results) note(pkg, test, end string) {
@@ -53,6 +71,11 @@ func (r *results) count(output string) {
 // write leaves the results, and says the sums.
 func (r *results) write(file string) error {
 	fmt.Printf("fault runs: %d items, %d lost, %d duplicates, %d reordered\n", r.Sums["items"], r.Sums["lost"], r.Sums["duplicates"], r.Sums["reordered"])
+	for name, end := range r.earlier {
+		if worse[r.Tests[name]] < worse["pass"] { // it was not run this time
+			r.Tests[name] = end
+		}
+	}
 	text, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return err

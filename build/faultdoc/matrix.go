@@ -31,7 +31,6 @@ var matrix = []row{
 	9: {fault: "the whole stack on ext4, xfs, btrfs", expected: "nothing acknowledged is lost",
 		faultZh: "ext4、xfs、btrfs 全栈断电", expectedZh: "已确认的一条不丢"},
 	10: {fault: "kernel crash or reset", expected: "nothing acknowledged is lost",
-		without: "to a disk a reset is the power cut of 4 to 9; not run with a kernel of its own", withoutZh: "对磁盘而言，复位即 4 至 9 的断电；未用独立内核运行",
 		faultZh: "内核崩溃或复位", expectedZh: "已确认的一条不丢"},
 	11: {fault: "a disk that ignores flushes", expected: "cannot be survived; what is left opens and is reported",
 		faultZh: "硬盘忽略落盘命令", expectedZh: "无法承受；剩余部分可打开并报告"},

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ringside.dev/ringside/build/faults/simfs"
 )
 
@@ -142,7 +144,7 @@ func (p *program) said(t *testing.T, f *simfs.FS, from, notes int) int {
 	})
 }
 
-// say is how a child says that it has something.
+// say is how a child says that it has something. On a serial line it waits until that has left the machine.
 func say(line string) error {
 	if notes == nil {
 		var err error
@@ -150,9 +152,14 @@ func say(line string) error {
 			return err
 		}
 	}
-	_, err := notes.WriteString(line + "\n")
-	return err
+	if _, err := notes.WriteString(line + "\n"); err != nil || notes.Name() != serialLine {
+		return err
+	}
+	return unix.IoctlSetInt(int(notes.Fd()), unix.TCSBRK, 1) // tcdrain(3)
 }
+
+// serialLine is where a child says things that runs in a machine of its own.
+const serialLine = "/dev/ttyS1"
 
 // notes is the child's open file for what it says.
 var notes *os.File
