@@ -254,7 +254,11 @@ func (j *Journal) Close() error {
 	if j.seg == nil && len(j.loose) == 0 {
 		return nil
 	}
-	if err := errors.Join(j.ready(), j.finish()); err != nil {
+	err := j.ready()
+	if err == nil {
+		err = j.finish()
+	}
+	if err != nil {
 		return fmt.Errorf("close journal: %w", err)
 	}
 	return nil

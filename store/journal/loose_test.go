@@ -44,21 +44,26 @@ func TestWhatWasNotFlushedIsWrittenAgainAfterAnError(t *testing.T) {
 }
 
 func TestCloseAfterAnErrorWritesWhatWasNotFlushed(t *testing.T) {
-	dir := t.TempDir()
-	f := &faulty{fail: func(string) error { return nil }}
-	j := openWith(t, dir, f.disk())
-	if _, err := j.Append(group("a"), false); err != nil {
-		t.Fatal(err)
+	for _, refused := range []error{nil, syscall.ENOSPC} {
+		dir := t.TempDir()
+		f := &faulty{fail: func(string) error { return nil }}
+		j := openWith(t, dir, f.disk())
+		if _, err := j.Append(group("a"), false); err != nil {
+			t.Fatal(err)
+		}
+		f.fail = once("sync", 1, syscall.EIO)
+		if _, err := j.Append(group("x"), true); !errors.Is(err, syscall.EIO) {
+			t.Fatalf("got %v", err)
+		}
+		forget(t, path(dir, 1), j.prev.end)
+		f.fail = once("create", 1, refused)
+		if err := j.Close(); !errors.Is(err, refused) {
+			t.Fatalf("closed with %v, want %v", err, refused)
+		}
+		if refused == nil {
+			wantAll(t, openWith(t, dir, system()), Damage{}, "1 a")
+		}
 	}
-	f.fail = once("sync", 1, syscall.EIO)
-	if _, err := j.Append(group("x"), true); !errors.Is(err, syscall.EIO) {
-		t.Fatalf("got %v", err)
-	}
-	forget(t, path(dir, 1), j.prev.end)
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	wantAll(t, openWith(t, dir, system()), Damage{}, "1 a")
 }
 
 func TestWhatIsNotFlushedIsBounded(t *testing.T) {
