@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"ringside.dev/ringside/bridge/client"
@@ -33,7 +32,6 @@ func memoryFigure(dir string) (bool, error) {
 	if err := errors.Join(storetest.Grow(s, 0, memoryBacklog), s.Close()); err != nil {
 		return false, err
 	}
-	syscall.Sync() // the figures before have left gigabytes to be written, for which each flush of the agent would wait
 	profile, socket := filepath.Join(dir, "profile.yaml"), filepath.Join(dir, "a.sock")
 	text := "version: 1\nagent: {name: Lin Yue}\nphone: {source: sim, extension: \"1001\"}\nregion: CN\n" +
 		"crm: {connector: sandbox, params: {base_url: \"http://127.0.0.1:9\", token: \"keychain:crm\"}}\nwrapup: {outcomes: [Done]}\n"
