@@ -19,6 +19,7 @@ type results struct {
 	Sums  map[string]int    `json:"sums"`
 
 	earlier map[string]string
+	counted map[string]int
 }
 
 var ended = results{At: time.Now().UTC().Format(time.DateOnly), Tests: map[string]string{}, Sums: map[string]int{}}
@@ -26,7 +27,7 @@ var ended = results{At: time.Now().UTC().Format(time.DateOnly), Tests: map[strin
 // worse orders how a test ended when several parts ran it.
 var worse = map[string]int{"": 0, "skip": 1, "pass": 2, "fail": 3}
 
-// load reads what an earlier run left, if there was one: how its tests ended, not its sums.
+// load reads what an earlier run left, if there was one: how its tests ended, and its sums for a run that counts nothing itself.
 func (r *results) load(file string) error {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -36,7 +37,7 @@ func (r *results) load(file string) error {
 	if err == nil {
 		err = json.Unmarshal(text, &earlier)
 	}
-	r.earlier = earlier.Tests
+	r.earlier, r.counted = earlier.Tests, earlier.Sums
 	return err
 }
 
@@ -71,6 +72,9 @@ func (r *results) count(output string) {
 // write leaves the results, and says the sums.
 func (r *results) write(file string) error {
 	fmt.Printf("fault runs: %d items, %d lost, %d duplicates, %d reordered\n", r.Sums["items"], r.Sums["lost"], r.Sums["duplicates"], r.Sums["reordered"])
+	if len(r.Sums) == 0 && r.counted != nil {
+		r.Sums = r.counted
+	}
 	for name, end := range r.earlier {
 		if worse[r.Tests[name]] < worse["pass"] { // it was not run this time
 			r.Tests[name] = end
