@@ -16,7 +16,7 @@ const (
 	popLimit  = 2.0
 	fillLimit = 1.5
 	rssLimit  = 40.0 // MB after memoryCalls
-	// memoryCalls is twice what fills the caches that are bounded by number.
+	// memoryCalls is twice the calls after which the live heap was measured to grow no more.
 	memoryCalls = 3000
 	// rssGrowth is the last hundred calls' median against that of the hundred before the middle. What stays of a call is its tombstone, some
 	// 300 bytes for a day, and the collector's pace adds its share. Finished cards that were not put away showed as 1.5, tombstones

@@ -30,17 +30,20 @@ func (t *tally) add(o tally) {
 const resultsFile = "build/bin/results.json"
 
 func main() {
-	soak := flag.Bool("soak", false, "what takes longer; it adds its results to those of the last run")
+	soak := flag.Bool("soak", false, "what takes longer")
 	flag.Parse()
 	parts := testParts()
 	if *soak {
 		parts = soakParts()
+	}
+	named := flag.Args()
+	if *soak || len(named) > 0 { // not everything is run: the rest keeps its results
 		if err := ended.load(resultsFile); err != nil {
 			fmt.Println("FAILED: the last results were not read:", err)
 			os.Exit(1)
 		}
 	}
-	if named := flag.Args(); len(named) > 0 {
+	if len(named) > 0 {
 		parts = slices.DeleteFunc(parts, func(p part) bool { return !slices.Contains(named, p.name) })
 	}
 	total := run(parts)
