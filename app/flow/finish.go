@@ -66,6 +66,9 @@ func (f *Flow) writes(card *Card) []cti.WriteBack {
 		return nil
 	}
 	record := cti.NewRecord(f.cfg.Tenant, card.Call, card.saved)
+	if key := card.accepted.Key; key != "" {
+		record.Key = key // also when the site's tenant was changed since: one call, one record
+	}
 	w := cti.WriteBack{Op: cti.LogCall, Key: record.Key, Leg: card.Call.Leg, CustomerID: card.Picked, Record: record}
 	w.Identity = identity(card)
 	if settled := card.accepted.CustomerID; w.Identity == cti.IdentityPending && settled != "" {

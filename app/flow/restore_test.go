@@ -63,6 +63,24 @@ func TestWhoseARestoredRecordIsStaysDecided(t *testing.T) {
 	}
 }
 
+// The tenant is part of every key; a site that corrects it must not get the records that wait, or their updates, a second time.
+func TestARestoredRecordKeepsItsKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t).knows(match(cti.Sure, "c1", "c2"))
+		u := unfinished(cti.IdentityKnown, "c2", flow.Write{State: flow.WriteRetrying})
+		u.WriteBack.Record = cti.NewRecord("the site before", u.Call, u.WriteBack.Record.WrapUp)
+		u.WriteBack.Key = u.WriteBack.Record.Key
+		r.earlier = []flow.Unfinished{u}
+		r.start()
+		must(t, r.save("", "later"))
+		for _, w := range r.writes() {
+			if w.Key != u.WriteBack.Key || w.Record.Key != u.WriteBack.Key {
+				t.Errorf("written with the keys %q and %q; want %q, which it was accepted with", w.Key, w.Record.Key, u.WriteBack.Key)
+			}
+		}
+	})
+}
+
 func TestACardThatWaitsForAPickStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t).knows(match(cti.Sure, "c1", "c2")).start()

@@ -57,7 +57,7 @@ func memoryFigure(dir string) (bool, error) {
 			break
 		}
 		if ctx.Err() != nil {
-			return false, fmt.Errorf("the agent did not start with its backlog: %w", errors.Join(err, ctx.Err()))
+			return false, fmt.Errorf("the agent did not start with its backlog of %d; it told of %d waiting: %w", memoryBacklog, status.Outbox.Waiting, errors.Join(err, ctx.Err()))
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
