@@ -24,6 +24,7 @@ import (
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/flow"
 	"ringside.dev/ringside/app/identify"
+	"ringside.dev/ringside/app/number"
 	"ringside.dev/ringside/app/outbox"
 	"ringside.dev/ringside/app/secret"
 	"ringside.dev/ringside/bridge"
@@ -52,6 +53,7 @@ type App struct {
 	cfg       Config
 	started   time.Time
 	store     *store.Store
+	plan      *number.Plan
 	source    bridge.Source
 	connector *crm.Engine
 	flow      *flow.Flow
@@ -75,14 +77,18 @@ func New(cfg Config) (*App, error) {
 		return nil, err
 	}
 	p := cfg.Profile
+	plan, err := number.NewPlan(p)
+	if err != nil {
+		return nil, err
+	}
+	a.plan = plan
 	a.board = loopback.NewBoard(wire.Snapshot{Language: p.Language, Agent: p.Agent, Extension: p.Phone.Extension,
 		Outcomes: p.WrapUp.Outcomes, Abilities: a.source.Phone().Abilities(),
 		Phone: wire.Link{Name: p.Phone.Source, State: wire.LinkUnknown}, CRM: wire.Link{Name: a.connector.Name(), State: wire.LinkUnknown}})
 	a.links = &links{board: a.board, crmName: a.connector.Name(), phoneName: p.Phone.Source}
 	watched := watch(a.connector, a.links.crm)
-	who := &customers{Finder: identify.New(watched, p.Region, p.OwnNumbers), features: watched.Features()}
+	who := &customers{Finder: identify.New(watched, plan), features: watched.Features()}
 
-	var err error
 	var told *storage
 	if a.store, told, err = openStore(cfg, a.board); err != nil {
 		return nil, err
@@ -112,7 +118,7 @@ func (a *App) takeUp(connector crm.Connector, who *customers, told *storage) (er
 		Queue:  queue{Outbox: a.outbox, store: a.store, storage: told, board: a.board},
 		Screen: &screen{board: a.board, links: a.links, timings: a.timings}, Log: a.cfg.Log, Outcomes: p.WrapUp.Outcomes,
 		Unfinished: unfinished, Earlier: earlier})
-	a.intake = &intake{flow: a.flow, region: p.Region, extension: p.Phone.Extension}
+	a.intake = &intake{flow: a.flow, plan: a.plan, extension: p.Phone.Extension}
 	a.missed = &missed{history: a.source.Phone().History, since: since, log: a.cfg.Log,
 		book: func(ctx context.Context, e cti.Event) { a.intake.book(ctx, e) }}
 	a.intake.missed = a.missed

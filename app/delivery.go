@@ -27,7 +27,7 @@ func (d *delivery) Send(ctx context.Context, w cti.WriteBack) (cti.Receipt, erro
 
 // whose asks now; "" means the record is nobody's and names only the number.
 func (d *delivery) whose(ctx context.Context, n cti.Number) (string, error) {
-	if n.Withheld || n.Best() == "" || d.customers.Own(n) {
+	if !n.Tells() {
 		return "", nil
 	}
 	matches, err := d.customers.Find(ctx, n)

@@ -36,7 +36,7 @@ var ours = []rule{
 	{pkg: "app/crm/sandbox"},
 	{pkg: "app/crm/crmtest", may: []string{"app/cti", "app/number", "app/crm"}},
 	{pkg: "app/outbox", may: []string{"app/cti"}},
-	{pkg: "app/settings", may: []string{"app/cti"}},
+	{pkg: "app/settings", may: []string{"app/cti", "app/number"}},
 	{pkg: "app/secret"},
 	{pkg: "app/window", may: []string{"app", "app/cti", "bridge/wire"}},
 	{pkg: "app/cli/ringctl", may: []string{"app/cli"}},

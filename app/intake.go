@@ -14,7 +14,7 @@ import (
 // timed in UTC, its number in all three forms.
 type intake struct {
 	flow      *flow.Flow
-	region    string
+	plan      *number.Plan
 	extension string
 	missed    *missed
 	seq       atomic.Uint64
@@ -51,10 +51,10 @@ func (in *intake) ready(e cti.Event) cti.Event {
 		e.Call.Direction = directions[e.Type]
 	}
 	switch {
-	case e.Remote.Raw != "":
-		e.Remote.Number = number.Parse(e.Remote.Raw, in.region)
-	case e.Type == cti.Delivered && e.Side != cti.SideRemote:
-		e.Remote.Withheld = true // it rings and nobody says who (reducer rule 9)
+	case e.Remote.Raw != "" || e.Remote.Asserted != "":
+		e.Remote.Number = in.plan.Caller(e.Remote.Raw, e.Remote.Asserted)
+	case e.Type == cti.Delivered && e.Side != cti.SideRemote: // it rings and nobody says who (reducer rule 9)
+		e.Remote.Withheld, e.Remote.Class = true, cti.ClassWithheld
 	}
 	return e
 }

@@ -188,8 +188,8 @@ func TestNobodysNumbersBecomeARecordWithoutCustomer(t *testing.T) {
 		"unknown":  {"010 9999 0001", wire.SearchNone, "+861099990001"},
 		"withheld": {"", wire.SearchWithheld, ""},
 		"own":      {"+86 21 6555 0100", wire.SearchOwn, "+862165550100"},
-		"internal": {"1002", wire.SearchNone, "1002"},
-		"hostile":  {"\u202e<script>", wire.SearchNone, "<script>"},
+		"internal": {"1002", wire.SearchInternal, "1002"},
+		"hostile":  {"\u202e<script>", wire.SearchUnreadable, "<script>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

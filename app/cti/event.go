@@ -122,6 +122,9 @@ type Remote struct {
 	Number
 	Name string `json:"name,omitempty"`
 	URI  string `json:"uri,omitempty"`
+	// Asserted is what the network says of the caller: P-Asserted-Identity (RFC 3325), else Remote-Party-ID, as sent. It beats what the
+	// caller's own From says, which may be anything, or a colleague after a transfer.
+	Asserted string `json:"asserted,omitempty"`
 }
 
 // Local is the agent's own end.

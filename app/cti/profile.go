@@ -10,6 +10,7 @@ type Profile struct {
 	Phone      PhoneProfile   `yaml:"phone"`       // where calls come from
 	Region     string         `yaml:"region"`      // ISO 3166-1 alpha-2: how national numbers are read
 	OwnNumbers []string       `yaml:"own_numbers"` // never looked up
+	Numbers    NumbersProfile `yaml:"numbers"`     // how numbers are read, dialled and shown
 	CRM        CRMProfile     `yaml:"crm"`         // where customers are
 	WrapUp     WrapUpProfile  `yaml:"wrapup"`      // what the agent may say after a call
 	Storage    StorageProfile `yaml:"storage"`     // how calls are kept on this computer
@@ -20,6 +21,18 @@ type PhoneProfile struct {
 	Source    string `yaml:"source"`    // sim or baresip
 	Address   string `yaml:"address"`   // baresip: host:port of ctrl_tcp, loopback only
 	Extension string `yaml:"extension"` // the agent's own
+}
+
+// NumbersProfile tells how the site's telephone numbers are read, dialled and shown. The zero value works. The lists hold numbers, ranges and
+// beginnings: 1001, 10xx, 1000-1999, +86170*.
+type NumbersProfile struct {
+	AreaCode        string   `yaml:"area_code"`        // the site's own, for local numbers that come without
+	PresentedPrefix string   `yaml:"presented_prefix"` // what the phones put before the numbers of outside callers
+	OutsidePrefix   string   `yaml:"outside_prefix"`   // what is dialled for an outside line
+	Extensions      []string `yaml:"extensions"`       // colleagues
+	Queues          []string `yaml:"queues"`           // numbers of queues
+	Privacy         []string `yaml:"privacy"`          // numbers that platforms lend to callers for a while (AXB): they tell nobody
+	Mask            string   `yaml:"mask"`             // none, middle4, last4, last8 or all; empty: none
 }
 
 // CRMProfile names the connector and fills its parameters.

@@ -12,13 +12,16 @@ type Search string
 
 // The states of the look-up.
 const (
-	Looking  Search = "looking"
-	Found    Search = "found"
-	Several  Search = "several"
-	Nobody   Search = "none"
-	Failed   Search = "failed"
-	Withheld Search = "withheld"
-	OwnLine  Search = "own"
+	Looking    Search = "looking"
+	Found      Search = "found"
+	Several    Search = "several"
+	Nobody     Search = "none"
+	Failed     Search = "failed"
+	Withheld   Search = "withheld"
+	OwnLine    Search = "own"
+	Colleague  Search = "internal"
+	Privacy    Search = "privacy"
+	Unreadable Search = "unreadable"
 )
 
 // Notice is a code for something the agent should know.

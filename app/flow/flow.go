@@ -22,10 +22,9 @@ import (
 	"ringside.dev/ringside/app/cti"
 )
 
-// Finder knows customers. Own and Cached answer at once; Find and Details may take until their context ends, are called from several
+// Finder knows customers. Cached answers at once; Find and Details may take until their context ends, are called from several
 // goroutines, and only read.
 type Finder interface {
-	Own(n cti.Number) bool
 	Cached(n cti.Number) []cti.Match
 	Find(ctx context.Context, n cti.Number) ([]cti.Match, error)
 	Details(ctx context.Context, customerID string) (Details, error)

@@ -17,10 +17,8 @@ func (f *Flow) needsLookup(card *Card) bool {
 	}
 	card.asked = n.Best()
 	switch {
-	case n.Withheld || n.Best() == "":
-		f.found(card, Withheld, nil, "")
-	case f.cfg.Finder.Own(n):
-		f.found(card, OwnLine, nil, "")
+	case !n.Tells():
+		f.found(card, untold(n), nil, "")
 	case card.Call.State == cti.StateClosed:
 		f.found(card, Failed, nil, "") // it began and ended in one event: the outbox asks
 	default:
@@ -31,6 +29,22 @@ func (f *Flow) needsLookup(card *Card) bool {
 		return true
 	}
 	return false
+}
+
+// untold says why a number tells nobody.
+func untold(n cti.Number) Search {
+	switch n.Class {
+	case cti.ClassOwn:
+		return OwnLine
+	case cti.ClassInternal:
+		return Colleague
+	case cti.ClassPrivacy:
+		return Privacy
+	case cti.ClassInvalid:
+		return Unreadable
+	case cti.ClassWithheld, cti.ClassPerson, cti.ClassService:
+	}
+	return Withheld
 }
 
 // lookUp asks beside the loop: first who it is, shown at once, then history and tickets.

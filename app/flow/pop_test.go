@@ -188,22 +188,27 @@ func TestABetterNumberClearsTheFormerCustomerAtOnce(t *testing.T) {
 	})
 }
 
-func TestWithheldAndOwnNumbersAreNotLookedUp(t *testing.T) {
-	hidden, empty := ring("a"), ring("a")
-	hidden.Remote.Number = cti.Number{Raw: "anonymous", Withheld: true}
-	empty.Remote.Number = cti.Number{}
+func TestNumbersThatTellNobodyAreNotLookedUp(t *testing.T) {
+	from := func(n cti.Number) cti.Event {
+		e := ring("a")
+		e.Remote.Number = n
+		return e
+	}
 	for _, test := range []struct {
 		name   string
-		event  cti.Event
-		own    bool
+		number cti.Number
 		search flow.Search
 	}{
-		{"withheld", hidden, false, flow.Withheld}, {"no number", empty, false, flow.Withheld}, {"own", ring("a"), true, flow.OwnLine},
+		{"withheld", cti.Number{Raw: "anonymous", Class: cti.ClassWithheld, Withheld: true}, flow.Withheld},
+		{"no number", cti.Number{}, flow.Withheld},
+		{"own", cti.Number{Raw: "02160008888", E164: "+862160008888", Class: cti.ClassOwn}, flow.OwnLine},
+		{"a colleague", cti.Number{Raw: "8012", Key: "8012", Class: cti.ClassInternal}, flow.Colleague},
+		{"lent by a platform", cti.Number{Raw: "17012345678", E164: "+8617012345678", Class: cti.ClassPrivacy}, flow.Privacy},
+		{"no telephone number", cti.Number{Raw: "alice", Class: cti.ClassInvalid}, flow.Unreadable},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRig(t)
-			r.own = func(cti.Number) bool { return test.own }
-			r.start().tell(test.event, hangup("a"))
+			r := newRig(t).start()
+			r.tell(from(test.number), hangup("a"))
 			if diff := cmp.Diff([]string{"show ", "accept", "show queued"}, r.happened()); diff != "" {
 				t.Errorf("%s:\n%s", test.name, diff)
 			}
@@ -215,6 +220,19 @@ func TestWithheldAndOwnNumbersAreNotLookedUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Digits of no country may be in a CRM all the same.
+func TestUnreadableDigitsAreLookedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t).knows(match(cti.Likely, "c1"))
+		e := ring("a")
+		e.Remote.Number = cti.Number{Raw: "138001380001", Key: "138001380001", Class: cti.ClassInvalid}
+		r.start().tell(e)
+		if c := r.card(); c.Picked != "c1" {
+			t.Errorf("card %+v, want c1", c)
+		}
+	})
 }
 
 func TestAWithheldCallerWhoseNumberComesLaterIsLookedUp(t *testing.T) {

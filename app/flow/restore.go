@@ -58,7 +58,7 @@ func (f *Flow) restoreLive(e Earlier) {
 
 // askAgain looks up a finished call's number anew: its candidates are not known (any more).
 func (f *Flow) askAgain(card *Card) {
-	if n := card.Call.Remote.Number; !n.Withheld && n.Best() != "" && !f.cfg.Finder.Own(n) {
+	if n := card.Call.Remote.Number; n.Tells() {
 		card.Search, card.asked = Looking, n.Best()
 		f.lookUp(card)
 	}

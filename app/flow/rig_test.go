@@ -32,7 +32,6 @@ type rig struct {
 	outcomes []string
 	earlier  []flow.Unfinished
 	calls    []flow.Earlier // of an earlier run
-	own      func(n cti.Number) bool
 	cached   func(n cti.Number) []cti.Match
 	find     func(ctx context.Context, n cti.Number) ([]cti.Match, error)
 	details  func(ctx context.Context, id string) (flow.Details, error)
@@ -56,7 +55,6 @@ type accepted struct {
 func newRig(t *testing.T) *rig {
 	return &rig{
 		t:       t,
-		own:     func(cti.Number) bool { return false },
 		cached:  func(cti.Number) []cti.Match { return nil },
 		find:    func(context.Context, cti.Number) ([]cti.Match, error) { return nil, nil },
 		details: func(context.Context, string) (flow.Details, error) { return flow.Details{}, nil },
@@ -162,7 +160,6 @@ func must(t *testing.T, err error) {
 
 type finder struct{ *rig }
 
-func (f finder) Own(n cti.Number) bool           { return f.own(n) }
 func (f finder) Cached(n cti.Number) []cti.Match { return f.cached(n) }
 func (f finder) Find(ctx context.Context, n cti.Number) ([]cti.Match, error) {
 	f.note("find")

@@ -31,8 +31,7 @@ const tailDigits = 8
 // Finder is safe for concurrent use.
 type Finder struct {
 	directory Directory
-	region    string
-	own       map[string]bool
+	plan      *number.Plan
 
 	mu    sync.Mutex
 	cache map[string]entry // by compare form
@@ -43,20 +42,13 @@ type entry struct {
 	at        time.Time
 }
 
-// New makes a finder. Region is how national numbers in the CRM are read, own are the company's numbers, never looked up.
-func New(d Directory, region string, own []string) *Finder {
-	f := &Finder{directory: d, region: region, own: map[string]bool{}, cache: map[string]entry{}}
-	for _, raw := range own {
-		f.own[form(number.Parse(raw, region))] = true
-	}
-	return f
+// New makes a finder. The plan is how numbers in the CRM are read.
+func New(d Directory, plan *number.Plan) *Finder {
+	return &Finder{directory: d, plan: plan, cache: map[string]entry{}}
 }
 
 // form is what numbers are filed under: E.164, else the digits.
 func form(n cti.Number) string { return cmp.Or(n.E164, n.Key, n.Raw) }
-
-// Own tells whether a number is the company's own.
-func (f *Finder) Own(n cti.Number) bool { return f.own[form(n)] }
 
 // Cached gives what is known without asking anybody, with the time it is from. It never blocks on the network.
 func (f *Finder) Cached(n cti.Number) []cti.Match {
@@ -135,7 +127,7 @@ func activity(c cti.Customer) int {
 func (f *Finder) grade(n cti.Number, c cti.Customer) cti.Match {
 	best := cti.Match{Customer: c}
 	for _, raw := range c.Numbers {
-		have := number.Parse(raw, f.region)
+		have := f.plan.Written(raw)
 		m := cti.Match{Customer: c}
 		switch {
 		case n.E164 != "" && n.E164 == have.E164:

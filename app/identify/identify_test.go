@@ -28,7 +28,7 @@ func TestMatchesAreGradedAndRanked(t *testing.T) {
 		cti.Customer{ID: "inactive", Numbers: []string{"13800138000"}, Status: "inactive", LastActivityAt: fresh},
 		cti.Customer{ID: "old", Numbers: []string{"021-6555 0134", "138 0013 8000"}, LastActivityAt: old},
 		cti.Customer{ID: "fresh", Numbers: []string{"+86 138-0013-8000"}, LastActivityAt: fresh},
-	), "CN", nil)
+	), &number.Plan{Region: "CN"})
 	got, err := f.Find(context.Background(), number.Parse("013800138000", "CN"))
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func TestACachedCustomerIsThereWithoutTheCRM(t *testing.T) {
 			return nil, cti.Errorf(cti.Offline, "down", nil)
 		}
 		return answers, nil
-	}), "GB", nil)
+	}), &number.Plan{Region: "GB"})
 	n := number.Parse("020 7946 0123", "GB")
 	if got := f.Cached(n); len(got) != 0 {
 		t.Fatalf("an empty cache answers %+v", got)
@@ -80,17 +80,8 @@ func TestACachedCustomerIsThereWithoutTheCRM(t *testing.T) {
 	}
 }
 
-func TestOwnNumbersAreKnownInAnySpelling(t *testing.T) {
-	f := identify.New(always(), "CN", []string{"021-6555 0100", "1001"})
-	for raw, own := range map[string]bool{"+862165550100": true, "02165550100": true, "1001": true, "13800138000": false} {
-		if got := f.Own(number.Parse(raw, "CN")); got != own {
-			t.Errorf("Own(%s) = %v", raw, got)
-		}
-	}
-}
-
 func TestTheSameDigitsInTwoCountriesAreOnlyPerhaps(t *testing.T) {
-	f := identify.New(always(cti.Customer{ID: "maine", Numbers: []string{"+1 207 946 0999"}}), "GB", nil)
+	f := identify.New(always(cti.Customer{ID: "maine", Numbers: []string{"+1 207 946 0999"}}), &number.Plan{Region: "GB"})
 	got, err := f.Find(context.Background(), number.Parse("02079460999", "GB"))
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ func TestParseKeepsRawAndFindsE164(t *testing.T) {
 		{"tel:+44-20-7946-0123", "CN", "+442079460123", "2079460123"},
 		{"+44 7700 900123", "CN", "+447700900123", "7700900123"}, // a reserved range: not in the tables, but it names its country
 		{"00 44 7700 900123", "CN", "+447700900123", "7700900123"},
-		{"07700 900123", "GB", "", "07700900123"},
+		{"07700 900123", "GB", "+447700900123", "7700900123"}, // nor does it need to: the trunk prefix says that it is a national one
 		{"1001", "CN", "", "1001"},
 		{"caller", "CN", "", ""},
 	} {

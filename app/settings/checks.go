@@ -44,6 +44,15 @@ func oneOf(allowed ...string) func(string) *wording {
 	}
 }
 
+var digits = regexp.MustCompile(`^[0-9]{1,6}$`)
+
+func dialled(s string) *wording {
+	if digits.MatchString(s) {
+		return nil
+	}
+	return say("%s is not what one dials before a number; write 1 to 6 digits, such as 9 or 021", "%s 不是号码前加拨的数字；请写 1 到 6 位数字，例如 9 或 021", quoted(s))
+}
+
 func email(s string) *wording {
 	a, err := mail.ParseAddress(s)
 	if err == nil && a.Address == s {

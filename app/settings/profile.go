@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/number"
 )
 
 // version is the profile format this program reads.
@@ -42,7 +43,16 @@ func (r *reader) fields() []field {
 		}},
 		{key: "region", need: write("the country whose national numbers you dial, such as GB or CN", "拨打国内号码所属的国家或地区，例如 CN 或 GB"),
 			read: r.text(&p.Region, region)},
-		{key: "own_numbers", read: r.ownNumbers},
+		{key: "own_numbers", read: r.numbers(&p.OwnNumbers)},
+		{key: "numbers", within: []field{
+			{key: "area_code", read: r.text(&p.Numbers.AreaCode, dialled)},
+			{key: "presented_prefix", read: r.text(&p.Numbers.PresentedPrefix, dialled)},
+			{key: "outside_prefix", read: r.text(&p.Numbers.OutsidePrefix, dialled)},
+			{key: "extensions", read: r.numbers(&p.Numbers.Extensions)},
+			{key: "queues", read: r.numbers(&p.Numbers.Queues)},
+			{key: "privacy", read: r.numbers(&p.Numbers.Privacy)},
+			{key: "mask", read: r.text(&p.Numbers.Mask, oneOf(maskModes()...))},
+		}},
 		{key: "crm", need: write("a section crm: with connector: and params:", "包含 connector: 和 params: 的 crm: 小节"), within: []field{
 			{key: "connector", need: write("a preset's name, such as sandbox, or the path of a connector file", "预设名称（例如 sandbox）或连接器文件的路径"),
 				read: r.text(&p.CRM.Connector, nil)},
@@ -107,12 +117,29 @@ func (r *reader) needAddress() *wording {
 	return say("the address of baresip's ctrl_tcp, such as 127.0.0.1:4444", " baresip 的 ctrl_tcp 地址，例如 127.0.0.1:4444")
 }
 
-func (r *reader) ownNumbers(path string, n *yaml.Node) {
-	r.list(path, n, func(path string, n *yaml.Node) {
-		var number string
-		r.text(&number, nil)(path, n)
-		r.profile.OwnNumbers = append(r.profile.OwnNumbers, number)
-	})
+// numbers reads a list of numbers, ranges and beginnings of them.
+func (r *reader) numbers(into *[]string) func(string, *yaml.Node) {
+	return func(path string, n *yaml.Node) {
+		r.list(path, n, func(path string, n *yaml.Node) {
+			var entry string
+			r.text(&entry, func(s string) *wording {
+				if _, err := number.NewList([]string{s}, r.profile.Region); err != nil {
+					return say("%s is no number; write one (1001), one with open digits (10xx), a range from a smaller number to a larger one (1000-1999), or a beginning (+86170*)",
+						"%s 不是号码；请写一个号码（1001）、含任意位的号码（10xx）、从小到大的号段（1000-1999）或号码开头（+86170*）", quoted(s))
+				}
+				return nil
+			})(path, n)
+			*into = append(*into, entry)
+		})
+	}
+}
+
+func maskModes() []string {
+	var modes []string
+	for _, m := range number.Modes() {
+		modes = append(modes, string(m))
+	}
+	return modes
 }
 
 func (r *reader) outcomes(path string, n *yaml.Node) {

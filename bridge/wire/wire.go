@@ -98,7 +98,11 @@ const (
 	SearchNone     Search = "none"     // nobody has this number
 	SearchFailed   Search = "failed"   // could not ask: see SearchError
 	SearchWithheld Search = "withheld" // there is no number to look up
-	SearchOwn      Search = "own"      // one of the company's own numbers
+	SearchOwn      Search = "own"      // one of the company's own numbers, or a queue's
+
+	SearchInternal   Search = "internal"   // a colleague's extension
+	SearchPrivacy    Search = "privacy"    // a number that a platform lent the caller: it tells nobody
+	SearchUnreadable Search = "unreadable" // what the phone sent is no telephone number
 )
 
 // Card is one call with all that is known about it. Times are UTC, durations milliseconds.

@@ -11,6 +11,8 @@ export const number = object({
   number: text, // as received
   e164: maybe(text, ""),
   key: maybe(text, ""),
+  ext: maybe(text, ""),
+  class: maybe(text, ""),
   withheld: maybe(flag, false),
 });
 
@@ -97,7 +99,7 @@ export const card = object({
   talk_ms: whole,
   hold_ms: whole,
   ending: maybe(text, ""),
-  search: code("looking", "found", "several", "none", "failed", "withheld", "own"),
+  search: code("looking", "found", "several", "none", "failed", "withheld", "own", "internal", "privacy", "unreadable"),
   search_error: maybe(text, ""),
   matches: list(match),
   picked: maybe(text, ""),

@@ -19,6 +19,13 @@ export const en = {
   "search.withheld.hint": "The caller hides their number, so there is nobody to look up.",
   "search.own": "One of our own numbers",
   "search.own.hint": "It belongs to the company, so it is not looked up.",
+  "search.internal": "A colleague",
+  "search.internal.hint": "It is an extension, so it is not looked up.",
+  "search.privacy": "A number lent for a while",
+  "search.privacy.hint": "A platform lends it to many callers, so it does not tell who this is.",
+  "search.unreadable": "Not a telephone number",
+  "search.unreadable.hint": "What the phone sent cannot be looked up.",
+  "search.service": "A service number nobody is known by",
   "search.unnamed": "Unknown caller",
   "search.phonename": "The phone says: {name}",
 

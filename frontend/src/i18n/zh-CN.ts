@@ -20,6 +20,13 @@ export const zhCN: Words = {
   "search.withheld.hint": "来电者隐藏了号码，无法查找客户。",
   "search.own": "本公司号码",
   "search.own.hint": "属于本公司，不进行查找。",
+  "search.internal": "同事",
+  "search.internal.hint": "这是内部分机，不进行查找。",
+  "search.privacy": "临时隐私号",
+  "search.privacy.hint": "平台将此号码轮流分配给多位来电者，不能据此识别客户。",
+  "search.unreadable": "不是电话号码",
+  "search.unreadable.hint": "话机发送的内容无法查找。",
+  "search.service": "服务号码，没有对应的客户",
   "search.unnamed": "未知来电",
   "search.phonename": "话机显示：{name}",
 

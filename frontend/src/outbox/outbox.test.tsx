@@ -99,7 +99,7 @@ test("each state is told in words of its own", async () => {
     anItem(3, { state: "reconciling" }),
     anItem(4, far),
     anItem(5, { due: "2026-11-23T05:00:00Z", message: "" }),
-    anItem(6, { name: "", number: { number: "x", e164: "", key: "", withheld: true } }),
+    anItem(6, { name: "", number: { number: "x", e164: "", key: "", ext: "", class: "", withheld: true } }),
   ]);
   await open();
   const said = rows();

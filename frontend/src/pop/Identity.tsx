@@ -4,6 +4,9 @@ import { useDesk } from "../desk";
 import { Tag, Text } from "../kit/Text";
 import { callerName, numberOf, pickedMatch } from "./caller";
 
+/** Numbers that tell nobody: what is said of each. */
+const untold = ["own", "internal", "privacy", "unreadable"] as const;
+
 /** Who it is, how to call back, and why we think so. */
 export function Identity(props: { card: Card }) {
   const { say } = useDesk();
@@ -108,7 +111,7 @@ function Unnamed(props: { card: Card }) {
         </Match>
         <Match when={search() === "none"}>
           <p class="finding">
-            {say().t("search.none")}
+            {say().t(props.card.number.class === "service" ? "search.service" : "search.none")}
             <small>{say().t("search.none.hint")}</small>
           </p>
         </Match>
@@ -117,11 +120,13 @@ function Unnamed(props: { card: Card }) {
             <small>{say().t("search.withheld.hint")}</small>
           </p>
         </Match>
-        <Match when={search() === "own"}>
-          <p class="finding">
-            {say().t("search.own")}
-            <small>{say().t("search.own.hint")}</small>
-          </p>
+        <Match when={untold.find((code) => code === search())}>
+          {(code) => (
+            <p class="finding">
+              {say().t(`search.${code()}`)}
+              <small>{say().t(`search.${code()}.hint`)}</small>
+            </p>
+          )}
         </Match>
         <Match when={search() === "failed"}>
           <p class="finding is-wait">

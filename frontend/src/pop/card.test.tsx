@@ -32,6 +32,9 @@ describe.each([
     offline: "Could not be reached",
     looking: "Looking for this number",
     own: "One of our own numbers",
+    internal: "A colleague",
+    privacy: "A number lent for a while",
+    unreadable: "Not a telephone number",
   },
   {
     language: "zh-CN",
@@ -43,6 +46,9 @@ describe.each([
     offline: "无法连接",
     looking: "正在查找此号码",
     own: "本公司号码",
+    internal: "同事",
+    privacy: "临时隐私号",
+    unreadable: "不是电话号码",
   },
 ])("in $language", (words) => {
   test("a found customer shows name, company, number in both forms and why we think so", async () => {
@@ -72,13 +78,16 @@ describe.each([
     ["none", words.none],
     ["looking", words.looking],
     ["own", words.own],
+    ["internal", words.internal],
+    ["privacy", words.privacy],
+    ["unreadable", words.unreadable],
   ] as const)("%s says so", async (search, said) => {
     await show({ ...unknown, search }, words.language);
     expect(page.text()).toContain(said);
   });
 
   test("withheld has a name of its own and no number", async () => {
-    const number = { number: "anonymous", e164: "", key: "", withheld: true };
+    const number = { number: "anonymous", e164: "", key: "", ext: "", class: "", withheld: true };
     await show({ ...unknown, search: "withheld", number }, words.language);
     expect(page.name()).toBe(words.withheld);
     expect(page.text()).not.toContain("anonymous");
@@ -162,7 +171,7 @@ test("the state and the name are spoken from one region that outlives the cards"
     card: aCard({
       leg: "b",
       search: "withheld",
-      number: { number: "", e164: "", key: "", withheld: true },
+      number: { number: "", e164: "", key: "", ext: "", class: "", withheld: true },
       picked: "",
     }),
   });

@@ -125,7 +125,7 @@ describe("the record as text", () => {
   });
 
   test("leaves out what is not known and is in the reader's language", () => {
-    const hidden = { number: "anonymous", e164: "", key: "", withheld: true };
+    const hidden = { number: "anonymous", e164: "", key: "", ext: "", class: "", withheld: true };
     const missed = { ...card, number: hidden, picked: "", phone_name: "", established_at: "", ending: "missed" };
     const text = recordText(missed, { outcome: "", note: "" }, speech("zh-CN", "zh-CN"));
     expect(text).toContain("号码: 号码已隐藏\n方向: 呼入\n");

@@ -1,0 +1,59 @@
+package number
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nyaruka/phonenumbers"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// Dial gives what the phone is told to dial for a number as a person or a CRM wrote it: extensions and services as they are, national
+// numbers as within the country, others with the international access code, all but extensions with the prefix of the outside line.
+// What cannot be dialled is kind invalid.
+func (p *Plan) Dial(raw string) (string, error) { return p.Dialled(p.Written(raw)) }
+
+// Dialled is Dial for a number that was read.
+func (p *Plan) Dialled(n cti.Number) (string, error) {
+	switch {
+	case n.Class == cti.ClassInternal:
+		return internalDigits(n.Raw), nil
+	case n.E164 != "":
+		return p.DialPrefix + p.fromHere(n.E164), nil
+	case n.Class == cti.ClassService || n.Class == cti.ClassOwn || n.Class == cti.ClassPrivacy:
+		return p.DialPrefix + n.Key, nil
+	}
+	return "", cti.Errorf(cti.Invalid, fmt.Sprintf("%q cannot be dialled: it is no telephone number", n.Raw), nil)
+}
+
+// written is the plan for numbers as people write them: without the prefix that phones add.
+func (p *Plan) written() *Plan {
+	w := *p
+	w.OutsidePrefix = ""
+	return &w
+}
+
+// Written reads a number as people write it, in a CRM or by hand.
+func (p *Plan) Written(raw string) cti.Number { return p.written().Parse(raw) }
+
+func internalDigits(raw string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("0123456789*#", r) {
+			return r
+		}
+		return -1
+	}, ascii(raw))
+}
+
+// fromHere is a number in E.164 as it is dialled in the plan's region.
+func (p *Plan) fromHere(e164 string) string {
+	parsed, err := phonenumbers.Parse(e164, "")
+	if err != nil || p.Region == "" {
+		return e164
+	}
+	if dialled := Digits(phonenumbers.FormatOutOfCountryCallingNumber(parsed, p.Region)); regionOf(e164) != p.Region {
+		return dialled
+	}
+	return Digits(phonenumbers.Format(parsed, phonenumbers.NATIONAL))
+}

@@ -1,0 +1,107 @@
+package number
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// Mode says which digits of a customer's number a surface may show.
+type Mode string
+
+// The modes. Middle is the habit in China: 138****8000.
+const (
+	ShowAll    Mode = "none"
+	MaskMiddle Mode = "middle4" // the four before the last four
+	MaskLast4  Mode = "last4"
+	MaskLast8  Mode = "last8"
+	MaskAll    Mode = "all"
+)
+
+// Modes are all there are, the most open first.
+func Modes() []Mode { return []Mode{ShowAll, MaskMiddle, MaskLast4, MaskLast8, MaskAll} }
+
+// allMasked does not even tell how long the number is.
+const allMasked = "********"
+
+// hidden tells whether a mode hides a digit, counted from the last one, of a number with so many digits. Of a number with four digits or
+// fewer nothing would be hidden by some modes, so all of it is.
+func (m Mode) hidden(fromEnd, digits int) bool {
+	const four, eight = 4, 8
+	switch {
+	case m == ShowAll:
+		return false
+	case digits <= four:
+		return true
+	case m == MaskMiddle:
+		return fromEnd > four && fromEnd <= eight
+	case m == MaskLast4:
+		return fromEnd <= four
+	case m == MaskLast8:
+		return fromEnd <= eight
+	}
+	return true // all, and a mode that is not known: better too much than too little
+}
+
+// Mask hides digits of a number as it is written, and leaves the signs between them. The letters of a SIP user count as digits.
+func (m Mode) Mask(text string) string {
+	digits := 0
+	for _, r := range text {
+		if masked(r) {
+			digits++
+		}
+	}
+	if m == MaskAll && digits > 0 || m == "" {
+		return allMasked
+	}
+	left := digits
+	return strings.Map(func(r rune) rune {
+		if !masked(r) {
+			return r
+		}
+		left--
+		if m.hidden(left+1, digits) {
+			return '*'
+		}
+		return r
+	}, text)
+}
+
+func masked(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// Number masks all forms of a number. What is no customer's (extensions, services, the company's own) is shown.
+func (m Mode) Number(n cti.Number) cti.Number {
+	switch n.Class {
+	case cti.ClassService, cti.ClassOwn, cti.ClassInternal, cti.ClassWithheld:
+		return n
+	case cti.ClassPerson, cti.ClassPrivacy, cti.ClassInvalid, "":
+	}
+	if m == ShowAll || n.Withheld {
+		return n
+	}
+	n.Raw = m.Mask(n.Best())
+	n.E164, n.Key = "", ""
+	return n
+}
+
+// written is what may be a number within other text.
+var written = regexp.MustCompile(`\+?[\d\x{ff10}-\x{ff19}](?:[\d\x{ff10}-\x{ff19} ()./\x{2010}-\x{2015}-]*[\d\x{ff10}-\x{ff19}])?`)
+
+// sameTail is how many last digits tell that a text repeats a number.
+const sameTail = 7
+
+// Text masks a number where other text (a name, a note, a subject) repeats it. Other numbers stay: they may be those of orders.
+func (m Mode) Text(text string, n cti.Number) string {
+	digits := Digits(n.Best())
+	if m == ShowAll || len(digits) < sameTail {
+		return text
+	}
+	return written.ReplaceAllStringFunc(text, func(found string) string {
+		if !SameTail(ascii(found), digits, sameTail) {
+			return found
+		}
+		return m.Mask(found)
+	})
+}
