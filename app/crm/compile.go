@@ -161,7 +161,11 @@ func (l *loader) operation(name string, shape opShape, spec operationSpec) *oper
 	done := with(names, scope{"res": resScope})
 	if shape.list {
 		op.mapping = l.result([]string{"operations", name, "map"}, spec.Map, shape, with(done, scope{"item": types.Any}))
-		l.noneOf(name, "output", spec.Output)
+		if shape.page != nil {
+			op.output = l.result([]string{"operations", name, "output"}, spec.Output, opShape{fields: shape.page, needs: shape.page}, done)
+		} else {
+			l.noneOf(name, "output", spec.Output)
+		}
 	} else {
 		op.output = l.result([]string{"operations", name, "output"}, spec.Output, shape, done)
 		l.noneOf(name, "map", spec.Map)

@@ -116,6 +116,12 @@ func (e *Engine) Features() Features {
 	if e.ops["list_tickets"] != nil {
 		f.Tickets = e.tickets
 	}
+	if e.ops["search"] != nil {
+		f.Search = e.search
+	}
+	if e.ops["changes"] != nil {
+		f.Changes = e.changes
+	}
 	if len(e.links) > 0 {
 		f.DeepLink = e.deepLink
 	}
@@ -155,6 +161,78 @@ func (e *Engine) tickets(ctx context.Context, customerID string, limit int) ([]c
 		return nil, err
 	}
 	return out[:min(len(out), max(limit, 0))], nil
+}
+
+func (e *Engine) search(ctx context.Context, text string, limit int) ([]cti.Customer, error) {
+	r, err := e.run(ctx, "search", vars{"text": text, "limit": limit})
+	if err != nil {
+		return nil, err
+	}
+	var out []cti.Customer
+	err = r.each(func(row map[string]any) error {
+		c, err := customer(row)
+		out = append(out, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out[:min(len(out), max(limit, 0))], nil
+}
+
+func (e *Engine) changes(ctx context.Context, cursor string) (Changes, error) {
+	r, err := e.run(ctx, "changes", vars{"cursor": cursor, "limit": maxItems})
+	if err != nil {
+		return Changes{}, err
+	}
+	var page Changes
+	if page.Deleted, err = r.deleted(); err != nil {
+		return Changes{}, err
+	}
+	err = r.each(func(row map[string]any) error {
+		c, err := customer(row)
+		page.Customers = append(page.Customers, c)
+		return err
+	})
+	if err != nil {
+		return Changes{}, err
+	}
+	out, err := r.named(r.op.output, r.v)
+	if err != nil {
+		return Changes{}, err
+	}
+	page.Cursor, page.More = clean(out["cursor"]), out["more"] == true
+	if page.More && (page.Cursor == "" || page.Cursor == cursor) {
+		return Changes{}, cti.Errorf(cti.Invalid, e.doing("changes")+": the CRM says that there is more, and not where", nil)
+	}
+	return page, nil
+}
+
+// deleted takes the deleted ones out of the items: of those a CRM may tell the id alone, so nothing else of them is mapped.
+func (r *run) deleted() (ids []string, err error) {
+	sign := r.op.mapping["deleted"]
+	if sign == nil {
+		return nil, nil
+	}
+	var left []any
+	for _, item := range r.items {
+		r.v["item"] = item
+		gone, err := sign.value(r.v)
+		if err != nil {
+			return nil, r.unfit(err)
+		}
+		if gone != true {
+			left = append(left, item)
+			continue
+		}
+		id, err := r.op.mapping["id"].value(r.v)
+		if err != nil {
+			return nil, r.unfit(err)
+		}
+		ids = append(ids, clean(id))
+	}
+	r.items = left
+	return ids, nil
 }
 
 func (e *Engine) deepLink(kind, id string) (string, error) {

@@ -11,13 +11,17 @@ func customer(row map[string]any) (cti.Customer, error) {
 		ID: clean(row["id"]), Type: clean(row["type"]), Name: clean(row["name"]), Company: clean(row["company"]), Email: clean(row["email"]),
 		Numbers: cleanAll(row["phones"]), Tags: cleanAll(row["tags"]), Status: clean(row["status"]), Owner: clean(row["owner"]),
 	}
+	tickets, err := wholeOf(row["open_tickets"])
+	if err != nil {
+		return c, fmt.Errorf("open_tickets: %w", err)
+	}
+	c.OpenTickets = int(tickets)
 	if c.ID == "" {
 		return c, fmt.Errorf("a customer came without an id")
 	}
 	if c.Type == "" {
 		c.Type = "contact"
 	}
-	var err error
 	if c.LastActivityAt, err = timeOf(row["last_activity_at"]); err != nil {
 		return c, fmt.Errorf("last_activity_at: %w", err)
 	}

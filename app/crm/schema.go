@@ -162,19 +162,25 @@ type opShape struct {
 	list   bool // the result is a list of items, each through map
 	fields []string
 	needs  []string
+	page   []string // of a list that is read page by page: the names of output, all needed
 }
+
+// customerFields are those of a customer.
+var customerFields = []string{"id", "type", "name", "company", "email", "phones", "tags", "status", "owner", "open_tickets", "last_activity_at"}
 
 // shapes lists the operations the engine runs.
 var shapes = map[string]opShape{
 	"whoami":       {fields: []string{"id", "name", "email"}, needs: []string{"name"}},
-	"lookup":       {list: true, fields: []string{"id", "type", "name", "company", "email", "phones", "tags", "status", "owner", "last_activity_at"}, needs: []string{"id", "name", "phones"}},
+	"lookup":       {list: true, fields: customerFields, needs: []string{"id", "name", "phones"}},
+	"search":       {list: true, fields: customerFields, needs: []string{"id", "name"}},
+	"changes":      {list: true, fields: append([]string{"deleted"}, customerFields...), needs: []string{"id", "name", "phones"}, page: []string{"cursor", "more"}},
 	"history":      {list: true, fields: []string{"at", "direction", "ending", "outcome", "note", "agent", "talk_ms"}, needs: []string{"at"}},
 	"list_tickets": {list: true, fields: []string{"id", "subject", "status", "priority", "updated_at"}, needs: []string{"id", "subject"}},
 	"log_call":     {write: true, fields: []string{"id"}, needs: []string{"id"}},
 }
 
 // laterOps belong to schema v1, but the engine does not run them yet.
-var laterOps = []string{"search", "get", "create_contact", "update_contact", "add_note", "create_ticket", "update_ticket", "set_status",
+var laterOps = []string{"get", "create_contact", "update_contact", "add_note", "create_ticket", "update_ticket", "set_status",
 	"add_tags", "remove_tags", "create_task", "attach_recording", "list_options"}
 
 // deepLinkKinds are the pages a connector may link to.

@@ -26,6 +26,8 @@ var (
 var inputScopes = map[string]types.Map{
 	"whoami":       {},
 	"lookup":       {"phone": phoneScope, "limit": types.Int},
+	"search":       {"text": types.String, "limit": types.Int},
+	"changes":      {"cursor": types.String, "limit": types.Int}, // cursor: empty for the first page of all
 	"history":      {"contact": contactScope, "limit": types.Int},
 	"list_tickets": {"contact": contactScope, "limit": types.Int},
 	"log_call":     {"key": types.String, "phone": phoneScope, "contact": contactScope, "call": callScope, "record": types.Any}, // null: a new record

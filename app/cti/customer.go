@@ -12,7 +12,8 @@ type Customer struct {
 	Numbers        []string  `json:"numbers,omitempty"` // as the CRM stores them
 	Tags           []string  `json:"tags,omitempty"`
 	Status         string    `json:"status,omitempty"`
-	Owner          string    `json:"owner,omitempty"`
+	Owner          string    `json:"owner,omitempty"`        // the name of the agent who looks after them, or the e-mail address, or the id
+	OpenTickets    int       `json:"open_tickets,omitempty"` // as far as the CRM says
 	LastActivityAt time.Time `json:"last_activity_at,omitzero"`
 }
 

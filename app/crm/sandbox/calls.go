@@ -262,7 +262,7 @@ func rowsOf[T record](s *Server, r *http.Request, from func(*book) *table[T], ow
 	var out []T
 	err := error(notFound("contact"))
 	s.store.read(func(b *book) {
-		if _, found := b.contacts.get(id); found {
+		if _, found := b.contact(id); found {
 			err = nil
 			out = from(b).where(func(row T) bool { return isOf(owner(row), id) })
 		}

@@ -30,6 +30,8 @@ type contact struct {
 	CreatedAt      Stamp    `json:"created_at"`
 	UpdatedAt      Stamp    `json:"updated_at"`
 	LastActivityAt Stamp    `json:"last_activity_at"`
+	Changed        int64    `json:"changed"` // its place in the feed of changes
+	Deleted        bool     `json:"deleted,omitempty"`
 }
 
 func (c contact) ident() string { return c.ID }
@@ -48,8 +50,9 @@ type owner struct {
 // contactView adds what is joined when the contact is shown.
 type contactView struct {
 	contact
-	Company string `json:"company"`
-	URL     string `json:"url"`
+	Company     string `json:"company"`
+	OpenTickets int    `json:"open_tickets"`
+	URL         string `json:"url"`
 }
 
 func (b *book) view(c contact, base string) contactView {
@@ -57,6 +60,11 @@ func (b *book) view(c contact, base string) contactView {
 	if c.CompanyID != nil {
 		firm, _ := b.companies.get(*c.CompanyID)
 		v.Company = firm.Name
+	}
+	for _, t := range b.tickets.rows {
+		if isOf(t.ContactID, c.ID) && t.Status != "solved" {
+			v.OpenTickets++
+		}
 	}
 	return v
 }
@@ -144,7 +152,7 @@ func (s *Server) findContacts(number, words string) []contactView {
 	var out []contactView
 	s.store.read(func(b *book) {
 		for _, c := range b.contacts.rows {
-			if v := b.view(c, base); c.hasNumber(suffix) && v.mentions(words) {
+			if v := b.view(c, base); !c.Deleted && c.hasNumber(suffix) && v.mentions(words) {
 				out = append(out, v)
 			}
 		}
@@ -180,7 +188,7 @@ func (s *Server) contact(id string) (contactView, error) {
 	var v contactView
 	err := error(notFound("contact"))
 	s.store.read(func(b *book) {
-		if c, found := b.contacts.get(id); found {
+		if c, found := b.contact(id); found {
 			v, err = b.view(c, base), nil
 		}
 	})
@@ -219,7 +227,7 @@ func (s *Server) patchContact(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	v, err := s.changeContact(func(b *book) (contact, error) {
-		c, found := b.contacts.get(r.PathValue("id"))
+		c, found := b.contact(r.PathValue("id"))
 		if !found {
 			return c, notFound("contact")
 		}
@@ -244,7 +252,7 @@ func (s *Server) changeContact(edit func(*book) (contact, error)) (contactView, 
 				return invalid("company_id", "no such company")
 			}
 		}
-		put(b, &b.contacts, c)
+		b.putContact(c)
 		v = b.view(c, base)
 		return nil
 	})

@@ -72,6 +72,7 @@ func (st fileState) book() (*book, error) {
 	b.tickets, errs[3] = newTable(st.Tickets)
 	b.tasks, errs[4] = newTable(st.Tasks)
 	b.calls, errs[5] = newTable(st.Calls)
+	b.numberContacts()
 	return b, errors.Join(errors.Join(errs[:]...), uniqueKeys(st.Tickets), uniqueKeys(st.Tasks))
 }
 

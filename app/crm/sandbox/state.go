@@ -67,7 +67,7 @@ func (t *table[T]) where(match func(T) bool) []T {
 	return out
 }
 
-// nextID counts: nothing is ever deleted.
+// nextID counts: nothing is ever taken out of a table.
 func (t *table[T]) nextID(prefix string) string { return fmt.Sprintf("%s_%06d", prefix, len(t.rows)+1) }
 
 func (t *table[T]) place(row T) {
@@ -106,6 +106,7 @@ type book struct {
 	roles     map[string]string // by user id
 	companies table[company]
 	contacts  table[contact]
+	changed   int64 // the newest contact.Changed
 	orders    table[order]
 	tickets   table[ticket]
 	tasks     table[task]

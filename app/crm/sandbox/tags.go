@@ -59,7 +59,7 @@ func (s *Server) retag(r *http.Request, edit func([]string, string) []string, wh
 	base := s.URL()
 	var v contactView
 	err := s.store.change(func(b *book) error {
-		c, found := b.contacts.get(r.PathValue("id"))
+		c, found := b.contact(r.PathValue("id"))
 		if !found {
 			return notFound("contact")
 		}
@@ -68,7 +68,7 @@ func (s *Server) retag(r *http.Request, edit func([]string, string) []string, wh
 				return invalid("tag", fmt.Sprintf("a contact has at most %d tags", maxTags))
 			}
 			c.UpdatedAt = now()
-			put(b, &b.contacts, c)
+			b.putContact(c)
 		}
 		v = b.view(c, base)
 		return nil

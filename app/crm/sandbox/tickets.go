@@ -93,12 +93,12 @@ func (b *book) touch(id *string, at Stamp) error {
 	if id == nil {
 		return nil
 	}
-	who, found := b.contacts.get(*id)
+	who, found := b.contact(*id)
 	if !found {
 		return invalid("contact_id", "no such contact")
 	}
 	who.LastActivityAt = later(who.LastActivityAt, at)
-	put(b, &b.contacts, who)
+	b.putContact(who)
 	return nil
 }
 
