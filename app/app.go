@@ -23,7 +23,6 @@ import (
 	"ringside.dev/ringside/app/crm"
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/flow"
-	"ringside.dev/ringside/app/identify"
 	"ringside.dev/ringside/app/number"
 	"ringside.dev/ringside/app/outbox"
 	"ringside.dev/ringside/app/secret"
@@ -63,6 +62,7 @@ type App struct {
 	links     *links
 	intake    *intake
 	missed    *missed
+	customers *customers
 
 	window atomic.Pointer[func()] // shows it; nil until there is one
 }
@@ -87,23 +87,24 @@ func New(cfg Config) (*App, error) {
 		Phone: wire.Link{Name: p.Phone.Source, State: wire.LinkUnknown}, CRM: wire.Link{Name: a.connector.Name(), State: wire.LinkUnknown}})
 	a.links = &links{board: a.board, crmName: a.connector.Name(), phoneName: p.Phone.Source}
 	watched := watch(a.connector, a.links.crm)
-	who := &customers{Finder: identify.New(watched, plan), features: watched.Features()}
-
 	var told *storage
 	if a.store, told, err = openStore(cfg, a.board); err != nil {
 		return nil, err
 	}
-	if err := a.takeUp(watched, who, told); err != nil {
+	if a.customers, err = openCustomers(cfg, watched, plan); err != nil {
 		return nil, errors.Join(err, a.store.Close())
+	}
+	if err := a.takeUp(watched, told); err != nil {
+		return nil, errors.Join(err, a.customers.index.Close(), a.store.Close())
 	}
 	a.board.Publish(wire.Delta{Outbox: counts(a.outbox)})
 	return a, nil
 }
 
 // takeUp makes the parts that go on from what the store holds.
-func (a *App) takeUp(connector crm.Connector, who *customers, told *storage) (err error) {
+func (a *App) takeUp(connector crm.Connector, told *storage) (err error) {
 	p := a.cfg.Profile
-	if a.outbox, err = outbox.New(a.store, &delivery{connector: connector, customers: who}, a.progressed, a.cfg.Log); err != nil {
+	if a.outbox, err = outbox.New(a.store, &delivery{connector: connector, customers: a.customers}, a.progressed, a.cfg.Log); err != nil {
 		return err
 	}
 	earlier, since, err := earlierCalls(a.store)
@@ -114,7 +115,7 @@ func (a *App) takeUp(connector crm.Connector, who *customers, told *storage) (er
 	if err != nil {
 		return err
 	}
-	a.flow = flow.New(flow.Config{Tenant: p.Tenant, Phone: a.source.Phone(), Finder: who,
+	a.flow = flow.New(flow.Config{Tenant: p.Tenant, Phone: a.source.Phone(), Finder: a.customers,
 		Queue:  queue{Outbox: a.outbox, store: a.store, storage: told, board: a.board},
 		Screen: &screen{board: a.board, links: a.links, timings: a.timings}, Log: a.cfg.Log, Outcomes: p.WrapUp.Outcomes,
 		Unfinished: unfinished, Earlier: earlier})
@@ -170,6 +171,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return loopback.NewServer(a.api(), a.cfg.Log).Serve(ctx, l) })
 	group.Go(func() error { return a.flow.Run(ctx) })
 	group.Go(func() error { return a.outbox.Run(ctx) })
+	group.Go(func() error { return a.customers.run(ctx) })
 	group.Go(func() error {
 		return a.source.Run(ctx, func(e cti.Event) { a.intake.take(ctx, e) })
 	})
@@ -206,5 +208,5 @@ func (a *App) woke() {
 // Close lets go of the store and of idle connections. Call it after Run has returned.
 func (a *App) Close() error {
 	a.connector.Close()
-	return a.store.Close()
+	return errors.Join(a.customers.index.Close(), a.store.Close())
 }

@@ -1,13 +1,20 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
 
 	"ringside.dev/ringside/app/crm"
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/flow"
 	"ringside.dev/ringside/app/identify"
+	"ringside.dev/ringside/app/number"
+	customerstore "ringside.dev/ringside/store/customers"
 )
 
 // shown is how many lines of history and tickets a card has room for.
@@ -17,6 +24,43 @@ const shown = 5
 type customers struct {
 	*identify.Finder
 	features crm.Features
+	index    *customerstore.Index
+	sync     *identify.Sync // nil: this CRM does not tell what changed
+	log      *slog.Logger
+}
+
+// openCustomers opens what is kept of customers on this computer.
+func openCustomers(cfg Config, connector watched, plan *number.Plan) (*customers, error) {
+	index, err := customerstore.Open(customerstore.Options{Path: filepath.Join(cfg.StateDir, customerstore.FileName), Keys: cfg.Keys, Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	picks, err := customerstore.OpenPicks(filepath.Join(cfg.StateDir, customerstore.PicksFileName), cfg.Keys, cfg.Log)
+	if err != nil {
+		return nil, errors.Join(err, index.Close())
+	}
+	c := &customers{features: connector.Features(), index: index, log: cfg.Log, Finder: identify.New(identify.Config{Directory: connector, Index: index,
+		Picks: picks, Plan: plan, Agent: cfg.Profile.Agent, Types: cfg.Profile.Customers.Types, Log: cfg.Log})}
+	if c.features.Changes != nil {
+		every := cmp.Or(time.Duration(cfg.Profile.Customers.SyncMinutes)*time.Minute, identify.SyncEvery)
+		c.sync = identify.NewSync(identify.SyncConfig{Index: index, Plan: plan, Every: every, Log: cfg.Log,
+			Changes: func(ctx context.Context, cursor string) (page cti.CustomerPage, err error) {
+				err = guarded(func() (err error) { page, err = c.features.Changes(ctx, cursor); return err })
+				return page, err
+			}})
+	}
+	return c, nil
+}
+
+// run checks the index if that is needed, then keeps it like the CRM.
+func (c *customers) run(ctx context.Context) error {
+	if err := c.index.Vet(); err != nil {
+		c.log.Warn("the customer index was damaged and begins anew", "err", err)
+	}
+	if c.sync == nil {
+		return nil
+	}
+	return c.sync.Run(ctx)
 }
 
 // Details fetches history and open tickets side by side; what the CRM cannot tell is left empty.

@@ -22,12 +22,25 @@ func (a *App) Command(ctx context.Context, leg string, c cti.Command) error {
 }
 
 // Dial asks the phone to call a number and waits until the call appears, at most three seconds.
-func (a *App) Dial(ctx context.Context, number string) error { return a.flow.Dial(ctx, number) }
+// A number is dialled as the site does that; a SIP address as it is.
+func (a *App) Dial(ctx context.Context, number string) error {
+	if strings.HasPrefix(number, "sip:") || strings.HasPrefix(number, "sips:") {
+		return a.flow.Dial(ctx, number)
+	}
+	dialled, err := a.plan.Dial(number)
+	if err != nil {
+		return err
+	}
+	return a.flow.Dial(ctx, dialled)
+}
 
 // Pick says which of several customers it is.
 func (a *App) Pick(ctx context.Context, leg, customerID string) error {
 	return a.flow.Pick(ctx, leg, customerID)
 }
+
+// Wrong takes back whom a call is with, and forgets it for the number.
+func (a *App) Wrong(ctx context.Context, leg string) error { return a.flow.Wrong(ctx, leg) }
 
 // WrapUp takes outcome and note.
 func (a *App) WrapUp(ctx context.Context, leg string, w wire.WrapUpRequest) error {
@@ -125,7 +138,8 @@ func loggedCall(l store.LoggedCall) wire.LoggedCall {
 
 // api is what the local API's routes call.
 func (a *App) api() loopback.Agent {
-	return loopback.Agent{Board: a.board, Status: a.Status, Feed: a.Feed, Command: a.Command, Dial: a.Dial, Pick: a.Pick, WrapUp: a.WrapUp,
+	return loopback.Agent{Board: a.board, Status: a.Status, Feed: a.Feed, Command: a.Command, Dial: a.Dial, Pick: a.Pick, Wrong: a.Wrong, WrapUp: a.WrapUp,
 		Calls: a.calls, Call: a.call, Timing: a.timings.of, Show: a.Show,
+		Index: a.IndexStats, SyncIndex: a.SyncIndex, ClearIndex: a.ClearIndex, Identify: a.Identify,
 		Outbox: a.OutboxItems, Item: a.OutboxItem, Retry: a.Retry, RetryAll: a.RetryAll, Edit: a.EditItem, Attach: a.Attach, Discard: a.Discard}
 }

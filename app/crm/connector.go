@@ -48,16 +48,8 @@ type Features struct {
 	// Search gives customers by words of a name, a company, an e-mail address, or by digits.
 	Search func(ctx context.Context, text string, limit int) ([]cti.Customer, error)
 	// Changes gives a page of the customers that were changed or deleted since the page before it; without a cursor, of all there are.
-	Changes func(ctx context.Context, cursor string) (Changes, error)
+	Changes func(ctx context.Context, cursor string) (cti.CustomerPage, error)
 	// DeepLink gives the page of a record in the CRM's own window. Kind is contact, ticket, call or search. The host is always
 	// one of the connector's allowed ones.
 	DeepLink func(kind, id string) (string, error)
-}
-
-// Changes is a page of what changed.
-type Changes struct {
-	Customers []cti.Customer
-	Deleted   []string // ids, also of those that were merged into others
-	Cursor    string   // where the next page begins
-	More      bool     // there is one already
 }

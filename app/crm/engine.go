@@ -180,14 +180,14 @@ func (e *Engine) search(ctx context.Context, text string, limit int) ([]cti.Cust
 	return out[:min(len(out), max(limit, 0))], nil
 }
 
-func (e *Engine) changes(ctx context.Context, cursor string) (Changes, error) {
+func (e *Engine) changes(ctx context.Context, cursor string) (cti.CustomerPage, error) {
 	r, err := e.run(ctx, "changes", vars{"cursor": cursor, "limit": maxItems})
 	if err != nil {
-		return Changes{}, err
+		return cti.CustomerPage{}, err
 	}
-	var page Changes
+	var page cti.CustomerPage
 	if page.Deleted, err = r.deleted(); err != nil {
-		return Changes{}, err
+		return cti.CustomerPage{}, err
 	}
 	err = r.each(func(row map[string]any) error {
 		c, err := customer(row)
@@ -195,15 +195,15 @@ func (e *Engine) changes(ctx context.Context, cursor string) (Changes, error) {
 		return err
 	})
 	if err != nil {
-		return Changes{}, err
+		return cti.CustomerPage{}, err
 	}
 	out, err := r.named(r.op.output, r.v)
 	if err != nil {
-		return Changes{}, err
+		return cti.CustomerPage{}, err
 	}
 	page.Cursor, page.More = clean(out["cursor"]), out["more"] == true
 	if page.More && (page.Cursor == "" || page.Cursor == cursor) {
-		return Changes{}, cti.Errorf(cti.Invalid, e.doing("changes")+": the CRM says that there is more, and not where", nil)
+		return cti.CustomerPage{}, cti.Errorf(cti.Invalid, e.doing("changes")+": the CRM says that there is more, and not where", nil)
 	}
 	return page, nil
 }

@@ -1,6 +1,9 @@
 package cti
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Customer is a person or a business as a CRM knows it.
 type Customer struct {
@@ -17,13 +20,21 @@ type Customer struct {
 	LastActivityAt time.Time `json:"last_activity_at,omitzero"`
 }
 
+// CustomerPage is a page of what changed in a CRM.
+type CustomerPage struct {
+	Customers []Customer
+	Deleted   []string // ids, also of those that were merged into others
+	Cursor    string   // where the next page begins, in the CRM's own words
+	More      bool     // there is one already
+}
+
 // Grade tells how sure a match is.
 type Grade string
 
 // The grades. A Perhaps is never written to by itself.
 const (
 	Sure    Grade = "sure"    // the whole number is equal
-	Likely  Grade = "likely"  // the national number is equal, a country code is missing
+	Likely  Grade = "likely"  // the national number is equal, a country code is missing; or the main line, without the extension
 	Perhaps Grade = "perhaps" // only the tail is equal, or the national number of two countries
 )
 
@@ -31,11 +42,30 @@ const (
 type Match struct {
 	Customer Customer  `json:"customer"`
 	Grade    Grade     `json:"grade"`
-	Rule     string    `json:"rule"` // e164, national, tail
+	Rule     string    `json:"rule"` // e164, main_line, national, tail
 	Digits   int       `json:"digits"`
-	From     string    `json:"from"` // crm or cache
+	From     string    `json:"from"` // one of those below
 	At       time.Time `json:"at"`
+	Why      []string  `json:"why,omitempty"` // what makes them come before others: picked_before, viewing, owner, open_ticket, inactive
 }
+
+// The words of Why.
+const (
+	WhyPicked   = "picked_before" // the agent chose them for this number
+	WhyViewing  = "viewing"       // their page is open in the browser
+	WhyOwner    = "owner"         // they are this agent's customer
+	WhyTicket   = "open_ticket"
+	WhyInactive = "inactive" // and nobody else has the number
+)
+
+// Picked tells whether the agent chose them for this number before.
+func (m Match) Picked() bool { return slices.Contains(m.Why, WhyPicked) }
+
+// Where a match is from.
+const (
+	FromCRM   = "crm"
+	FromIndex = "cache" // the customers kept on this computer
+)
 
 // Ticket is an open matter of a customer.
 type Ticket struct {

@@ -3,17 +3,18 @@ package cti
 // Profile is one workstation's set-up, as settings reads it from its YAML file. It never holds a secret: those are named in
 // CRM.Params as "keychain:NAME" and live in the OS keychain.
 type Profile struct {
-	Version    int            `yaml:"version"`
-	Tenant     string         `yaml:"tenant"`      // keeps the ids of two sites apart; never change it in use
-	Language   string         `yaml:"language"`    // en or zh-CN; empty: the system's
-	Agent      Agent          `yaml:"agent"`       // who works here
-	Phone      PhoneProfile   `yaml:"phone"`       // where calls come from
-	Region     string         `yaml:"region"`      // ISO 3166-1 alpha-2: how national numbers are read
-	OwnNumbers []string       `yaml:"own_numbers"` // never looked up
-	Numbers    NumbersProfile `yaml:"numbers"`     // how numbers are read, dialled and shown
-	CRM        CRMProfile     `yaml:"crm"`         // where customers are
-	WrapUp     WrapUpProfile  `yaml:"wrapup"`      // what the agent may say after a call
-	Storage    StorageProfile `yaml:"storage"`     // how calls are kept on this computer
+	Version    int              `yaml:"version"`
+	Tenant     string           `yaml:"tenant"`      // keeps the ids of two sites apart; never change it in use
+	Language   string           `yaml:"language"`    // en or zh-CN; empty: the system's
+	Agent      Agent            `yaml:"agent"`       // who works here
+	Phone      PhoneProfile     `yaml:"phone"`       // where calls come from
+	Region     string           `yaml:"region"`      // ISO 3166-1 alpha-2: how national numbers are read
+	OwnNumbers []string         `yaml:"own_numbers"` // never looked up
+	Numbers    NumbersProfile   `yaml:"numbers"`     // how numbers are read, dialled and shown
+	CRM        CRMProfile       `yaml:"crm"`         // where customers are
+	Customers  CustomersProfile `yaml:"customers"`   // how they are found, and kept on this computer
+	WrapUp     WrapUpProfile    `yaml:"wrapup"`      // what the agent may say after a call
+	Storage    StorageProfile   `yaml:"storage"`     // how calls are kept on this computer
 }
 
 // PhoneProfile names the call source.
@@ -39,6 +40,12 @@ type NumbersProfile struct {
 type CRMProfile struct {
 	Connector string            `yaml:"connector"` // a preset's id, or the path of a connector file
 	Params    map[string]string `yaml:"params"`
+}
+
+// CustomersProfile tells how customers are found and kept; the zero value works.
+type CustomersProfile struct {
+	Types       []string `yaml:"types"`        // object types of the CRM in the order in which they are offered
+	SyncMinutes int      `yaml:"sync_minutes"` // how often the CRM is asked what changed; 0: 5
 }
 
 // WrapUpProfile lists the outcomes to choose from, in the site's words.

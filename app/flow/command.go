@@ -130,6 +130,9 @@ func (f *Flow) Pick(ctx context.Context, leg, customerID string) error {
 	return f.onCard(ctx, leg, func(card *Card) error { return f.pick(card, customerID) })
 }
 
+// Wrong takes back whom a call is with; the pick is not made by itself again.
+func (f *Flow) Wrong(ctx context.Context, leg string) error { return f.onCard(ctx, leg, f.wrong) }
+
 // Attach says whom a finished call was with, also when the look-up did not find that customer.
 func (f *Flow) Attach(ctx context.Context, leg, customerID string) error {
 	return f.onCard(ctx, leg, func(card *Card) error { return f.attach(card, customerID) })

@@ -105,7 +105,7 @@ func (f *Flow) matched(card *Card, matches []cti.Match) {
 		f.found(card, Nobody, nil, "")
 	case among(matches, settled): // whose record it is was decided before
 		f.found(card, Found, matches, settled)
-	case len(matches) == 1 && matches[0].Grade != cti.Perhaps:
+	case matches[0].Picked(), len(matches) == 1 && matches[0].Grade != cti.Perhaps:
 		f.found(card, Found, matches, matches[0].Customer.ID)
 	default:
 		f.found(card, Several, matches, "")
@@ -162,7 +162,32 @@ func (f *Flow) attach(card *Card, customerID string) error {
 	return nil
 }
 
+// wrong takes a pick back, the agent's or our own: now it is open who it is, until somebody is picked.
+func (f *Flow) wrong(card *Card) error {
+	if card.Picked == "" {
+		return cti.Errorf(cti.Conflict, "nobody is picked", nil)
+	}
+	n := card.Call.Remote.Number
+	f.start(func(context.Context) func() {
+		f.cfg.Finder.Wrong(n)
+		return func() {}
+	})
+	card.chosen, card.Search, card.Picked, card.Details = true, Several, "", Details{}
+	if card.Call.State == cti.StateClosed {
+		f.write(card)
+	}
+	f.show(card)
+	return nil
+}
+
 func (f *Flow) choose(card *Card, customerID string) {
+	n := card.Call.Remote.Number
+	if n.Tells() {
+		f.start(func(context.Context) func() {
+			f.cfg.Finder.Picked(n, customerID)
+			return func() {}
+		})
+	}
 	card.Picked, card.chosen, card.Details = customerID, true, Details{}
 	card.Search = Found
 	if card.Call.State == cti.StateClosed {

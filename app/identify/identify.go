@@ -1,11 +1,16 @@
-// Package identify finds the customers behind a number: first among those seen lately, then in the CRM, and says how sure it is and
-// why. It only reads: looking somebody up never creates anything. It must not know which CRM it asks.
+// Package identify finds the customers behind a number: first among those kept on this computer, then in the CRM, and says how sure it is
+// and why. It only reads: looking somebody up never creates anything. It must not know which CRM it asks.
+//
+//	             ┌─▶ Cached: index, at once ──┐
+//	number ─────▶│                            ├─▶ grade ─▶ rank ─▶ matches, the best first
+//	             └─▶ Find: CRM, by a deadline ┘     picks, the agent, types
+//	                        │ keeps what it found
+//	sync: the CRM's changes ─▶ index
 package identify
 
 import (
-	"cmp"
 	"context"
-	"slices"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -19,129 +24,165 @@ type Directory interface {
 	Lookup(ctx context.Context, n cti.Number) ([]cti.Customer, error)
 }
 
-// The limits of the cache of customers seen lately.
+// Picks remembers whom the agent chose for a number. It may be called concurrently.
+type Picks interface {
+	Pick(number string) (customerID string)
+	Remember(number, customerID string) error
+	Forget(number string) error
+}
+
+// Config says what a finder works with. All fields but Types and Viewing are required.
+type Config struct {
+	Directory Directory
+	Index     Index
+	Picks     Picks
+	Plan      *number.Plan  // how numbers in the CRM are read
+	Agent     cti.Agent     // who works here: customers of theirs come first
+	Types     []string      // object types of the CRM, those that come first first
+	Viewing   func() string // the customer whose page is open in the browser; nil: nobody knows
+	Log       *slog.Logger
+}
+
+// The memory of numbers that nobody had.
 const (
-	cacheSize = 5000
-	cacheFor  = 24 * time.Hour
+	nobodyFor = time.Minute // long enough for a caller who tries again at once, short enough for a colleague who adds them
+	maxNobody = 1000
 )
+
+// Finder is safe for concurrent use.
+type Finder struct {
+	cfg Config
+
+	mu     sync.Mutex
+	nobody map[string]time.Time // by form: when the CRM said so
+}
+
+// New makes a finder.
+func New(cfg Config) *Finder { return &Finder{cfg: cfg, nobody: map[string]time.Time{}} }
+
+// form is what a number is remembered by: E.164, else the digits.
+func form(n cti.Number) string {
+	switch {
+	case n.E164 != "":
+		return n.E164
+	case n.Key != "":
+		return n.Key
+	}
+	return n.Raw
+}
 
 // tailDigits is how many last digits make two numbers "perhaps" the same.
 const tailDigits = 8
 
-// Finder is safe for concurrent use.
-type Finder struct {
-	directory Directory
-	plan      *number.Plan
-
-	mu    sync.Mutex
-	cache map[string]entry // by compare form
+func tailOf(n cti.Number) string {
+	digits := number.Digits(n.Best())
+	if len(digits) < tailDigits {
+		return ""
+	}
+	return digits[len(digits)-tailDigits:]
 }
-
-type entry struct {
-	customers []cti.Customer
-	at        time.Time
-}
-
-// New makes a finder. The plan is how numbers in the CRM are read.
-func New(d Directory, plan *number.Plan) *Finder {
-	return &Finder{directory: d, plan: plan, cache: map[string]entry{}}
-}
-
-// form is what numbers are filed under: E.164, else the digits.
-func form(n cti.Number) string { return cmp.Or(n.E164, n.Key, n.Raw) }
 
 // Cached gives what is known without asking anybody, with the time it is from. It never blocks on the network.
 func (f *Finder) Cached(n cti.Number) []cti.Match {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	e, ok := f.cache[form(n)]
-	if !ok || time.Since(e.at) > cacheFor {
-		return nil
+	records := f.known(n)
+	var found []candidate
+	for _, r := range records {
+		found = append(found, candidate{r.Customer, r.At})
 	}
-	return f.rank(n, e.customers, "cache", e.at)
+	return f.rank(n, found, cti.FromIndex)
 }
 
-// Find asks the CRM and remembers the answer. The context's deadline is the look-up's.
+func (f *Finder) known(n cti.Number) []Record {
+	var keys, tails []string
+	if n.Key != "" {
+		keys = append(keys, n.Key)
+	}
+	if tail := tailOf(n); tail != "" && n.Class != cti.ClassService {
+		tails = append(tails, tail)
+	}
+	records, err := f.cfg.Index.Known(keys, tails)
+	if err != nil {
+		f.cfg.Log.Warn("customer index not read", "err", err)
+	}
+	return records
+}
+
+// Find asks the CRM and keeps the answer. The context's deadline is the look-up's. That nobody has a number is believed for a minute.
 func (f *Finder) Find(ctx context.Context, n cti.Number) ([]cti.Match, error) {
-	customers, err := f.directory.Lookup(ctx, n)
+	if f.nobodyHas(n) {
+		return nil, nil
+	}
+	customers, err := f.cfg.Directory.Lookup(ctx, n)
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now().UTC()
 	f.remember(n, customers, now)
-	return f.rank(n, customers, "crm", now), nil
+	var found []candidate
+	for _, c := range customers {
+		found = append(found, candidate{c, now})
+	}
+	return f.rank(n, found, cti.FromCRM), nil
 }
 
-func (f *Finder) remember(n cti.Number, customers []cti.Customer, at time.Time) {
+// remember keeps what the CRM said of a number: who has it, and who has it no more.
+func (f *Finder) remember(n cti.Number, customers []cti.Customer, now time.Time) {
+	there := map[string]bool{}
+	var records []Record
+	for _, c := range customers {
+		there[c.ID] = true
+		records = append(records, NewRecord(c, now, f.cfg.Plan))
+	}
+	var gone []string
+	for _, r := range f.known(n) {
+		if !there[r.Customer.ID] && f.grade(n, r.Customer).Grade == cti.Sure {
+			gone = append(gone, r.Customer.ID)
+		}
+	}
+	if err := f.cfg.Index.Remove(gone); err != nil {
+		f.cfg.Log.Warn("customers not removed from the index", "err", err)
+	}
+	if err := f.cfg.Index.Keep(records); err != nil {
+		f.cfg.Log.Warn("customers not kept in the index", "err", err)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	delete(f.nobody, form(n))
 	if len(customers) == 0 {
-		delete(f.cache, form(n))
-		return
+		if len(f.nobody) >= maxNobody {
+			clear(f.nobody)
+		}
+		f.nobody[form(n)] = now
 	}
-	if len(f.cache) >= cacheSize {
-		f.dropOldest()
-	}
-	f.cache[form(n)] = entry{customers: customers, at: at}
 }
 
-func (f *Finder) dropOldest() {
-	oldest, at := "", time.Now()
-	for key, e := range f.cache {
-		if !e.at.After(at) {
-			oldest, at = key, e.at
-		}
-	}
-	delete(f.cache, oldest)
+func (f *Finder) nobodyHas(n cti.Number) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at, ok := f.nobody[form(n)]
+	return ok && time.Since(at) < nobodyFor
 }
 
-// rank grades the candidates and puts the best first: grade, then active before inactive, then most recent activity.
-// A candidate none of whose numbers fits is left out.
-func (f *Finder) rank(n cti.Number, customers []cti.Customer, from string, at time.Time) []cti.Match {
-	matches := make([]cti.Match, 0, len(customers))
-	for _, c := range customers {
-		if m := f.grade(n, c); m.Grade != "" {
-			m.From, m.At = from, at
-			matches = append(matches, m)
-		}
+// Added takes a customer who was just created or changed: the CRM's own search may not show them for minutes.
+func (f *Finder) Added(c cti.Customer) {
+	f.mu.Lock()
+	clear(f.nobody)
+	f.mu.Unlock()
+	if err := f.cfg.Index.Keep([]Record{NewRecord(c, time.Now().UTC(), f.cfg.Plan)}); err != nil {
+		f.cfg.Log.Warn("customer not kept in the index", "err", err)
 	}
-	slices.SortStableFunc(matches, func(a, b cti.Match) int {
-		return cmp.Or(
-			cmp.Compare(worth[b.Grade], worth[a.Grade]),
-			cmp.Compare(activity(b.Customer), activity(a.Customer)),
-			b.Customer.LastActivityAt.Compare(a.Customer.LastActivityAt))
-	})
-	return matches
 }
 
-var worth = map[cti.Grade]int{cti.Sure: 3, cti.Likely: 2, cti.Perhaps: 1}
-
-func activity(c cti.Customer) int {
-	if c.Status == "inactive" {
-		return 0
+// Picked remembers that the agent chose this customer for the number.
+func (f *Finder) Picked(n cti.Number, customerID string) {
+	if err := f.cfg.Picks.Remember(form(n), customerID); err != nil {
+		f.cfg.Log.Warn("the agent's pick is not remembered", "err", err)
 	}
-	return 1
 }
 
-// grade gives the best reason among a customer's numbers.
-func (f *Finder) grade(n cti.Number, c cti.Customer) cti.Match {
-	best := cti.Match{Customer: c}
-	for _, raw := range c.Numbers {
-		have := f.plan.Written(raw)
-		m := cti.Match{Customer: c}
-		switch {
-		case n.E164 != "" && n.E164 == have.E164:
-			m.Grade, m.Rule, m.Digits = cti.Sure, "e164", len(number.Digits(n.E164))
-		case n.Key != "" && n.Key == have.Key && (n.E164 == "" || have.E164 == ""):
-			m.Grade, m.Rule, m.Digits = cti.Likely, "national", len(n.Key)
-		case n.Key != "" && n.Key == have.Key: // the same digits in two countries
-			m.Grade, m.Rule, m.Digits = cti.Perhaps, "national", len(n.Key)
-		case number.SameTail(n.Best(), have.Best(), tailDigits):
-			m.Grade, m.Rule, m.Digits = cti.Perhaps, "tail", tailDigits
-		}
-		if worth[m.Grade] > worth[best.Grade] {
-			best = m
-		}
+// Wrong forgets whom the agent chose for the number.
+func (f *Finder) Wrong(n cti.Number) {
+	if err := f.cfg.Picks.Forget(form(n)); err != nil {
+		f.cfg.Log.Warn("the agent's pick is not forgotten", "err", err)
 	}
-	return best
 }

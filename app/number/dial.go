@@ -2,6 +2,7 @@ package number
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/nyaruka/phonenumbers"
@@ -36,6 +37,28 @@ func (p *Plan) written() *Plan {
 
 // Written reads a number as people write it, in a CRM or by hand.
 func (p *Plan) Written(raw string) cti.Number { return p.written().Parse(raw) }
+
+// separators stand between two numbers in one field.
+var separators = regexp.MustCompile(`[;,、，；/|\n]| or | und | oder |或`)
+
+// WrittenAll reads a field that may hold several numbers.
+func (p *Plan) WrittenAll(raw string) []cti.Number {
+	whole := p.Written(raw)
+	parts := separators.Split(raw, -1)
+	if whole.E164 != "" || len(parts) == 1 {
+		return []cti.Number{whole}
+	}
+	var all []cti.Number
+	for _, part := range parts {
+		if n := p.Written(part); n.E164 != "" {
+			all = append(all, n)
+		}
+	}
+	if len(all) == 0 {
+		return []cti.Number{whole}
+	}
+	return all
+}
 
 func internalDigits(raw string) string {
 	return strings.Map(func(r rune) rune {

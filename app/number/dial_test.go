@@ -1,6 +1,7 @@
 package number_test
 
 import (
+	"slices"
 	"testing"
 
 	"ringside.dev/ringside/app/cti"
@@ -43,6 +44,27 @@ func TestWhatIsNoNumberIsNotDialled(t *testing.T) {
 	for _, written := range []string{"", "anonymous", "alice", "138001380001"} {
 		if got, err := (&number.Plan{Region: "CN"}).Dial(written); cti.KindOf(err) != cti.Invalid {
 			t.Errorf("%q dials %q, %v; want an error of kind invalid", written, got, err)
+		}
+	}
+}
+
+func TestAFieldMayHoldSeveralNumbers(t *testing.T) {
+	p := &number.Plan{Region: "CN", AreaCode: "21"}
+	for written, want := range map[string][]string{
+		"13800138000":                     {"+8613800138000"},
+		"13800138000/13900139000":         {"+8613800138000", "+8613900139000"},
+		"021-65550134、138 0013 8000":      {"+862165550134", "+8613800138000"},
+		"13800138000；021-65550134转8012":   {"+8613800138000", "+862165550134"},
+		"021/65550134":                    {"+862165550134"},
+		"13800138000 (wife), ask for her": {""},
+		"":                                {""},
+	} {
+		var got []string
+		for _, n := range p.WrittenAll(written) {
+			got = append(got, n.E164)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q holds %q, want %q", written, got, want)
 		}
 	}
 }

@@ -58,6 +58,10 @@ func (r *reader) fields() []field {
 				read: r.text(&p.CRM.Connector, nil)},
 			{key: "params", read: r.params},
 		}},
+		{key: "customers", within: []field{
+			{key: "types", read: r.types},
+			{key: "sync_minutes", read: r.syncMinutes},
+		}},
 		{key: "wrapup", need: write("a section wrapup: with a list outcomes:", "包含 outcomes: 列表的 wrapup: 小节"), within: []field{
 			{key: "outcomes", need: write("a list of what an agent may choose after a call", "座席在通话后可选择的结果列表"), read: r.outcomes},
 		}},
@@ -115,6 +119,28 @@ func (r *reader) needAddress() *wording {
 		return nil
 	}
 	return say("the address of baresip's ctrl_tcp, such as 127.0.0.1:4444", " baresip 的 ctrl_tcp 地址，例如 127.0.0.1:4444")
+}
+
+func (r *reader) types(path string, n *yaml.Node) {
+	r.list(path, n, func(path string, n *yaml.Node) {
+		var name string
+		r.text(&name, nil)(path, n)
+		r.profile.Customers.Types = append(r.profile.Customers.Types, name)
+	})
+}
+
+// More seldom than once a day the index would be stale; the CRM's limits are the connector's business.
+const mostSyncMinutes = 24 * 60
+
+func (r *reader) syncMinutes(path string, n *yaml.Node) {
+	r.text(new(string), func(s string) *wording {
+		minutes, err := strconv.Atoi(s)
+		if err != nil || minutes < 1 || minutes > mostSyncMinutes {
+			return say("%[1]s is not a number of minutes from 1 to %[2]d; write 5", "%[1]s 不是 1 到 %[2]d 之间的分钟数；请写 5", quoted(s), mostSyncMinutes)
+		}
+		r.profile.Customers.SyncMinutes = minutes
+		return nil
+	})(path, n)
 }
 
 // numbers reads a list of numbers, ranges and beginnings of them.

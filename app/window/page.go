@@ -54,6 +54,9 @@ func (p *Page) Command(leg, command string) Result {
 // Dial asks the phone to call a number.
 func (p *Page) Dial(number string) Result { return p.result("dial", p.agent.Dial(p.ctx, number)) }
 
+// Wrong takes back whom a call is with.
+func (p *Page) Wrong(leg string) Result { return p.result("wrong", p.agent.Wrong(p.ctx, leg)) }
+
 // Pick says which of several customers it is.
 func (p *Page) Pick(leg, customerID string) Result {
 	return p.result("pick", p.agent.Pick(p.ctx, leg, customerID))

@@ -93,6 +93,11 @@ func (c *Client) Dial(ctx context.Context, number string) error {
 	return c.post(ctx, "/v1/dial", wire.DialRequest{Number: number})
 }
 
+// Wrong takes back whom a call is with.
+func (c *Client) Wrong(ctx context.Context, leg string) error {
+	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/wrong", struct{}{})
+}
+
 // Pick says which of several customers a call is from.
 func (c *Client) Pick(ctx context.Context, leg, customerID string) error {
 	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/pick", wire.PickRequest{CustomerID: customerID})

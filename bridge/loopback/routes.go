@@ -23,11 +23,17 @@ type Agent struct {
 	Command func(ctx context.Context, leg string, c cti.Command) error
 	Dial    func(ctx context.Context, number string) error
 	Pick    func(ctx context.Context, leg, customerID string) error
+	Wrong   func(ctx context.Context, leg string) error
 	WrapUp  func(ctx context.Context, leg string, w wire.WrapUpRequest) error
 	Calls   func(limit int) ([]wire.LoggedCall, error)
 	Call    func(leg string) (wire.LoggedCall, error)
 	Timing  func(leg string) (wire.Timing, error)
 	Show    func() error // brings the window to the screen
+
+	Index      func() (wire.Index, error)
+	SyncIndex  func(full bool) error
+	ClearIndex func() error
+	Identify   func(ctx context.Context, number string) (wire.Identified, error)
 
 	Outbox   func(q wire.OutboxQuery) ([]wire.OutboxItem, error)
 	Item     func(seq uint64) (wire.OutboxItem, error)
@@ -69,12 +75,19 @@ var routes = []route{
 	{"POST /v1/calls/{leg}/pick", act, body(func(a Agent, r *http.Request, b wire.PickRequest) error {
 		return a.Pick(r.Context(), r.PathValue("leg"), b.CustomerID)
 	}), nil},
+	{"POST /v1/calls/{leg}/wrong", act, func(a Agent, r *http.Request) (any, error) {
+		return struct{}{}, a.Wrong(r.Context(), r.PathValue("leg"))
+	}, nil},
 	{"POST /v1/calls/{leg}/wrapup", act, body(func(a Agent, r *http.Request, b wire.WrapUpRequest) error {
 		return a.WrapUp(r.Context(), r.PathValue("leg"), b)
 	}), nil},
 	{"POST /v1/dial", act, body(func(a Agent, r *http.Request, b wire.DialRequest) error { return a.Dial(r.Context(), b.Number) }), nil},
 	{"POST /v1/events", operate, body(func(a Agent, r *http.Request, e cti.Event) error { return a.Feed(r.Context(), e) }), nil},
 	{"POST /v1/window/show", act, func(a Agent, _ *http.Request) (any, error) { return struct{}{}, a.Show() }, nil},
+	{"GET /v1/index", see, func(a Agent, _ *http.Request) (any, error) { return a.Index() }, nil},
+	{"POST /v1/index/sync", operate, body(func(a Agent, _ *http.Request, b wire.SyncRequest) error { return a.SyncIndex(b.Full) }), nil},
+	{"POST /v1/index/clear", operate, func(a Agent, _ *http.Request) (any, error) { return struct{}{}, a.ClearIndex() }, nil},
+	{"POST /v1/identify", see, func(a Agent, r *http.Request) (any, error) { return identify(a, r) }, nil},
 	{"GET /v1/outbox", operate, listOutbox, nil},
 	{"GET /v1/outbox/export", operate, nil, (*Server).export},
 	{"GET /v1/outbox/{seq}", operate, item(func(a Agent, seq uint64) (any, error) { return a.Item(seq) }), nil},
@@ -87,6 +100,15 @@ var routes = []route{
 	{"POST /v1/outbox/{seq}/discard", operate, change(func(_ context.Context, a Agent, seq uint64, b wire.DiscardRequest) error {
 		return a.Discard(seq, b.Reason)
 	}), nil},
+}
+
+// identify takes the number in the body: an address may be logged.
+func identify(a Agent, r *http.Request) (out any, err error) {
+	_, err = body(func(a Agent, r *http.Request, b wire.DialRequest) (err error) {
+		out, err = a.Identify(r.Context(), b.Number)
+		return err
+	})(a, r)
+	return out, err
 }
 
 func listCalls(a Agent, r *http.Request) (any, error) {

@@ -253,3 +253,31 @@ type Problem struct {
 	Message      string   `json:"message"`
 	RetryAfterMS int64    `json:"retry_after_ms,omitempty"`
 }
+
+// Index tells how many customers are kept on this computer and how fresh they are.
+type Index struct {
+	Customers int       `json:"customers"`
+	Bytes     int64     `json:"bytes"`
+	FullAt    time.Time `json:"full_at,omitzero"`  // when everybody was read last
+	FreshAt   time.Time `json:"fresh_at,omitzero"` // what is here was right then
+	Syncs     bool      `json:"syncs"`             // the CRM's connector tells what changed
+	Running   bool      `json:"running"`
+	Full      bool      `json:"full"` // everybody is read, not only who changed
+	Done      int       `json:"done"` // customers of this synchronisation so far
+	Error     cti.Kind  `json:"error,omitempty"`
+}
+
+// SyncRequest asks for a synchronisation.
+type SyncRequest struct {
+	Full bool `json:"full"`
+}
+
+// Identified tells who may be behind a number, each list with the best first, and how long each place took.
+type Identified struct {
+	Number  cti.Number  `json:"number"`
+	Index   []cti.Match `json:"index"`
+	IndexMS float64     `json:"index_ms"`
+	CRM     []cti.Match `json:"crm"`
+	CRMMS   float64     `json:"crm_ms"`
+	Error   cti.Kind    `json:"error,omitempty"` // why the CRM did not say
+}
