@@ -28,6 +28,7 @@ export const customer = object({
   tags: maybeList(text),
   status: maybe(text, ""),
   owner: maybe(text, ""),
+  open_tickets: maybe(whole, 0),
   last_activity_at: maybe(text, ""),
 });
 
@@ -38,6 +39,7 @@ export const match = object({
   digits: whole,
   from: text,
   at: text,
+  why: maybeList(text),
 });
 
 export const contact = object({

@@ -19,6 +19,7 @@ export interface Api {
   command(leg: string, command: string): Promise<Result>;
   dial(number: string): Promise<Result>;
   pick(leg: string, customer: string): Promise<Result>;
+  wrong(leg: string): Promise<Result>;
   saveWrapUp(leg: string, outcome: string, note: string): Promise<Result>;
   draftWrapUp(leg: string, outcome: string, note: string): Promise<Result>;
   open(leg: string, kind: "customer" | "ticket" | "call", id: string): Promise<Result>;
@@ -81,6 +82,7 @@ export function connect(host: Host = window): Api {
     command: (leg, command) => ask("Command", leg, command),
     dial: (number) => ask("Dial", number),
     pick: (leg, customer) => ask("Pick", leg, customer),
+    wrong: (leg) => ask("Wrong", leg),
     saveWrapUp: (leg, outcome, note) => ask("SaveWrapUp", leg, outcome, note),
     draftWrapUp: (leg, outcome, note) => ask("DraftWrapUp", leg, outcome, note),
     open: (leg, kind, id) => ask("Open", leg, kind, id),

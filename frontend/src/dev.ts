@@ -206,6 +206,7 @@ export function examples(search: string): Api {
     command: answer,
     dial: answer,
     pick: answer,
+    wrong: answer,
     saveWrapUp: answer,
     draftWrapUp: answer,
     open: answer,

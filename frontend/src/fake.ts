@@ -73,6 +73,7 @@ export function fakeApi(first: Snapshot) {
     command: ask("command"),
     dial: ask("dial"),
     pick: ask("pick"),
+    wrong: ask("wrong"),
     saveWrapUp: ask("save"),
     draftWrapUp: ask("draft"),
     open: ask("open"),

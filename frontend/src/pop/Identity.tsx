@@ -1,6 +1,7 @@
 import { For, Match, Show, Switch } from "solid-js";
 import type { Card, Match as Found } from "../../shared/wire";
 import { useDesk } from "../desk";
+import { Button } from "../kit/Button";
 import { Tag, Text } from "../kit/Text";
 import { callerName, numberOf, pickedMatch } from "./caller";
 
@@ -61,19 +62,26 @@ function Received(props: { card: Card }) {
   );
 }
 
+/** Which rule, on how many digits, from where and how old; what else speaks for them; and the way to say that it is wrong. */
 function Why(props: { card: Card; match: Found }) {
-  const { say } = useDesk();
+  const { say, requests, wrong } = useDesk();
   const source = () => {
     if (props.match.from !== "cache") return say().t("why.crm");
     const age = Date.parse(props.card.started_at) - Date.parse(props.match.at);
     return say().t("why.cache", { age: say().age(age) });
   };
+  const more = () => props.match.why.map((code) => say().coded("reason", code));
   const line = () =>
-    [say().coded("rule", props.match.rule), say().t("why.digits", { n: props.match.digits }), source()].join(" · ");
+    [say().coded("rule", props.match.rule), say().t("why.digits", { n: props.match.digits }), source(), ...more()].join(
+      " · ",
+    );
   return (
     <div class="why">
       <GradeMark grade={props.match.grade} />
       <Text class="muted" of={line()} />
+      <Button look="quiet" disabled={requests.busy(props.card.leg) !== ""} onPress={() => void wrong(props.card.leg)}>
+        {say().t("why.wrong")}
+      </Button>
     </div>
   );
 }

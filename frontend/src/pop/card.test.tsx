@@ -106,6 +106,15 @@ test("choosing one of several asks for exactly that one", async () => {
   expect(page.calls("pick")).toEqual([["5f0e8c1e-0000-5000-8000-000000000001", "c_4"]]);
 });
 
+test("what else speaks for the customer is told, and the agent can say that it is wrong", async () => {
+  const [match] = aCard().matches;
+  if (!match) throw new Error("the example has no match");
+  await show({ matches: [{ ...match, why: ["picked_before", "owner"] }] });
+  expect(page.text()).toContain("you chose them before · your customer");
+  page.button("Not them")?.click();
+  expect(page.calls("wrong")).toEqual([["5f0e8c1e-0000-5000-8000-000000000001"]]);
+});
+
 test("a single match that nobody confirmed is asked about, not taken", async () => {
   await show({ ...unknown, search: "found", matches: [hart("c_3", "A. Hart")] });
   expect(page.name()).not.toBe("A. Hart");
