@@ -53,6 +53,7 @@ type App struct {
 	started   time.Time
 	store     *store.Store
 	plan      *number.Plan
+	mask      masker
 	source    bridge.Source
 	connector *crm.Engine
 	flow      *flow.Flow
@@ -81,7 +82,7 @@ func New(cfg Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.plan = plan
+	a.plan, a.mask = plan, newMasker(p)
 	a.board = loopback.NewBoard(wire.Snapshot{Language: p.Language, Agent: p.Agent, Extension: p.Phone.Extension,
 		Outcomes: p.WrapUp.Outcomes, Abilities: a.source.Phone().Abilities(),
 		Phone: wire.Link{Name: p.Phone.Source, State: wire.LinkUnknown}, CRM: wire.Link{Name: a.connector.Name(), State: wire.LinkUnknown}})
@@ -117,7 +118,7 @@ func (a *App) takeUp(connector crm.Connector, told *storage) (err error) {
 	}
 	a.flow = flow.New(flow.Config{Tenant: p.Tenant, Phone: a.source.Phone(), Finder: a.customers,
 		Queue:  queue{Outbox: a.outbox, store: a.store, storage: told, board: a.board},
-		Screen: &screen{board: a.board, links: a.links, timings: a.timings}, Log: a.cfg.Log, Outcomes: p.WrapUp.Outcomes,
+		Screen: &screen{board: a.board, mask: a.mask, links: a.links, timings: a.timings}, Log: a.cfg.Log, Outcomes: p.WrapUp.Outcomes,
 		Unfinished: unfinished, Earlier: earlier})
 	a.intake = &intake{flow: a.flow, plan: a.plan, extension: p.Phone.Extension}
 	a.missed = &missed{history: a.source.Phone().History, since: since, log: a.cfg.Log,

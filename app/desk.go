@@ -34,6 +34,19 @@ func (a *App) Dial(ctx context.Context, number string) error {
 	return a.flow.Dial(ctx, dialled)
 }
 
+// CallBack dials the number of a finished call, which the reader may not be shown.
+func (a *App) CallBack(ctx context.Context, leg string) error {
+	l, err := a.store.Call(leg)
+	if err != nil {
+		return err
+	}
+	dialled, err := a.plan.Dialled(l.Call.Remote.Number)
+	if err != nil {
+		return err
+	}
+	return a.flow.Dial(ctx, dialled)
+}
+
 // Pick says which of several customers it is.
 func (a *App) Pick(ctx context.Context, leg, customerID string) error {
 	return a.flow.Pick(ctx, leg, customerID)
@@ -120,14 +133,14 @@ func (a *App) calls(limit int) ([]wire.LoggedCall, error) {
 	logged, err := a.store.Calls(limit)
 	list := make([]wire.LoggedCall, 0, len(logged))
 	for _, l := range logged {
-		list = append(list, loggedCall(l))
+		list = append(list, a.mask.call(loggedCall(l)))
 	}
 	return list, err
 }
 
 func (a *App) call(leg string) (wire.LoggedCall, error) {
 	l, err := a.store.Call(leg)
-	return loggedCall(l), err
+	return a.mask.call(loggedCall(l)), err
 }
 
 func loggedCall(l store.LoggedCall) wire.LoggedCall {
@@ -138,7 +151,7 @@ func loggedCall(l store.LoggedCall) wire.LoggedCall {
 
 // api is what the local API's routes call.
 func (a *App) api() loopback.Agent {
-	return loopback.Agent{Board: a.board, Status: a.Status, Feed: a.Feed, Command: a.Command, Dial: a.Dial, Pick: a.Pick, Wrong: a.Wrong, WrapUp: a.WrapUp,
+	return loopback.Agent{Board: a.board, Status: a.Status, Feed: a.Feed, Command: a.Command, Dial: a.Dial, CallBack: a.CallBack, Pick: a.Pick, Wrong: a.Wrong, WrapUp: a.WrapUp,
 		Calls: a.calls, Call: a.call, Timing: a.timings.of, Show: a.Show,
 		Index: a.IndexStats, SyncIndex: a.SyncIndex, ClearIndex: a.ClearIndex, Identify: a.Identify,
 		Outbox: a.OutboxItems, Item: a.OutboxItem, Retry: a.Retry, RetryAll: a.RetryAll, Edit: a.EditItem, Attach: a.Attach, Discard: a.Discard}

@@ -49,12 +49,12 @@ func (a *App) Identify(ctx context.Context, raw string) (wire.Identified, error)
 	out.IndexMS = milliseconds(time.Since(begun))
 	out.CRM = []cti.Match{}
 	if !n.Tells() {
-		return out, nil
+		return a.mask.identified(out), nil
 	}
 	begun = time.Now()
 	found, err := a.customers.Find(ctx, n)
 	out.CRM, out.CRMMS, out.Error = filled(found), milliseconds(time.Since(begun)), cti.KindOf(err)
-	return out, nil
+	return a.mask.identified(out), nil
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

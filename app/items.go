@@ -37,7 +37,7 @@ func (a *App) OutboxItems(q wire.OutboxQuery) ([]wire.OutboxItem, error) {
 	}
 	names, held := a.namesOnCards(), a.outbox.Counts()
 	for _, it := range items {
-		list = append(list, heldBack(outboxItem(it, names), held))
+		list = append(list, a.mask.item(heldBack(outboxItem(it, names), held)))
 	}
 	return list, err
 }
@@ -48,7 +48,7 @@ func (a *App) OutboxItem(seq uint64) (wire.OutboxItem, error) {
 	if err != nil {
 		return wire.OutboxItem{}, err
 	}
-	return heldBack(outboxItem(it, a.namesOnCards()), a.outbox.Counts()), nil
+	return a.mask.item(heldBack(outboxItem(it, a.namesOnCards()), a.outbox.Counts())), nil
 }
 
 // Retry makes an item due now.

@@ -179,6 +179,73 @@ func TestASharedNumberNeedsAPerson(t *testing.T) {
 	}
 }
 
+// synchronise brings the CRM's customers to this computer.
+func (a *agent) synchronise(t *testing.T) {
+	t.Helper()
+	if err := <-a.Synchronised(true); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAKnownCustomerPopsWithTheNetworkUnplugged(t *testing.T) {
+	w := newWorld(t)
+	a := w.start(t)
+	a.synchronise(t)
+	a.stop()
+	w.fault(t, sandbox.Fault{Refuse: true})
+	a = w.start(t)
+	leg := a.ring(t, "unplugged", "0086 138 0013 8000")
+	card := a.card(t, "the customer", leg, func(c wire.Card) bool { return c.Picked != "" })
+	if m := card.Matches[0]; card.Picked != knownCustomer || m.From != cti.FromIndex || m.Grade != cti.Sure || m.At.IsZero() || time.Since(m.At) > time.Minute {
+		t.Errorf("the card is %+v", card)
+	}
+	w.fault(t, sandbox.Fault{})
+	a.talk(t, leg)
+	a.wrapUp(t, leg)
+	a.saved(t, leg)
+	wantContact(t, w.one(t, leg), knownCustomer)
+}
+
+func TestAPickIsRememberedForTheNextCall(t *testing.T) {
+	const shared = "+44 20 7946 0999"
+	w := newWorld(t)
+	a := w.start(t)
+	first := a.ring(t, "first", shared)
+	a.card(t, "the list", first, func(c wire.Card) bool { return c.Search == wire.SearchSeveral })
+	if err := a.client.Pick(t.Context(), first, "c_000004"); err != nil {
+		t.Fatal(err)
+	}
+	a.talk(t, first)
+	a.delivered(t, first)
+	a.stop()
+
+	a = w.start(t)
+	second := a.ring(t, "second", "0044 (0)20 7946 0999")
+	card := a.card(t, "the customer", second, func(c wire.Card) bool { return c.Picked != "" })
+	if card.Picked != "c_000004" || len(card.Matches) != 2 || !card.Matches[0].Picked() {
+		t.Errorf("the card is %+v", card)
+	}
+
+	// Taken back, the record waits for a person, and the next caller is open again.
+	if err := a.client.Wrong(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.client.Wrong(t.Context(), second); cti.KindOf(err) != cti.Conflict {
+		t.Errorf("taking it back twice gives %v", err)
+	}
+	a.talk(t, second)
+	a.until(t, "an item for a person", func() bool { return a.now.Outbox == wire.Outbox{Review: 1} })
+	third := a.ring(t, "third", shared)
+	if card := a.card(t, "the list", third, func(c wire.Card) bool { return c.Search == wire.SearchSeveral }); card.Picked != "" {
+		t.Errorf("the card is %+v", card)
+	}
+	if err := a.client.Pick(t.Context(), second, "c_000003"); err != nil {
+		t.Fatal(err)
+	}
+	a.delivered(t, second)
+	wantContact(t, w.one(t, second), "c_000003")
+}
+
 func TestNobodysNumbersBecomeARecordWithoutCustomer(t *testing.T) {
 	for name, test := range map[string]struct {
 		number string

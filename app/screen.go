@@ -14,12 +14,13 @@ import (
 // screen is the flow's Screen: it turns cards into messages and hands them to the board, which tells whoever watches.
 type screen struct {
 	board   *loopback.Board
+	mask    masker
 	links   *links
 	timings *timings
 }
 
 func (s *screen) Show(c flow.Card) {
-	card := toWire(c)
+	card := s.mask.card(toWire(c))
 	seq := s.board.Publish(wire.Delta{Card: &card})
 	s.timings.shown(c.Call.Leg, c.Call.StartedAt, seq, c.Picked != "")
 }

@@ -159,7 +159,7 @@ func TestTheLogTellsWhatHappenedAndNothingElse(t *testing.T) {
 	a.card(t, "another failed attempt", leg, func(c wire.Card) bool { return c.Write.Attempts > 1 })
 	a.delivered(t, leg)
 	a.stop()
-	for _, said := range []string{"agent started", "signed in to the CRM", "look-up failed", "number=***00", "write-back failed", "agent stopped", leg} {
+	for _, said := range []string{"agent started", "signed in to the CRM", "look-up failed", "number=***", "write-back failed", "agent stopped", leg} {
 		if !strings.Contains(w.log.String(), said) {
 			t.Errorf("the log does not say %q:\n%s", said, w.log)
 		}

@@ -34,10 +34,11 @@ func Clean(s string, limit int) string {
 
 // Clean returns the event with every string cleaned: any of them may have been chosen by a caller, an exchange or a program.
 func (e Event) Clean() Event {
-	tidy(MaxText, &e.Source.Adapter, &e.Source.Instance, &e.Call.Case, &e.Call.Leg, &e.Remote.Raw, &e.Remote.E164, &e.Remote.Key,
+	tidy(MaxText, &e.Source.Adapter, &e.Source.Instance, &e.Call.Case, &e.Call.Leg, &e.Remote.Raw, &e.Remote.E164, &e.Remote.Key, &e.Remote.Ext,
 		&e.Remote.Name, &e.Local.Extension, &e.Dialled)
-	tidy(MaxURI, &e.Remote.URI, &e.Local.Account)
+	tidy(MaxURI, &e.Remote.URI, &e.Remote.Asserted, &e.Local.Account)
 	tidy(MaxText, &e.Type)
+	tidy(MaxText, &e.Remote.Class)
 	tidy(MaxText, &e.Source.Confidence)
 	tidy(MaxText, &e.Call.Direction)
 	tidy(MaxText, &e.Call.State)

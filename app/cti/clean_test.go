@@ -108,8 +108,8 @@ func TestRule9ThreeFormsOfANumber(t *testing.T) {
 		best   string
 		logged string
 	}{
-		{"E.164 is best", cti.Number{Raw: "13800138000", E164: "+8613800138000"}, "+8613800138000", "***00"},
-		{"raw where there is none", cti.Number{Raw: "60012"}, "60012", "***12"},
+		{"E.164 is best", cti.Number{Raw: "13800138000", E164: "+8613800138000"}, "+8613800138000", "***"},
+		{"raw where there is none", cti.Number{Raw: "60012"}, "60012", "***"},
 		{"short", cti.Number{Raw: "600"}, "600", "***"},
 		{"withheld", cti.Number{Raw: "anonymous", Withheld: true}, "anonymous", "withheld"},
 		{"none", cti.Number{}, "", "withheld"},

@@ -1,7 +1,6 @@
 package number
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -25,7 +24,7 @@ func (p *Plan) Dialled(n cti.Number) (string, error) {
 	case n.Class == cti.ClassService || n.Class == cti.ClassOwn || n.Class == cti.ClassPrivacy:
 		return p.DialPrefix + n.Key, nil
 	}
-	return "", cti.Errorf(cti.Invalid, fmt.Sprintf("%q cannot be dialled: it is no telephone number", n.Raw), nil)
+	return "", cti.Errorf(cti.Invalid, "this cannot be dialled: it is no telephone number", nil)
 }
 
 // written is the plan for numbers as people write them: without the prefix that phones add.

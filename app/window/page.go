@@ -51,8 +51,10 @@ func (p *Page) Command(leg, command string) Result {
 	return p.result("command", p.agent.Command(p.ctx, leg, cti.Command(command)))
 }
 
-// Dial asks the phone to call a number.
-func (p *Page) Dial(number string) Result { return p.result("dial", p.agent.Dial(p.ctx, number)) }
+// CallBack asks the phone to call the other party of a finished call.
+func (p *Page) CallBack(leg string) Result {
+	return p.result("call back", p.agent.CallBack(p.ctx, leg))
+}
 
 // Wrong takes back whom a call is with.
 func (p *Page) Wrong(leg string) Result { return p.result("wrong", p.agent.Wrong(p.ctx, leg)) }

@@ -93,6 +93,11 @@ func (c *Client) Dial(ctx context.Context, number string) error {
 	return c.post(ctx, "/v1/dial", wire.DialRequest{Number: number})
 }
 
+// CallBack asks the phone to call the other party of a finished call.
+func (c *Client) CallBack(ctx context.Context, leg string) error {
+	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/callback", struct{}{})
+}
+
 // Wrong takes back whom a call is with.
 func (c *Client) Wrong(ctx context.Context, leg string) error {
 	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/wrong", struct{}{})

@@ -17,18 +17,19 @@ import (
 
 // Agent is what the routes call: the running agent. All fields are required; all are called concurrently.
 type Agent struct {
-	Board   *Board
-	Status  func() wire.Status
-	Feed    func(ctx context.Context, e cti.Event) error
-	Command func(ctx context.Context, leg string, c cti.Command) error
-	Dial    func(ctx context.Context, number string) error
-	Pick    func(ctx context.Context, leg, customerID string) error
-	Wrong   func(ctx context.Context, leg string) error
-	WrapUp  func(ctx context.Context, leg string, w wire.WrapUpRequest) error
-	Calls   func(limit int) ([]wire.LoggedCall, error)
-	Call    func(leg string) (wire.LoggedCall, error)
-	Timing  func(leg string) (wire.Timing, error)
-	Show    func() error // brings the window to the screen
+	Board    *Board
+	Status   func() wire.Status
+	Feed     func(ctx context.Context, e cti.Event) error
+	Command  func(ctx context.Context, leg string, c cti.Command) error
+	Dial     func(ctx context.Context, number string) error
+	CallBack func(ctx context.Context, leg string) error
+	Pick     func(ctx context.Context, leg, customerID string) error
+	Wrong    func(ctx context.Context, leg string) error
+	WrapUp   func(ctx context.Context, leg string, w wire.WrapUpRequest) error
+	Calls    func(limit int) ([]wire.LoggedCall, error)
+	Call     func(leg string) (wire.LoggedCall, error)
+	Timing   func(leg string) (wire.Timing, error)
+	Show     func() error // brings the window to the screen
 
 	Index      func() (wire.Index, error)
 	SyncIndex  func(full bool) error
@@ -72,6 +73,9 @@ var routes = []route{
 	{"POST /v1/calls/{leg}/command", act, body(func(a Agent, r *http.Request, b wire.CommandRequest) error {
 		return a.Command(r.Context(), r.PathValue("leg"), b.Command)
 	}), nil},
+	{"POST /v1/calls/{leg}/callback", act, func(a Agent, r *http.Request) (any, error) {
+		return struct{}{}, a.CallBack(r.Context(), r.PathValue("leg"))
+	}, nil},
 	{"POST /v1/calls/{leg}/pick", act, body(func(a Agent, r *http.Request, b wire.PickRequest) error {
 		return a.Pick(r.Context(), r.PathValue("leg"), b.CustomerID)
 	}), nil},

@@ -14,8 +14,8 @@ test("each command goes to the method of that name with its arguments", async ()
 test("a command that throws or is not bound becomes an internal refusal", async () => {
   const refused = { ok: false, kind: "internal", message: "" };
   const Page = { Dial: () => Promise.reject(new Error("boom")) };
-  expect(await connect({ go: { window: { Page } } }).dial("1")).toEqual(refused);
-  expect(await connect({}).dial("1")).toEqual(refused);
+  expect(await connect({ go: { window: { Page } } }).callBack("1")).toEqual(refused);
+  expect(await connect({}).callBack("1")).toEqual(refused);
 });
 
 test("a plain browser gets an error from snapshot and no crash", async () => {

@@ -17,7 +17,7 @@ export interface Api {
   /** Calls back with each change, or with the error of one that could not be read. Returns how to stop. */
   onDelta(take: (delta: Delta) => void, unreadable: (error: unknown) => void): () => void;
   command(leg: string, command: string): Promise<Result>;
-  dial(number: string): Promise<Result>;
+  callBack(leg: string): Promise<Result>;
   pick(leg: string, customer: string): Promise<Result>;
   wrong(leg: string): Promise<Result>;
   saveWrapUp(leg: string, outcome: string, note: string): Promise<Result>;
@@ -80,7 +80,7 @@ export function connect(host: Host = window): Api {
     snapshot: async () => readSnapshot(await call("Snapshot")),
     onDelta: (take, unreadable) => listen(host, take, unreadable),
     command: (leg, command) => ask("Command", leg, command),
-    dial: (number) => ask("Dial", number),
+    callBack: (leg) => ask("CallBack", leg),
     pick: (leg, customer) => ask("Pick", leg, customer),
     wrong: (leg) => ask("Wrong", leg),
     saveWrapUp: (leg, outcome, note) => ask("SaveWrapUp", leg, outcome, note),

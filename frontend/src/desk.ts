@@ -147,7 +147,7 @@ export function createDesk(api: Api) {
     openCustomer,
     wrong: (leg: string) => requests.run(leg, "wrong", () => api.wrong(leg)),
     pick: (leg: string, id: string) => requests.run(leg, `pick ${id}`, () => api.pick(leg, id)),
-    callBack: (c: Card) => requests.run(c.leg, "dial", () => api.dial(c.number.e164 || c.number.number)),
+    callBack: (c: Card) => requests.run(c.leg, "dial", () => api.callBack(c.leg)),
     dismiss: (leg: string) => requests.run(leg, "dismiss", () => api.dismiss(leg)),
   };
 }

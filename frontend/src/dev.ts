@@ -204,7 +204,7 @@ export function examples(search: string): Api {
       return () => clearTimeout(timer);
     },
     command: answer,
-    dial: answer,
+    callBack: answer,
     pick: answer,
     wrong: answer,
     saveWrapUp: answer,

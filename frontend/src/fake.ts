@@ -71,7 +71,7 @@ export function fakeApi(first: Snapshot) {
       return () => undefined;
     },
     command: ask("command"),
-    dial: ask("dial"),
+    callBack: ask("callBack"),
     pick: ask("pick"),
     wrong: ask("wrong"),
     saveWrapUp: ask("save"),
