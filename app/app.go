@@ -64,6 +64,7 @@ type App struct {
 	intake    *intake
 	missed    *missed
 	customers *customers
+	searched  searched
 
 	window atomic.Pointer[func()] // shows it; nil until there is one
 }
@@ -84,7 +85,7 @@ func New(cfg Config) (*App, error) {
 	}
 	a.plan, a.mask = plan, newMasker(p)
 	a.board = loopback.NewBoard(wire.Snapshot{Language: p.Language, Agent: p.Agent, Extension: p.Phone.Extension,
-		Outcomes: p.WrapUp.Outcomes, Abilities: a.source.Phone().Abilities(),
+		Outcomes: p.WrapUp.Outcomes, Abilities: a.source.Phone().Abilities(), CRMCan: crmAbilities(a.connector.Features()),
 		Phone: wire.Link{Name: p.Phone.Source, State: wire.LinkUnknown}, CRM: wire.Link{Name: a.connector.Name(), State: wire.LinkUnknown}})
 	a.links = &links{board: a.board, crmName: a.connector.Name(), phoneName: p.Phone.Source}
 	watched := watch(a.connector, a.links.crm)
@@ -105,7 +106,7 @@ func New(cfg Config) (*App, error) {
 // takeUp makes the parts that go on from what the store holds.
 func (a *App) takeUp(connector crm.Connector, told *storage) (err error) {
 	p := a.cfg.Profile
-	if a.outbox, err = outbox.New(a.store, &delivery{connector: connector, customers: a.customers}, a.progressed, a.cfg.Log); err != nil {
+	if a.outbox, err = outbox.New(a.store, &delivery{connector: connector, customers: a.customers, latest: a.store.Latest}, a.progressed, a.cfg.Log); err != nil {
 		return err
 	}
 	earlier, since, err := earlierCalls(a.store)

@@ -5,16 +5,21 @@ import (
 
 	"ringside.dev/ringside/app/crm"
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/outbox"
 )
 
-// delivery is the outbox's Sender: it settles whom a record is for when nobody could be asked during the call, then writes.
+// delivery is the outbox's Sender: it settles whom a record is for when that was not known during the call, then writes.
 type delivery struct {
 	connector crm.Connector
 	customers *customers
+	latest    func(leg, key string) (outbox.Item, error) // the newest write-back with a key
 }
 
 // Send implements outbox.Sender. Several customers on one number are kind conflict: a person must pick.
 func (d *delivery) Send(ctx context.Context, w cti.WriteBack) (cti.Receipt, error) {
+	if w.Op == cti.CreateCustomer {
+		return d.create(ctx, w)
+	}
 	if w.Identity == cti.IdentityPending {
 		id, err := d.whose(ctx, w.Record.Number)
 		if err != nil {
@@ -22,7 +27,48 @@ func (d *delivery) Send(ctx context.Context, w cti.WriteBack) (cti.Receipt, erro
 		}
 		w.CustomerID, w.Identity = id, cti.IdentityKnown
 	}
+	id, err := d.created(w.CustomerID)
+	if err != nil {
+		return cti.Receipt{}, err
+	}
+	w.CustomerID = id
 	return d.connector.Write(ctx, w)
+}
+
+// create makes a customer, unless somebody has the number by now: then that one is meant.
+func (d *delivery) create(ctx context.Context, w cti.WriteBack) (cti.Receipt, error) {
+	n := w.Record.Number
+	if n.Tells() && w.RecordID == "" {
+		matches, err := d.customers.Fresh(ctx, n)
+		if err != nil {
+			return cti.Receipt{}, err
+		}
+		switch whole := len(matches) > 0 && matches[0].Grade != cti.Perhaps; {
+		case whole && len(matches) == 1:
+			return cti.Receipt{ID: matches[0].Customer.ID}, nil
+		case whole:
+			return cti.Receipt{}, cti.Errorf(cti.Conflict, "meanwhile several customers have this number: a person must pick one", nil)
+		}
+	}
+	return d.connector.Write(ctx, w)
+}
+
+// created gives the CRM's id of a customer who was to be created: they come first in the lane, so what is not delivered by now needs a person.
+func (d *delivery) created(customerID string) (string, error) {
+	leg, key, ok := cti.CreatedBy(customerID)
+	if !ok {
+		return customerID, nil
+	}
+	it, err := d.latest(leg, key)
+	switch {
+	case err != nil:
+		return "", err
+	case it.State == outbox.Done:
+		return it.Receipt.ID, nil
+	case it.State == outbox.Discarded || it.Seq == 0:
+		return "", nil // then it is nobody's
+	}
+	return "", cti.Errorf(cti.Conflict, "the new customer of this call is not in the CRM yet: see to that first, or pick another", nil)
 }
 
 // whose asks now; "" means the record is nobody's and names only the number.

@@ -66,6 +66,21 @@ func (m masker) matches(matches []cti.Match, n cti.Number) []cti.Match {
 	return matches
 }
 
+// customers are those of a search: their own numbers are hidden, whatever was searched for.
+func (m masker) customers(found []cti.Customer) []cti.Customer {
+	found = filled(slices.Clone(found))
+	if m.Mode == number.ShowAll {
+		return found
+	}
+	for i := range found {
+		found[i].Numbers = slices.Clone(found[i].Numbers)
+		for j := range found[i].Numbers {
+			found[i].Numbers[j] = m.Mask(found[i].Numbers[j])
+		}
+	}
+	return found
+}
+
 func (m masker) item(it wire.OutboxItem) wire.OutboxItem {
 	if m.Mode == number.ShowAll {
 		return it

@@ -99,8 +99,26 @@ func counts(o *outbox.Outbox) *wire.Outbox {
 
 // progressed takes the outbox's news to the loop and the board.
 func (a *App) progressed(p outbox.Progress) {
-	a.flow.Progress(flow.Progress{Leg: p.Item.WriteBack.Leg, Write: writeOf(p.Item, p.Sending)})
 	a.board.Publish(wire.Delta{Outbox: counts(a.outbox)})
+	if w := p.Item.WriteBack; w.Op != cti.LogCall {
+		if w.Op == cti.CreateCustomer && p.Item.State == outbox.Done && p.Item.Receipt.ID != "" {
+			a.created(w, p.Item.Receipt.ID)
+		}
+		return
+	}
+	a.flow.Progress(flow.Progress{Leg: p.Item.WriteBack.Leg, Write: writeOf(p.Item, p.Sending)})
+}
+
+// created: a customer of ours is in the CRM, under an id of its own. Its own search may not show them for minutes.
+func (a *App) created(w cti.WriteBack, id string) {
+	c := cti.Customer{ID: id, Type: w.New.Type, Name: w.New.Name, Company: w.New.Company, Email: w.New.Email}
+	if n := w.Record.Number; n.Tells() {
+		c.Numbers = []string{n.Best()}
+		a.customers.Picked(n, id)
+	}
+	a.customers.Replaced(w.CustomerID)
+	a.customers.Added(c)
+	a.flow.Created(w.CustomerID, id)
 }
 
 // writeOf puts an outbox item into the card's words.

@@ -37,6 +37,9 @@ func (a *App) unfinishedCalls() ([]flow.Unfinished, error) {
 }
 
 func (a *App) addCard(newest map[string]flow.Unfinished, it outbox.Item) {
+	if it.WriteBack.Op != cti.LogCall {
+		return
+	}
 	logged, err := a.store.Call(it.WriteBack.Leg)
 	if err != nil { // no reason not to start: the item is delivered without a card
 		a.cfg.Log.Error("call of an unfinished item not read", "seq", it.Seq, "err", err)

@@ -49,6 +49,8 @@ type Features struct {
 	Search func(ctx context.Context, text string, limit int) ([]cti.Customer, error)
 	// Changes gives a page of the customers that were changed or deleted since the page before it; without a cursor, of all there are.
 	Changes func(ctx context.Context, cursor string) (cti.CustomerPage, error)
+	// Create and AddNumber tell which write-backs it takes beside call records.
+	Create, AddNumber bool
 	// DeepLink gives the page of a record in the CRM's own window. Kind is contact, ticket, call or search. The host is always
 	// one of the connector's allowed ones.
 	DeepLink func(kind, id string) (string, error)

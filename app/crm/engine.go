@@ -84,7 +84,7 @@ func (e *Engine) Lookup(ctx context.Context, n cti.Number) ([]cti.Customer, erro
 // Write implements Connector.
 func (e *Engine) Write(ctx context.Context, w cti.WriteBack) (cti.Receipt, error) {
 	what := e.doing(string(w.Op))
-	if w.Op != cti.LogCall {
+	if op := e.ops[string(w.Op)]; op == nil || !op.shape.write {
 		return cti.Receipt{}, cti.Errorf(cti.Invalid, what+": this connector cannot do that", nil)
 	}
 	if w.Identity == cti.IdentityPending || w.Identity == cti.IdentityUnclear {
@@ -96,7 +96,7 @@ func (e *Engine) Write(ctx context.Context, w cti.WriteBack) (cti.Receipt, error
 	if w.RecordID != "" {
 		return e.change(ctx, w)
 	}
-	r, err := e.run(ctx, string(w.Op), callInput(w))
+	r, err := e.run(ctx, string(w.Op), writeInput(w))
 	if err != nil {
 		return cti.Receipt{}, err
 	}
@@ -116,6 +116,7 @@ func (e *Engine) Features() Features {
 	if e.ops["list_tickets"] != nil {
 		f.Tickets = e.tickets
 	}
+	f.Create, f.AddNumber = e.ops["create_contact"] != nil, e.ops["add_number"] != nil
 	if e.ops["search"] != nil {
 		f.Search = e.search
 	}

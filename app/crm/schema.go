@@ -177,10 +177,13 @@ var shapes = map[string]opShape{
 	"history":      {list: true, fields: []string{"at", "direction", "ending", "outcome", "note", "agent", "talk_ms"}, needs: []string{"at"}},
 	"list_tickets": {list: true, fields: []string{"id", "subject", "status", "priority", "updated_at"}, needs: []string{"id", "subject"}},
 	"log_call":     {write: true, fields: []string{"id"}, needs: []string{"id"}},
+
+	"create_contact": {write: true, fields: []string{"id"}, needs: []string{"id"}},
+	"add_number":     {write: true, fields: []string{"id"}, needs: []string{"id"}},
 }
 
 // laterOps belong to schema v1, but the engine does not run them yet.
-var laterOps = []string{"get", "create_contact", "update_contact", "add_note", "create_ticket", "update_ticket", "set_status",
+var laterOps = []string{"get", "update_contact", "add_note", "create_ticket", "update_ticket", "set_status",
 	"add_tags", "remove_tags", "create_task", "attach_recording", "list_options"}
 
 // deepLinkKinds are the pages a connector may link to.

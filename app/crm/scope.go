@@ -19,6 +19,8 @@ var (
 		"ring_ms": types.Int, "queue_ms": types.Int, "talk_ms": types.Int, "hold_ms": types.Int, "wrap_ms": types.Int,
 		"duration_ms": types.Int, "ending": types.String, "cause": types.String, "outcome": types.String, "note": types.String, "wrapped_up": types.Bool,
 	}
+	customerScope = types.Map{"type": types.String, "name": types.String, "company": types.String, "email": types.String}
+
 	resScope = types.Map{"status": types.Int, "headers": types.TypeOf(map[string]string{}), "json": types.Any, "text": types.String}
 )
 
@@ -31,6 +33,9 @@ var inputScopes = map[string]types.Map{
 	"history":      {"contact": contactScope, "limit": types.Int},
 	"list_tickets": {"contact": contactScope, "limit": types.Int},
 	"log_call":     {"key": types.String, "phone": phoneScope, "contact": contactScope, "call": callScope, "record": types.Any}, // null: a new record
+
+	"create_contact": {"key": types.String, "phone": phoneScope, "customer": customerScope, "record": types.Any},
+	"add_number":     {"key": types.String, "phone": phoneScope, "contact": contactScope, "record": types.Any},
 }
 
 // with gives a scope with more names.
@@ -63,16 +68,18 @@ func recordInput(id string) any {
 	return vars{"id": id}
 }
 
-func callInput(w cti.WriteBack) vars {
-	r := w.Record
-	return vars{"key": w.Key, "phone": phoneInput(r.Number), "contact": contactInput(w.CustomerID), "record": recordInput(w.RecordID), "call": vars{
-		"key": w.Key, "case": r.Case, "leg": r.Leg, "direction": string(r.Direction), "extension": r.Extension,
-		"queue": r.Queue, "remote_name": r.RemoteName,
-		"started_at": stamp(r.StartedAt), "answered_at": stampOrNil(r.AnsweredAt), "ended_at": stamp(r.EndedAt),
-		"ring_ms": int(r.RingMS), "queue_ms": int(r.QueueMS), "talk_ms": int(r.TalkMS), "hold_ms": int(r.HoldMS), "wrap_ms": int(r.WrapMS),
-		"duration_ms": int(r.TalkMS + r.HoldMS), "ending": string(r.Ending), "cause": r.Cause,
-		"outcome": r.WrapUp.Outcome, "note": r.WrapUp.Note, "wrapped_up": !r.WrapUp.SavedAt.IsZero(),
-	}}
+// writeInput is what the steps of a write see; which of it, the scope of its operation says.
+func writeInput(w cti.WriteBack) vars {
+	r, c := w.Record, w.New
+	return vars{"key": w.Key, "phone": phoneInput(r.Number), "contact": contactInput(w.CustomerID), "record": recordInput(w.RecordID),
+		"customer": vars{"type": c.Type, "name": c.Name, "company": c.Company, "email": c.Email}, "call": vars{
+			"key": w.Key, "case": r.Case, "leg": r.Leg, "direction": string(r.Direction), "extension": r.Extension,
+			"queue": r.Queue, "remote_name": r.RemoteName,
+			"started_at": stamp(r.StartedAt), "answered_at": stampOrNil(r.AnsweredAt), "ended_at": stamp(r.EndedAt),
+			"ring_ms": int(r.RingMS), "queue_ms": int(r.QueueMS), "talk_ms": int(r.TalkMS), "hold_ms": int(r.HoldMS), "wrap_ms": int(r.WrapMS),
+			"duration_ms": int(r.TalkMS + r.HoldMS), "ending": string(r.Ending), "cause": r.Cause,
+			"outcome": r.WrapUp.Outcome, "note": r.WrapUp.Note, "wrapped_up": !r.WrapUp.SavedAt.IsZero(),
+		}}
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }

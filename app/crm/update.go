@@ -31,7 +31,7 @@ func (e *Engine) change(ctx context.Context, w cti.WriteBack) (cti.Receipt, erro
 	if op.update == nil && !slices.Contains(updating, op.strategy) {
 		return cti.Receipt{}, refusal
 	}
-	r, err := e.begin(op, callInput(w))
+	r, err := e.begin(op, writeInput(w))
 	if err != nil {
 		return cti.Receipt{}, err
 	}

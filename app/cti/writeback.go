@@ -2,14 +2,19 @@ package cti
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
 // Op is an operation that changes a CRM.
 type Op string
 
-// LogCall writes the call record; repeated with the same key it updates that record.
-const LogCall Op = "log_call"
+// The operations.
+const (
+	LogCall        Op = "log_call"       // writes the call record; repeated with the same key it updates that record
+	CreateCustomer Op = "create_contact" // makes a customer of NewCustomer with the record's number, unless somebody has that by now
+	AddNumber      Op = "add_number"     // adds the record's number to those of the customer
+)
 
 // Identity tells how far it is known whom a write-back is for.
 type Identity string
@@ -61,11 +66,41 @@ type WriteBack struct {
 	Leg        string   `json:"leg"`
 	Identity   Identity `json:"identity"`
 	CustomerID string   `json:"customer_id,omitempty"`
-	Record     Record   `json:"record"`
+	Record     Record   `json:"record"` // of CreateCustomer and AddNumber the number alone
+
+	New NewCustomer `json:"new,omitzero"` // CreateCustomer: who is to be made
 
 	// RecordID is the CRM's id of the record that this one updates. Only the outbox sets it, while it sends: an update of what
 	// was delivered before. A CRM that is told the id cannot write a second record, whatever it makes of keys.
 	RecordID string `json:"record_id,omitempty"`
+}
+
+// NewCustomer is what a person says of a caller whom the CRM does not know.
+type NewCustomer struct {
+	Type    string `json:"type,omitempty"` // the CRM's object type; empty: the connector's usual one
+	Name    string `json:"name,omitempty"`
+	Company string `json:"company,omitempty"`
+	Email   string `json:"email,omitempty"`
+}
+
+// newPrefix begins the id of a customer who is to be created: until the CRM has given one, what is for them carries the leg and the key of
+// the write-back that creates them.
+const newPrefix = "new:"
+
+// NewCustomerID is the id of a customer whom a write-back will create.
+func NewCustomerID(leg, key string) string { return newPrefix + leg + ":" + key }
+
+// CreatedBy gives the leg and the key of the write-back that creates the customer with such an id; ok is false of a CRM's own ids.
+func CreatedBy(customerID string) (leg, key string, ok bool) {
+	rest, ok := strings.CutPrefix(customerID, newPrefix)
+	if !ok {
+		return "", "", false
+	}
+	at := strings.LastIndex(rest, ":")
+	if at < 0 {
+		return "", "", false
+	}
+	return rest[:at], rest[at+1:], true
 }
 
 // Receipt is what the CRM answered to a write.

@@ -22,13 +22,14 @@ import (
 	"ringside.dev/ringside/app/cti"
 )
 
-// Finder knows customers. Cached answers at once; Find and Details may take until their context ends; they, Picked and Wrong are called from several
+// Finder knows customers. Cached answers at once; Find and Details may take until their context ends; they, Picked, Wrong and Added are called from several
 // goroutines, and only read.
 type Finder interface {
 	Cached(n cti.Number) []cti.Match
 	Find(ctx context.Context, n cti.Number) ([]cti.Match, error)
 	Picked(n cti.Number, customerID string) // remember that the agent chose them for the number
 	Wrong(n cti.Number)                     // forget it
+	Added(c cti.Customer)                   // a person made them, or gave them the number
 	Details(ctx context.Context, customerID string) (Details, error)
 }
 

@@ -126,6 +126,9 @@ func (f *Flow) found(card *Card, s Search, matches []cti.Match, picked string) {
 // fetchDetails brings history and tickets of the picked customer. They are extras: a failure leaves them empty and is logged.
 func (f *Flow) fetchDetails(card *Card) {
 	leg, id := card.Call.Leg, card.Picked
+	if _, _, created := cti.CreatedBy(id); created {
+		return // the CRM does not know them yet
+	}
 	f.start(func(ctx context.Context) func() {
 		ctx, cancel := context.WithTimeout(ctx, 2*lookupLimit)
 		defer cancel()

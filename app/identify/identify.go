@@ -11,6 +11,7 @@ package identify
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -110,8 +111,25 @@ func (f *Finder) known(n cti.Number) []Record {
 // Find asks the CRM and keeps the answer. The context's deadline is the look-up's. That nobody has a number is believed for a minute.
 func (f *Finder) Find(ctx context.Context, n cti.Number) ([]cti.Match, error) {
 	if f.nobodyHas(n) {
-		return nil, nil
+		return f.onTheirWay(n), nil
 	}
+	found, err := f.Fresh(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return append(found, f.onTheirWay(n)...), nil
+}
+
+// onTheirWay are customers of ours whom the CRM does not have yet.
+func (f *Finder) onTheirWay(n cti.Number) []cti.Match {
+	return slices.DeleteFunc(f.Cached(n), func(m cti.Match) bool {
+		_, _, created := cti.CreatedBy(m.Customer.ID)
+		return !created
+	})
+}
+
+// Fresh is Find that asks the CRM whatever is remembered.
+func (f *Finder) Fresh(ctx context.Context, n cti.Number) ([]cti.Match, error) {
 	customers, err := f.cfg.Directory.Lookup(ctx, n)
 	if err != nil {
 		return nil, err
@@ -135,7 +153,7 @@ func (f *Finder) remember(n cti.Number, customers []cti.Customer, now time.Time)
 	}
 	var gone []string
 	for _, r := range f.known(n) {
-		if !there[r.Customer.ID] && f.grade(n, r.Customer).Grade == cti.Sure {
+		if _, _, created := cti.CreatedBy(r.Customer.ID); !created && !there[r.Customer.ID] && f.grade(n, r.Customer).Grade == cti.Sure {
 			gone = append(gone, r.Customer.ID)
 		}
 	}
@@ -170,6 +188,13 @@ func (f *Finder) Added(c cti.Customer) {
 	f.mu.Unlock()
 	if err := f.cfg.Index.Keep([]Record{NewRecord(c, time.Now().UTC(), f.cfg.Plan)}); err != nil {
 		f.cfg.Log.Warn("customer not kept in the index", "err", err)
+	}
+}
+
+// Replaced takes a customer out whom the CRM has under another id now.
+func (f *Finder) Replaced(id string) {
+	if err := f.cfg.Index.Remove([]string{id}); err != nil {
+		f.cfg.Log.Warn("customer not removed from the index", "err", err)
 	}
 }
 

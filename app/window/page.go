@@ -28,6 +28,13 @@ type Result struct {
 	Message string   `json:"message,omitempty"`
 }
 
+// Found is what a search gives.
+type Found struct {
+	Result
+
+	Customers []cti.Customer `json:"customers"`
+}
+
 func (p *Page) result(what string, err error) Result {
 	if err == nil {
 		return Result{OK: true}
@@ -54,6 +61,22 @@ func (p *Page) Command(leg, command string) Result {
 // CallBack asks the phone to call the other party of a finished call.
 func (p *Page) CallBack(leg string) Result {
 	return p.result("call back", p.agent.CallBack(p.ctx, leg))
+}
+
+// Search finds customers by a number, a name, a company or an e-mail address.
+func (p *Page) Search(text string) Found {
+	found, err := p.agent.Search(p.ctx, text)
+	return Found{Result: p.result("search", err), Customers: found}
+}
+
+// Create makes a customer of a call's caller.
+func (p *Page) Create(leg, name, company, email string) Result {
+	return p.result("create", p.agent.CreateCustomer(p.ctx, leg, wire.CreateRequest{Name: name, Company: company, Email: email}))
+}
+
+// AttachCall says whom a call is with, and may add the caller's number to theirs.
+func (p *Page) AttachCall(leg, customerID string, addNumber bool) Result {
+	return p.result("attach", p.agent.AttachTo(p.ctx, leg, wire.AttachCallRequest{CustomerID: customerID, AddNumber: addNumber}))
 }
 
 // Wrong takes back whom a call is with.

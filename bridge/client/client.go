@@ -98,6 +98,21 @@ func (c *Client) CallBack(ctx context.Context, leg string) error {
 	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/callback", struct{}{})
 }
 
+// Search finds customers by a number, a name, a company or an e-mail address.
+func (c *Client) Search(ctx context.Context, text string) ([]cti.Customer, error) {
+	return change[[]cti.Customer](ctx, c, "/v1/search", wire.SearchRequest{Text: text})
+}
+
+// Create makes a customer of a call's caller.
+func (c *Client) Create(ctx context.Context, leg string, r wire.CreateRequest) error {
+	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/customer", r)
+}
+
+// AttachCall says whom a call is with, and may add the caller's number to theirs.
+func (c *Client) AttachCall(ctx context.Context, leg string, r wire.AttachCallRequest) error {
+	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/attach", r)
+}
+
 // Wrong takes back whom a call is with.
 func (c *Client) Wrong(ctx context.Context, leg string) error {
 	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/wrong", struct{}{})

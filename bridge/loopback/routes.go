@@ -17,19 +17,22 @@ import (
 
 // Agent is what the routes call: the running agent. All fields are required; all are called concurrently.
 type Agent struct {
-	Board    *Board
-	Status   func() wire.Status
-	Feed     func(ctx context.Context, e cti.Event) error
-	Command  func(ctx context.Context, leg string, c cti.Command) error
-	Dial     func(ctx context.Context, number string) error
-	CallBack func(ctx context.Context, leg string) error
-	Pick     func(ctx context.Context, leg, customerID string) error
-	Wrong    func(ctx context.Context, leg string) error
-	WrapUp   func(ctx context.Context, leg string, w wire.WrapUpRequest) error
-	Calls    func(limit int) ([]wire.LoggedCall, error)
-	Call     func(leg string) (wire.LoggedCall, error)
-	Timing   func(leg string) (wire.Timing, error)
-	Show     func() error // brings the window to the screen
+	Board      *Board
+	Status     func() wire.Status
+	Feed       func(ctx context.Context, e cti.Event) error
+	Command    func(ctx context.Context, leg string, c cti.Command) error
+	Dial       func(ctx context.Context, number string) error
+	CallBack   func(ctx context.Context, leg string) error
+	Pick       func(ctx context.Context, leg, customerID string) error
+	Wrong      func(ctx context.Context, leg string) error
+	Search     func(ctx context.Context, text string) ([]cti.Customer, error)
+	Create     func(ctx context.Context, leg string, r wire.CreateRequest) error
+	AttachCall func(ctx context.Context, leg string, r wire.AttachCallRequest) error
+	WrapUp     func(ctx context.Context, leg string, w wire.WrapUpRequest) error
+	Calls      func(limit int) ([]wire.LoggedCall, error)
+	Call       func(leg string) (wire.LoggedCall, error)
+	Timing     func(leg string) (wire.Timing, error)
+	Show       func() error // brings the window to the screen
 
 	Index      func() (wire.Index, error)
 	SyncIndex  func(full bool) error
@@ -82,6 +85,15 @@ var routes = []route{
 	{"POST /v1/calls/{leg}/wrong", act, func(a Agent, r *http.Request) (any, error) {
 		return struct{}{}, a.Wrong(r.Context(), r.PathValue("leg"))
 	}, nil},
+	{"POST /v1/calls/{leg}/customer", act, body(func(a Agent, r *http.Request, b wire.CreateRequest) error {
+		return a.Create(r.Context(), r.PathValue("leg"), b)
+	}), nil},
+	{"POST /v1/calls/{leg}/attach", act, body(func(a Agent, r *http.Request, b wire.AttachCallRequest) error {
+		return a.AttachCall(r.Context(), r.PathValue("leg"), b)
+	}), nil},
+	{"POST /v1/search", see, asked(func(a Agent, r *http.Request, b wire.SearchRequest) (any, error) {
+		return a.Search(r.Context(), b.Text)
+	}), nil},
 	{"POST /v1/calls/{leg}/wrapup", act, body(func(a Agent, r *http.Request, b wire.WrapUpRequest) error {
 		return a.WrapUp(r.Context(), r.PathValue("leg"), b)
 	}), nil},
@@ -91,7 +103,9 @@ var routes = []route{
 	{"GET /v1/index", see, func(a Agent, _ *http.Request) (any, error) { return a.Index() }, nil},
 	{"POST /v1/index/sync", operate, body(func(a Agent, _ *http.Request, b wire.SyncRequest) error { return a.SyncIndex(b.Full) }), nil},
 	{"POST /v1/index/clear", operate, func(a Agent, _ *http.Request) (any, error) { return struct{}{}, a.ClearIndex() }, nil},
-	{"POST /v1/identify", see, func(a Agent, r *http.Request) (any, error) { return identify(a, r) }, nil},
+	{"POST /v1/identify", see, asked(func(a Agent, r *http.Request, b wire.DialRequest) (any, error) {
+		return a.Identify(r.Context(), b.Number)
+	}), nil},
 	{"GET /v1/outbox", operate, listOutbox, nil},
 	{"GET /v1/outbox/export", operate, nil, (*Server).export},
 	{"GET /v1/outbox/{seq}", operate, item(func(a Agent, seq uint64) (any, error) { return a.Item(seq) }), nil},
@@ -106,13 +120,15 @@ var routes = []route{
 	}), nil},
 }
 
-// identify takes the number in the body: an address may be logged.
-func identify(a Agent, r *http.Request) (out any, err error) {
-	_, err = body(func(a Agent, r *http.Request, b wire.DialRequest) (err error) {
-		out, err = a.Identify(r.Context(), b.Number)
-		return err
-	})(a, r)
-	return out, err
+// asked is a question with a body: an address may be logged, and the question may hold a number or a name.
+func asked[T any](answer func(a Agent, r *http.Request, b T) (any, error)) func(a Agent, r *http.Request) (any, error) {
+	return func(a Agent, r *http.Request) (out any, err error) {
+		_, err = body(func(a Agent, r *http.Request, b T) (err error) {
+			out, err = answer(a, r, b)
+			return err
+		})(a, r)
+		return out, err
+	}
 }
 
 func listCalls(a Agent, r *http.Request) (any, error) {

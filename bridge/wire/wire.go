@@ -21,12 +21,23 @@ type Snapshot struct {
 	Extension string        `json:"extension"`
 	Outcomes  []string      `json:"outcomes"`
 	Abilities []cti.Command `json:"abilities"` // what the phone can do
+	CRMCan    []CRMAbility  `json:"crm_can"`   // what a person can ask of the CRM
 	Phone     Link          `json:"phone"`
 	CRM       Link          `json:"crm"`
 	Outbox    Outbox        `json:"outbox"`
 	Storage   Storage       `json:"storage"`
 	Cards     []Card        `json:"cards"` // newest first
 }
+
+// CRMAbility is something a person can ask of a CRM.
+type CRMAbility string
+
+// The abilities of CRMs.
+const (
+	CRMSearch    CRMAbility = "search"
+	CRMCreate    CRMAbility = "create"
+	CRMAddNumber CRMAbility = "add_number"
+)
 
 // Delta is one change; the fields that are set replace what the reader has.
 type Delta struct {
@@ -225,6 +236,22 @@ type (
 	// PickRequest says which of several customers it is.
 	PickRequest struct {
 		CustomerID string `json:"customer_id"`
+	}
+	// SearchRequest looks for customers by a number, a name, a company or an e-mail address.
+	SearchRequest struct {
+		Text string `json:"text"`
+	}
+	// CreateRequest makes a customer of a caller.
+	CreateRequest struct {
+		Type    string `json:"type,omitempty"`
+		Name    string `json:"name"`
+		Company string `json:"company,omitempty"`
+		Email   string `json:"email,omitempty"`
+	}
+	// AttachCallRequest says whom a call is with, and whether the caller's number is added to theirs.
+	AttachCallRequest struct {
+		CustomerID string `json:"customer_id"`
+		AddNumber  bool   `json:"add_number"`
 	}
 	// WrapUpRequest brings outcome and note; a draft is kept but not sent.
 	WrapUpRequest struct {

@@ -77,6 +77,7 @@ func examples() map[string]any {
 		"snapshot": wire.Snapshot{V: wire.Version, Seq: 41, Language: "zh-CN", Agent: cti.Agent{Name: "Wang Lei", Email: "wang@example.com"},
 			Extension: "1001", Outcomes: []string{"Order placed", "Complaint", "Wrong number"},
 			Abilities: []cti.Command{cti.CommandAnswer, cti.CommandReject, cti.CommandHangup, cti.CommandDial},
+			CRMCan:    []wire.CRMAbility{wire.CRMSearch, wire.CRMCreate},
 			Phone:     wire.Link{Name: "baresip", State: wire.LinkUp, Since: at}, CRM: wire.Link{Name: "sandbox", State: wire.LinkAuth, Since: at},
 			Outbox: wire.Outbox{Waiting: 3, Review: 1, OldestAt: at.Add(-5 * time.Hour)}, Storage: wire.Storage{State: wire.StorageOK},
 			Cards: []wire.Card{one, several, withheld}},

@@ -32,10 +32,11 @@ type contact struct {
 	LastActivityAt Stamp    `json:"last_activity_at"`
 	Changed        int64    `json:"changed"` // its place in the feed of changes
 	Deleted        bool     `json:"deleted,omitempty"`
+	ExternalKey    string   `json:"external_key,omitempty"` // of whoever made it, so that it is made once
 }
 
 func (c contact) ident() string { return c.ID }
-func (c contact) key() string   { return "" }
+func (c contact) key() string   { return c.ExternalKey }
 
 type phone struct {
 	Label  string `json:"label"`  // mobile, office, home
@@ -219,6 +220,56 @@ func (s *Server) postContact(r *http.Request) (answer, error) {
 		return c, err
 	})
 	return created(v), err
+}
+
+// putContactByKey makes the contact with a key, or changes it: doing that twice is the same as once.
+func (s *Server) putContactByKey(r *http.Request) (answer, error) {
+	in, err := parseBody(r)
+	if err != nil {
+		return answer{}, err
+	}
+	isNew := false
+	v, err := s.changeContact(func(b *book) (contact, error) {
+		c, found := b.contacts.getByKey(r.PathValue("key"))
+		if isNew = !found; isNew {
+			if err := in.need("name"); err != nil {
+				return c, err
+			}
+			at := now()
+			c = contact{ID: b.contacts.nextID("c"), ExternalKey: r.PathValue("key"), Phones: []phone{}, Tags: []string{},
+				Owner: owner{s.agent.ID, s.agent.Name}, Status: "active", CreatedAt: at, LastActivityAt: at}
+		}
+		c.UpdatedAt = now()
+		err := contactFields(b).apply(&c, in)
+		return c, err
+	})
+	if isNew {
+		return created(v), err
+	}
+	return ok(v), err
+}
+
+// putPhone adds a number to a contact that has it not yet, in the spelling given.
+func (s *Server) putPhone(r *http.Request) (answer, error) {
+	number := r.PathValue("number")
+	if digits(number) == "" || len(number) > maxLine {
+		return answer{}, invalid("number", "must hold digits")
+	}
+	v, err := s.changeContact(func(b *book) (contact, error) {
+		c, found := b.contact(r.PathValue("id"))
+		if !found {
+			return c, notFound("contact")
+		}
+		if slices.ContainsFunc(c.Phones, func(p phone) bool { return digits(p.Number) == digits(number) }) {
+			return c, nil
+		}
+		if len(c.Phones) >= maxPhones {
+			return c, invalid("number", fmt.Sprintf("a contact has at most %d numbers", maxPhones))
+		}
+		c.Phones, c.UpdatedAt = append(slices.Clone(c.Phones), phone{"mobile", number}), now()
+		return c, nil
+	})
+	return ok(v), err
 }
 
 func (s *Server) patchContact(r *http.Request) (answer, error) {

@@ -1,0 +1,109 @@
+package flow
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// What a person does about a caller who was not found: makes a customer of them, or says which one it is.
+
+// Create makes a customer of a call's caller. When it returns nil that is on the disk, and the customer is on the card; the CRM gets them
+// before the call's record.
+func (f *Flow) Create(ctx context.Context, leg string, who cti.NewCustomer) error {
+	return f.onCard(ctx, leg, func(card *Card) error { return f.create(card, who) })
+}
+
+func (f *Flow) create(card *Card, who cti.NewCustomer) error {
+	for _, s := range []*string{&who.Type, &who.Name, &who.Company, &who.Email} {
+		*s = strings.TrimSpace(cti.Clean(*s, cti.MaxText))
+	}
+	if who.Name == "" {
+		return cti.Errorf(cti.Invalid, "give the new customer a name", nil)
+	}
+	if card.Picked != "" {
+		return cti.Errorf(cti.Conflict, "this call has a customer: say first that it is not them", nil)
+	}
+	w := f.about(card, cti.CreateCustomer)
+	w.CustomerID, w.New = cti.NewCustomerID(w.Leg, w.Key), who
+	if err := f.cfg.Queue.Accept(cti.Call{}, cti.WrapUp{}, []cti.WriteBack{w}); err != nil {
+		return err
+	}
+	c := cti.Customer{ID: w.CustomerID, Type: who.Type, Name: who.Name, Company: who.Company, Email: who.Email}
+	if n := card.Call.Remote.Number; n.Tells() {
+		c.Numbers = []string{n.Best()}
+	}
+	f.adopt(card, c)
+	return nil
+}
+
+// about is a write-back about the caller of a card.
+func (f *Flow) about(card *Card, op cti.Op) cti.WriteBack {
+	call := card.Call
+	key := cti.WriteKey(f.cfg.Tenant, call.Leg, op, 0)
+	return cti.WriteBack{Op: op, Key: key, Leg: call.Leg, Identity: cti.IdentityKnown,
+		Record: cti.Record{Key: key, Case: call.Case, Leg: call.Leg, Direction: call.Direction, Number: call.Remote.Number}}
+}
+
+// AttachTo says whom a call is with, a customer the look-up did not find; addNumber has the CRM add the caller's number to theirs.
+func (f *Flow) AttachTo(ctx context.Context, leg string, c cti.Customer, addNumber bool) error {
+	return f.onCard(ctx, leg, func(card *Card) error {
+		if addNumber {
+			if !card.Call.Remote.Number.Tells() {
+				return cti.Errorf(cti.Conflict, "there is no number to add", nil)
+			}
+			w := f.about(card, cti.AddNumber)
+			w.CustomerID = c.ID
+			if err := f.cfg.Queue.Accept(cti.Call{}, cti.WrapUp{}, []cti.WriteBack{w}); err != nil {
+				return err
+			}
+			c.Numbers = append(c.Numbers[:len(c.Numbers):len(c.Numbers)], card.Call.Remote.Number.Best())
+		}
+		f.adopt(card, c)
+		return nil
+	})
+}
+
+// RuleAgent is why a customer is on the card whom no number led to: the agent said so.
+const RuleAgent = "agent"
+
+// adopt puts a customer on the card who was not among the matches, and into the index, where the next call finds them at once.
+func (f *Flow) adopt(card *Card, c cti.Customer) {
+	f.start(func(context.Context) func() {
+		f.cfg.Finder.Added(c)
+		return func() {}
+	})
+	if !among(card.Matches, c.ID) {
+		card.Matches = append([]cti.Match{{Customer: c, Grade: cti.Sure, Rule: RuleAgent, From: RuleAgent, At: time.Now().UTC()}}, card.Matches...)
+	}
+	f.choose(card, c.ID)
+}
+
+// Created tells that the CRM has a new customer by now, under an id of its own.
+func (f *Flow) Created(was, id string) {
+	select {
+	case f.posted <- func() { f.created(was, id) }:
+	case <-f.stopped:
+	}
+}
+
+func (f *Flow) created(was, id string) {
+	for _, card := range f.cards {
+		if card.accepted.CustomerID == was {
+			card.accepted.CustomerID = id
+		}
+		if card.Picked != was {
+			continue
+		}
+		card.Picked = id
+		for i := range card.Matches {
+			if card.Matches[i].Customer.ID == was {
+				card.Matches[i].Customer.ID = id
+			}
+		}
+		f.show(card)
+		f.fetchDetails(card)
+	}
+}
