@@ -163,6 +163,7 @@ export const snapshot = object({
   extension: text,
   outcomes: list(text),
   abilities: list(text),
+  crm_can: list(text),
   phone: link,
   crm: link,
   outbox,
@@ -185,6 +186,14 @@ export const delta = object({
 export const result = object({ ok: flag, kind: maybe(text, ""), message: maybe(text, "") });
 
 /** A part of the outbox, or why there is none. */
+/** What a search gives. */
+export const found = object({
+  ok: flag,
+  kind: maybe(text, ""),
+  message: maybe(text, ""),
+  customers: maybeList(customer),
+});
+
 export const listed = object({
   ok: flag,
   kind: maybe(text, ""),
@@ -204,6 +213,7 @@ export type Outbox = Read<typeof outbox>;
 export type Storage = Read<typeof storage>;
 export type OutboxItem = Read<typeof outboxItem>;
 export type Listed = Read<typeof listed>;
+export type Found = Read<typeof found>;
 export type Snapshot = Read<typeof snapshot>;
 export type Delta = Read<typeof delta>;
 export type Result = Read<typeof result>;
@@ -223,6 +233,10 @@ export function readDelta(value: unknown, unknown: string[] = []): Delta {
 
 export function readListed(value: unknown, unknown: string[] = []): Listed {
   return listed(value, { path: "", unknown });
+}
+
+export function readFound(value: unknown): Found {
+  return found(value, { path: "", unknown: [] });
 }
 
 export function readResult(value: unknown): Result {

@@ -60,7 +60,7 @@ test("what concerns one item names it by its number", async () => {
   const Page = Object.fromEntries(
     ["Retry", "RetryAll", "Edit", "Attach", "Discard", "CopyOutbox", "SaveOutbox", "Copy"].map((name) => [
       name,
-      async (...args: (string | number)[]) => {
+      async (...args: (string | number | boolean)[]) => {
         called.push([name, ...args]);
         return { ok: true };
       },

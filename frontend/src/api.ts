@@ -1,9 +1,11 @@
 // The only file that touches Wails: methods bound on window.go.window.Page, events on window.runtime.
 import {
   type Delta,
+  type Found,
   type Listed,
   type Result,
   readDelta,
+  readFound,
   readListed,
   readResult,
   readSnapshot,
@@ -20,6 +22,9 @@ export interface Api {
   callBack(leg: string): Promise<Result>;
   pick(leg: string, customer: string): Promise<Result>;
   wrong(leg: string): Promise<Result>;
+  search(text: string): Promise<Found>;
+  create(leg: string, name: string, company: string, email: string): Promise<Result>;
+  attachCall(leg: string, customer: string, addNumber: boolean): Promise<Result>;
   saveWrapUp(leg: string, outcome: string, note: string): Promise<Result>;
   draftWrapUp(leg: string, outcome: string, note: string): Promise<Result>;
   open(leg: string, kind: "customer" | "ticket" | "call", id: string): Promise<Result>;
@@ -41,7 +46,7 @@ export interface Api {
   copy(text: string): Promise<Result>;
 }
 
-type Method = (...args: (string | number)[]) => Promise<unknown>;
+type Method = (...args: (string | number | boolean)[]) => Promise<unknown>;
 
 /** What Wails puts on window; checked call by call, because it is not typed. */
 export interface Host {
@@ -54,26 +59,26 @@ declare global {
 }
 
 export function connect(host: Host = window): Api {
-  const call = (name: string, ...args: (string | number)[]): Promise<unknown> => {
+  const call = (name: string, ...args: (string | number | boolean)[]): Promise<unknown> => {
     const method = host.go?.window?.Page?.[name];
     return method ? method(...args) : Promise.reject(new Error(`Page.${name} is not bound`));
   };
   const failed = { ok: false, kind: "internal", message: "" };
-  const ask = async (name: string, ...args: (string | number)[]): Promise<Result> => {
+  const ask = async (name: string, ...args: (string | number | boolean)[]): Promise<Result> => {
     try {
       return readResult(await call(name, ...args));
     } catch {
       return failed;
     }
   };
-  const list = async (...args: (string | number)[]): Promise<Listed> => {
+  const list = async (...args: (string | number | boolean)[]): Promise<Listed> => {
     try {
       return readListed(await call("Outbox", ...args));
     } catch {
       return { ...failed, items: [] };
     }
   };
-  const tell = (name: string, ...args: (string | number)[]): void => {
+  const tell = (name: string, ...args: (string | number | boolean)[]): void => {
     call(name, ...args).catch(() => undefined); // nothing on the screen depends on it
   };
   return {
@@ -83,6 +88,15 @@ export function connect(host: Host = window): Api {
     callBack: (leg) => ask("CallBack", leg),
     pick: (leg, customer) => ask("Pick", leg, customer),
     wrong: (leg) => ask("Wrong", leg),
+    search: async (text) => {
+      try {
+        return readFound(await call("Search", text));
+      } catch {
+        return { ...failed, customers: [] };
+      }
+    },
+    create: (leg, name, company, email) => ask("Create", leg, name, company, email),
+    attachCall: (leg, customer, addNumber) => ask("AttachCall", leg, customer, addNumber),
     saveWrapUp: (leg, outcome, note) => ask("SaveWrapUp", leg, outcome, note),
     draftWrapUp: (leg, outcome, note) => ask("DraftWrapUp", leg, outcome, note),
     open: (leg, kind, id) => ask("Open", leg, kind, id),

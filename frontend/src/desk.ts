@@ -145,6 +145,15 @@ export function createDesk(api: Api) {
     command,
     openThing,
     openCustomer,
+    search: async (leg: string, text: string) => {
+      const found = await api.search(text);
+      requests.answered(leg, found);
+      return found;
+    },
+    create: (leg: string, name: string, company: string, email: string) =>
+      requests.run(leg, "create", () => api.create(leg, name, company, email)),
+    attachCall: (leg: string, id: string, addNumber: boolean) =>
+      requests.run(leg, "attach", () => api.attachCall(leg, id, addNumber)),
     wrong: (leg: string) => requests.run(leg, "wrong", () => api.wrong(leg)),
     pick: (leg: string, id: string) => requests.run(leg, `pick ${id}`, () => api.pick(leg, id)),
     callBack: (c: Card) => requests.run(c.leg, "dial", () => api.callBack(c.leg)),

@@ -1,5 +1,5 @@
 // Examples for judging the design in a browser: ?state=found&lang=zh-CN. Loaded while developing, never in a build.
-import { type Card, type Result, readSnapshot, type Snapshot } from "../shared/wire";
+import { type Card, type Customer, type Result, readSnapshot, type Snapshot } from "../shared/wire";
 import type { Api } from "./api";
 import { exampleItems } from "./devoutbox";
 
@@ -157,6 +157,7 @@ function snapshotOf(query: URLSearchParams): Snapshot {
       ? [..."ABCDEFGH"].map((c) => `Outcome ${c}`)
       : ["Order placed", "Complaint", "Call back", "Wrong number"],
     abilities: ["answer", "reject", "hangup", "dial"],
+    crm_can: ["search", "create", "add_number"],
     phone: { name: "baresip", state: sick ? "down" : "up", since: ago(600) },
     crm: { name: "sandbox", state: sick ? "auth" : "up", since: ago(600) },
     outbox: {
@@ -207,6 +208,12 @@ export function examples(search: string): Api {
     callBack: answer,
     pick: answer,
     wrong: answer,
+    search: async () => ({
+      ...ok,
+      customers: [hart("c_3", "A. Hart", "sure", "Hart & Sons Ltd").customer as Customer],
+    }),
+    create: answer,
+    attachCall: answer,
     saveWrapUp: answer,
     draftWrapUp: answer,
     open: answer,

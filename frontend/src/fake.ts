@@ -4,6 +4,7 @@ import deltaCard from "../../bridge/wire/testdata/delta-card.json";
 import outboxJSON from "../../bridge/wire/testdata/outbox.json";
 import {
   type Card,
+  type Customer,
   type Delta,
   type OutboxItem,
   type Result,
@@ -25,7 +26,12 @@ export function aCard(change: Partial<Card> = {}): Card {
 export function aSnapshot(change: Partial<Snapshot> = {}): Snapshot {
   const link = { name: "sim", state: "up" };
   const empty = { v: 1, seq: 10, language: "en", agent: {}, extension: "1001", phone: link, crm: link };
-  const lists = { outcomes: ["Order placed", "Complaint"], abilities: ["dial"], cards: [] };
+  const lists = {
+    outcomes: ["Order placed", "Complaint"],
+    abilities: ["dial"],
+    crm_can: ["search", "create", "add_number"],
+    cards: [],
+  };
   const well = { outbox: { waiting: 0, review: 0 }, storage: { state: "ok" } };
   return { ...readSnapshot({ ...empty, ...lists, ...well }), ...change };
 }
@@ -44,10 +50,17 @@ export function aDelta(seq: number, change: Partial<Delta> = {}): Delta {
 
 export function fakeApi(first: Snapshot) {
   const asked: unknown[][] = [];
-  const state: { snapshot: Snapshot; answer: Result; items: OutboxItem[]; send: (delta: Delta) => void } = {
+  const state: {
+    snapshot: Snapshot;
+    answer: Result;
+    items: OutboxItem[];
+    customers: Customer[];
+    send: (delta: Delta) => void;
+  } = {
     snapshot: first,
     answer: ok,
     items: [],
+    customers: [],
     send: () => undefined,
   };
   const ask =
@@ -74,6 +87,12 @@ export function fakeApi(first: Snapshot) {
     callBack: ask("callBack"),
     pick: ask("pick"),
     wrong: ask("wrong"),
+    search: async (text) => {
+      asked.push(["search", text]);
+      return { ...state.answer, customers: structuredClone(state.customers) };
+    },
+    create: ask("create"),
+    attachCall: ask("attachCall"),
     saveWrapUp: ask("save"),
     draftWrapUp: ask("draft"),
     open: ask("open"),

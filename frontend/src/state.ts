@@ -112,6 +112,7 @@ function nothing(): Snapshot {
     extension: "",
     outcomes: [],
     abilities: [],
+    crm_can: [],
     phone: link(),
     crm: link(),
     outbox: { waiting: 0, review: 0, oldest_at: "" },

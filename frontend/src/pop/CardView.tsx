@@ -7,6 +7,7 @@ import { History } from "./History";
 import { Identity } from "./Identity";
 import { Messages } from "./Messages";
 import { StateLine } from "./StateLine";
+import { Stranger } from "./Stranger";
 import { Tickets } from "./Tickets";
 import { WrapUpForm } from "./WrapUpForm";
 
@@ -22,6 +23,9 @@ export function CardView(props: { card: Card }) {
         <Show when={toChoose()}>
           <Chooser card={props.card} />
         </Show>
+        <Show when={strange(props.card)}>
+          <Stranger card={props.card} />
+        </Show>
         <Show when={pickedMatch(props.card)}>
           <Tickets card={props.card} />
           <History card={props.card} />
@@ -33,6 +37,11 @@ export function CardView(props: { card: Card }) {
       <Actions card={props.card} />
     </main>
   );
+}
+
+/** Nobody is picked, and it is no colleague and nothing of our own. */
+function strange(card: Card): boolean {
+  return !pickedMatch(card) && !["own", "internal", "looking"].includes(card.search) && hasWrapUp(card);
 }
 
 /** A colleague's call is the colleague's to wrap up. */

@@ -72,9 +72,14 @@ function Why(props: { card: Card; match: Found }) {
   };
   const more = () => props.match.why.map((code) => say().coded("reason", code));
   const line = () =>
-    [say().coded("rule", props.match.rule), say().t("why.digits", { n: props.match.digits }), source(), ...more()].join(
-      " · ",
-    );
+    props.match.rule === "agent"
+      ? say().coded("rule", "agent")
+      : [
+          say().coded("rule", props.match.rule),
+          say().t("why.digits", { n: props.match.digits }),
+          source(),
+          ...more(),
+        ].join(" · ");
   return (
     <div class="why">
       <GradeMark grade={props.match.grade} />
