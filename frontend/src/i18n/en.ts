@@ -62,6 +62,7 @@ export const en = {
     "Goes to the CRM before the call record, also after an outage. If somebody has this number there by then, they are taken.",
   "stranger.make": "Create",
   "rule.agent": "said by you",
+  "why.new": "not in the CRM yet",
   "why.wrong": "Not them",
   "why.digits": "{n} digits",
   "why.crm": "from the CRM",

@@ -62,6 +62,7 @@ export const zhCN: Words = {
   "stranger.hint": "会先于通话记录写入 CRM，断网后恢复也一样。如果届时 CRM 中已有人使用此号码，则使用该客户。",
   "stranger.make": "创建",
   "rule.agent": "由您指定",
+  "why.new": "尚未写入 CRM",
   "why.wrong": "不是此人",
   "why.digits": "比对 {n} 位",
   "why.crm": "来自 CRM",

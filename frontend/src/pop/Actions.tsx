@@ -2,6 +2,7 @@ import { For, Show } from "solid-js";
 import type { Card } from "../../shared/wire";
 import { useDesk } from "../desk";
 import { Button } from "../kit/Button";
+import { onTheirWay } from "./caller";
 
 const offered = [
   { name: "answer", look: "main", icon: "phone", hotKey: "Alt+A" },
@@ -37,7 +38,7 @@ export function Actions(props: { card: Card }) {
         </Button>
       </Show>
       <span class="spring" />
-      <Show when={props.card.picked}>
+      <Show when={props.card.picked && !onTheirWay(props.card)}>
         <Button icon="external" hotKey="Alt+O" disabled={busy()} onPress={() => void desk.openCustomer(props.card)}>
           {t().t("command.open")}
         </Button>

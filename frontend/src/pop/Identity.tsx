@@ -3,7 +3,7 @@ import type { Card, Match as Found } from "../../shared/wire";
 import { useDesk } from "../desk";
 import { Button } from "../kit/Button";
 import { Tag, Text } from "../kit/Text";
-import { callerName, numberOf, pickedMatch } from "./caller";
+import { callerName, numberOf, onTheirWay, pickedMatch } from "./caller";
 
 /** Numbers that tell nobody: what is said of each. */
 const untold = ["own", "internal", "privacy", "unreadable"] as const;
@@ -25,6 +25,7 @@ export function Identity(props: { card: Card }) {
 }
 
 function Known(props: { card: Card; match: Found }) {
+  const { say, requests, wrong } = useDesk();
   const who = () => props.match.customer;
   return (
     <>
@@ -41,6 +42,10 @@ function Known(props: { card: Card; match: Found }) {
       <div class="number">
         <Text of={numberOf(props.card)} />
         <Received card={props.card} />
+        <span class="spring" />
+        <Button look="quiet" disabled={requests.busy(props.card.leg) !== ""} onPress={() => void wrong(props.card.leg)}>
+          {say().t("why.wrong")}
+        </Button>
       </div>
       <Why card={props.card} match={props.match} />
     </>
@@ -62,9 +67,9 @@ function Received(props: { card: Card }) {
   );
 }
 
-/** Which rule, on how many digits, from where and how old; what else speaks for them; and the way to say that it is wrong. */
+/** Which rule, on how many digits, from where and how old; what else speaks for them. */
 function Why(props: { card: Card; match: Found }) {
-  const { say, requests, wrong } = useDesk();
+  const { say } = useDesk();
   const source = () => {
     if (props.match.from !== "cache") return say().t("why.crm");
     const age = Date.parse(props.card.started_at) - Date.parse(props.match.at);
@@ -73,7 +78,7 @@ function Why(props: { card: Card; match: Found }) {
   const more = () => props.match.why.map((code) => say().coded("reason", code));
   const line = () =>
     props.match.rule === "agent"
-      ? say().coded("rule", "agent")
+      ? [say().coded("rule", "agent"), ...(onTheirWay(props.card) ? [say().t("why.new")] : [])].join(" · ")
       : [
           say().coded("rule", props.match.rule),
           say().t("why.digits", { n: props.match.digits }),
@@ -84,9 +89,6 @@ function Why(props: { card: Card; match: Found }) {
     <div class="why">
       <GradeMark grade={props.match.grade} />
       <Text class="muted" of={line()} />
-      <Button look="quiet" disabled={requests.busy(props.card.leg) !== ""} onPress={() => void wrong(props.card.leg)}>
-        {say().t("why.wrong")}
-      </Button>
     </div>
   );
 }

@@ -12,12 +12,12 @@ export function Stranger(props: { card: Card }) {
   const toggle = (what: "search" | "create") => setOpen(open() === what ? "" : what);
   return (
     <section class="stranger">
-      <div class="item-actions">
-        <Button look={open() === "search" ? "plain" : "quiet"} onPress={() => toggle("search")}>
+      <div class="item-actions first">
+        <Button look={open() === "search" ? "quiet" : "plain"} onPress={() => toggle("search")}>
           {say().t("stranger.search")}
         </Button>
         <Show when={can("create")}>
-          <Button look={open() === "create" ? "plain" : "quiet"} onPress={() => toggle("create")}>
+          <Button look={open() === "create" ? "quiet" : "plain"} onPress={() => toggle("create")}>
             {say().t("stranger.create")}
           </Button>
         </Show>
@@ -124,14 +124,16 @@ function Create(props: { card: Card }) {
   return (
     <div class="item-form">
       <Field leg={leg()} label={t().t("stranger.name")} value={name()} write={setName} enter={create} first />
-      <Field leg={leg()} label={t().t("stranger.company")} value={company()} write={setCompany} enter={create} />
-      <Field leg={leg()} label={t().t("stranger.email")} value={email()} write={setEmail} enter={create} />
-      <p class="muted hint">{t().t("stranger.hint")}</p>
+      <div class="pair">
+        <Field leg={leg()} label={t().t("stranger.company")} value={company()} write={setCompany} enter={create} />
+        <Field leg={leg()} label={t().t("stranger.email")} value={email()} write={setEmail} enter={create} />
+      </div>
       <div class="item-actions">
         <Button look="main" disabled={name().trim() === "" || desk.requests.busy(leg()) !== ""} onPress={create}>
           {t().t("stranger.make")}
         </Button>
       </div>
+      <p class="muted hint">{t().t("stranger.hint")}</p>
     </div>
   );
 }
@@ -151,7 +153,7 @@ function Field(props: FieldProps) {
     <label class="item-ask">
       <span class="strong">{props.label}</span>
       <input
-        ref={(line) => props.first && queueMicrotask(() => line.focus())}
+        ref={(line) => props.first && queueMicrotask(() => line.select())}
         type="text"
         class="line"
         dir="auto"

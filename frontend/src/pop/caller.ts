@@ -8,6 +8,11 @@ export function pickedMatch(card: Card): Match | undefined {
   return card.matches.find((m) => m.customer.id === card.picked && card.picked !== "");
 }
 
+/** A customer made here, whom the CRM does not have yet: there is no page to open. */
+export function onTheirWay(card: Card): boolean {
+  return card.picked.startsWith("new:");
+}
+
 export function callerName(card: Card, say: Speech): string {
   const who: Customer | undefined = pickedMatch(card)?.customer;
   if (who) return who.name || who.company || who.id;

@@ -88,3 +88,15 @@ test("a withheld number cannot be added, and whoever is known is no stranger", a
   page = await mount([aCard({ state: "connected" })], { language: "en" });
   expect(page.button("New customer")).toBeUndefined();
 });
+
+test("a customer whom the CRM does not have yet has no page there", async () => {
+  const [match] = aCard().matches;
+  if (!match) throw new Error("the example has no match");
+  const customer = { ...match.customer, id: "new:leg:key" };
+  page = await mount(
+    [aCard({ picked: customer.id, matches: [{ ...match, customer, rule: "agent", from: "agent" }] })],
+    { language: "en" },
+  );
+  expect(page.text()).toContain("said by you · not in the CRM yet");
+  expect(page.button("Open in CRM")).toBeUndefined();
+});
