@@ -52,6 +52,7 @@ type Card struct {
 
 	asked    string        // the number of the newest look-up: an older one's answer is dropped
 	chosen   bool          // the agent picked: look-ups do not undo that
+	chosenOn cti.Transfer  // the transfer that had brought the far end by then
 	awaited  int           // the command that the call has not followed yet; 0: none
 	saved    cti.WrapUp    // the newest that is no draft: what the CRM is told
 	accepted cti.WriteBack // the newest the queue has

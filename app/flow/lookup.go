@@ -12,10 +12,10 @@ import (
 // A number that became better (transfer, call information) is looked up again, in place.
 func (f *Flow) needsLookup(card *Card) bool {
 	n := card.Call.Remote.Number
-	if card.chosen || card.asked == n.Best() && card.Search != "" {
+	if card.asked == n.Best() && card.Search != "" || card.chosen && !card.passedOn() {
 		return false
 	}
-	card.asked = n.Best()
+	card.asked, card.chosen = n.Best(), false
 	switch {
 	case !n.Tells():
 		f.found(card, untold(n), nil, "")
@@ -175,12 +175,23 @@ func (f *Flow) wrong(card *Card) error {
 		f.cfg.Finder.Wrong(n)
 		return func() {}
 	})
-	card.chosen, card.Search, card.Picked, card.Details = true, Several, "", Details{}
+	card.chose()
+	card.Search, card.Picked, card.Details = Several, "", Details{}
 	if card.Call.State == cti.StateClosed {
 		f.write(card)
 	}
 	f.show(card)
 	return nil
+}
+
+// passedOn tells whether the far end was passed on since the agent chose who it is: then it is somebody else.
+func (c *Card) passedOn() bool { return c.Call.Transfer != nil && *c.Call.Transfer != c.chosenOn }
+
+func (c *Card) chose() {
+	c.chosen = true
+	if c.Call.Transfer != nil {
+		c.chosenOn = *c.Call.Transfer
+	}
 }
 
 func (f *Flow) choose(card *Card, customerID string) {
@@ -191,7 +202,8 @@ func (f *Flow) choose(card *Card, customerID string) {
 			return func() {}
 		})
 	}
-	card.Picked, card.chosen, card.Details = customerID, true, Details{}
+	card.chose()
+	card.Picked, card.Details = customerID, Details{}
 	card.Search = Found
 	if card.Call.State == cti.StateClosed {
 		f.write(card)

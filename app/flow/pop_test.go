@@ -222,6 +222,37 @@ func TestNumbersThatTellNobodyAreNotLookedUp(t *testing.T) {
 	}
 }
 
+// A transfer brings another customer: what the agent chose for the one before is not theirs. The card changes in place.
+func TestAnotherPartyIsIdentifiedAnewEvenAfterAPick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t).knows(match(cti.Sure, "c1", "c2"))
+		r.start().tell(ring("a"))
+		must(t, r.flow.Pick(t.Context(), "a", "c2"))
+		r.knows(match(cti.Sure, "c3"))
+		e := event(cti.Transferred, "a")
+		e.Transfer, e.Remote.Number = &cti.Transfer{Kind: cti.Blind, Role: cti.Transferee, To: "13900139000"}, number("+8613900139000")
+		r.tell(e)
+		if c := r.card(); c.Picked != "c3" || len(c.Matches) != 1 || c.Call.Leg != "a" {
+			t.Errorf("card %+v, want c3 in the same card", c)
+		}
+	})
+}
+
+// What the agent chose while the number was withheld stays when it comes.
+func TestAPickForAWithheldCallerStaysWhenTheNumberComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t).knows(match(cti.Sure, "c1"))
+		e := ring("a")
+		e.Remote.Number = cti.Number{Withheld: true}
+		r.start().tell(e)
+		must(t, r.flow.AttachTo(t.Context(), "a", cti.Customer{ID: "c2", Name: "by voice"}, false))
+		r.tell(better("a", customersNumber))
+		if c := r.card(); c.Picked != "c2" {
+			t.Errorf("card %+v, want c2 as chosen", c)
+		}
+	})
+}
+
 // Digits of no country may be in a CRM all the same.
 func TestUnreadableDigitsAreLookedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
