@@ -52,30 +52,40 @@ func (g *Gates) of(u *url.URL, l limits) *gate {
 	return g.by[name]
 }
 
-// gate is what all requests to one endpoint pass: concurrency, rate, pause and breaker are there once, whoever asks. Look-ups go first:
-// a write waits while a look-up waits for what both need, and leaves the last free place to one.
+// line is in which line a request stands: each waits for those before it.
+type line int
+
+const (
+	lookUps    line = iota // somebody looks at a ringing phone
+	writes                 // somebody waits for the record
+	background             // nobody waits: the synchronisation of customers
+	lines
+)
+
+// gate is what all requests to one endpoint pass: concurrency, rate, pause and breaker are there once, whoever asks. Look-ups go first,
+// then writes: the others wait while one before them waits for what both need, and leave the last free place to a look-up.
 //
 //	enter ─▶ paused or open? refused at once, nothing was sent
-//	      └▶ line of look-ups, line of writes ─▶ place, rate, breaker ─▶ pass ─▶ the request ─▶ leave: what came of it
+//	      └▶ line of look-ups, of writes, of the rest ─▶ place, rate, breaker ─▶ pass ─▶ the request ─▶ leave: what came of it
 type gate struct {
-	mu            sync.Mutex
-	limits        limits
-	free          int // places of the concurrency limit
-	reads, writes []*waiter
-	wake          *time.Timer // when the rate lets the next one through
-	rate          rates
-	breaker       *gobreaker.TwoStepCircuitBreaker[any] // used under mu alone
-	openUntil     time.Time                             // of its last opening
-	paused        time.Time                             // nobody enters before
-	writesPaused  time.Time                             // no write enters before
-	throttled     time.Time                             // the last refusal that counted
-	throttles     int                                   // in a row, without a named time
+	mu           sync.Mutex
+	limits       limits
+	free         int // places of the concurrency limit
+	waiting      [lines][]*waiter
+	wake         *time.Timer // when the rate lets the next one through
+	rate         rates
+	breaker      *gobreaker.TwoStepCircuitBreaker[any] // used under mu alone
+	openUntil    time.Time                             // of its last opening
+	paused       time.Time                             // nobody enters before
+	writesPaused time.Time                             // look-ups alone enter before
+	throttled    time.Time                             // the last refusal that counted
+	throttles    int                                   // in a row, without a named time
 }
 
 // waiter is one who stands in line. Ready gets its pass or its refusal, once.
 type waiter struct {
 	op    string
-	write bool
+	line  line
 	ready chan entry
 }
 
@@ -117,14 +127,10 @@ func newGate(l limits) *gate {
 }
 
 // enter waits for its turn. The error is a *held, or a *failure when ctx was cancelled; then nothing was sent.
-func (g *gate) enter(ctx context.Context, write bool, op string) (*pass, error) {
-	w := &waiter{op: op, write: write, ready: make(chan entry, 1)}
+func (g *gate) enter(ctx context.Context, l line, op string) (*pass, error) {
+	w := &waiter{op: op, line: l, ready: make(chan entry, 1)}
 	g.mu.Lock()
-	if write {
-		g.writes = append(g.writes, w)
-	} else {
-		g.reads = append(g.reads, w)
-	}
+	g.waiting[l] = append(g.waiting[l], w)
 	g.serve()
 	g.mu.Unlock()
 	select {
@@ -140,7 +146,7 @@ func (g *gate) enter(ctx context.Context, write bool, op string) (*pass, error) 
 
 func (g *gate) giveUp(ctx context.Context, w *waiter) error {
 	g.mu.Lock()
-	g.reads, g.writes = without(g.reads, w), without(g.writes, w)
+	g.waiting[w.line] = without(g.waiting[w.line], w)
 	g.serve()
 	g.mu.Unlock()
 	select {
@@ -169,9 +175,9 @@ func without(line []*waiter, w *waiter) []*waiter {
 // serve lets in or refuses whom it can, look-ups first. The caller holds mu.
 func (g *gate) serve() {
 	now, next := time.Now(), time.Duration(0)
-	for _, line := range []*[]*waiter{&g.reads, &g.writes} {
+	for l := range g.waiting {
 		var staying []*waiter
-		for _, w := range *line {
+		for _, w := range g.waiting[l] {
 			got, wait := g.admit(w, now)
 			if got != nil {
 				w.ready <- *got
@@ -182,7 +188,7 @@ func (g *gate) serve() {
 				next = wait
 			}
 		}
-		*line = staying
+		g.waiting[l] = staying
 	}
 	if g.wake != nil {
 		g.wake.Stop()
@@ -199,10 +205,10 @@ func (g *gate) serve() {
 
 // admit gives a waiter its pass or its refusal, or nil: then it stays, and wait is when to look again, 0 when somebody must leave first.
 func (g *gate) admit(w *waiter, now time.Time) (got *entry, wait time.Duration) {
-	if h := g.held(w.write, now); h != nil {
+	if h := g.held(w.line, now); h != nil {
 		return &entry{held: h}, 0
 	}
-	if g.free == 0 || w.write && (g.free == 1 && g.limits.concurrency > 1 || g.readsWant(w.op)) {
+	if g.free == 0 || w.line != lookUps && (g.free == 1 && g.limits.concurrency > 1 || g.wantedBefore(w)) {
 		return nil, 0
 	}
 	if wait := g.rate.wait(w.op, now); wait > 0 {
@@ -217,26 +223,26 @@ func (g *gate) admit(w *waiter, now time.Time) (got *entry, wait time.Duration) 
 	return &entry{pass: &pass{gate: g, op: w.op, entered: now, judged: judged}}, 0
 }
 
-// readsWant tells whether a look-up waits for an allowance that an operation would use up.
-func (g *gate) readsWant(op string) bool {
-	return slices.ContainsFunc(g.reads, func(r *waiter) bool { return g.rate.shared(r.op, op) })
+// wantedBefore tells whether one of the lines before waits for an allowance that this one would use up.
+func (g *gate) wantedBefore(w *waiter) bool {
+	return slices.ContainsFunc(slices.Concat(g.waiting[:w.line]...), func(r *waiter) bool { return g.rate.shared(r.op, w.op) })
 }
 
 const tried = "the CRM failed several times in a row and is left alone for a while"
 
-// held tells whether nobody may enter now, or no write.
-func (g *gate) held(write bool, now time.Time) *held {
+// held tells whether nobody of a line may enter now.
+func (g *gate) held(l line, now time.Time) *held {
 	if left := g.paused.Sub(now); left > 0 {
 		return &held{cti.Limited, left, "the CRM asked for a pause"}
 	}
-	if left := g.writesPaused.Sub(now); left > 0 && write {
+	if left := g.writesPaused.Sub(now); left > 0 && l != lookUps {
 		return &held{cti.Limited, left, "the rest of what the CRM allows is kept for look-ups"}
 	}
 	if g.breaker.State() == gobreaker.StateClosed {
 		return nil
 	}
 	until := g.openUntil
-	if write {
+	if l != lookUps {
 		until = until.Add(readsFirst)
 	}
 	if left := until.Sub(now); left > 0 {

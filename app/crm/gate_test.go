@@ -197,6 +197,47 @@ func TestLookUpsGoFirstAndKeepOnePlace(t *testing.T) {
 	})
 }
 
+// The synchronisation of customers stands behind whoever waits for something.
+func TestTheSynchronisationGoesLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		v := &vendor{say: func(*http.Request) (int, []string) { <-release; return 200, nil }}
+		e := v.engine(t, nil, limitsAt, "errors: []\nlimits: {concurrency: 2, buckets: [{id: all, max: 600, per: 1m}]}", "operations:\n", `operations:
+  changes:
+    steps: [{id: c, request: {url: "${param.base_url}/changes"}, items: "${[]}"}]
+    map: {id: "${item.id}", name: "${item.name}", phones: "${item.phones}"}
+    output: {cursor: "${'1'}", more: "${false}"}
+`)
+		var all sync.WaitGroup
+		background := func() { _, err := e.Features().Changes(t.Context(), ""); wantKind(t, err, "") }
+		write := func() { _, err := e.Write(t.Context(), someWrite()); wantKind(t, err, "") }
+		read := func() { _, err := e.Whoami(t.Context()); wantKind(t, err, "") }
+		for _, ask := range []func(){background, background, write, write, read} {
+			all.Go(ask)
+			synctest.Wait()
+		}
+		for range 5 {
+			release <- struct{}{}
+			synctest.Wait()
+		}
+		all.Wait()
+		var order []string
+		for _, a := range v.asked() {
+			switch {
+			case a.write:
+				order = append(order, "write")
+			case strings.HasSuffix(a.path, "/changes"):
+				order = append(order, "background")
+			default:
+				order = append(order, "read")
+			}
+		}
+		if got, want := strings.Join(order, " "), "background read write write background"; got != want {
+			t.Errorf("the order is %s, want %s", got, want)
+		}
+	})
+}
+
 // A look-up that waits for two allowances does not lose the one to a write while it waits for the other; a write that needs neither goes on.
 func TestWriteLeavesAWaitingLookUpWhatItNeeds(t *testing.T) {
 	for _, c := range []struct {

@@ -131,7 +131,7 @@ func (r *run) exchange(ctx context.Context, s *step, out call) (verdict, error) 
 	if err != nil {
 		return verdict{}, err
 	}
-	pass, err := gate.enter(ctx, r.op.shape.write, r.op.name)
+	pass, err := gate.enter(ctx, r.op.shape.line(), r.op.name)
 	if err != nil {
 		return verdict{}, err
 	}

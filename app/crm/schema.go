@@ -165,6 +165,17 @@ type opShape struct {
 	page   []string // of a list that is read page by page: the names of output, all needed
 }
 
+// line is where requests of the operation stand.
+func (s opShape) line() line {
+	switch {
+	case s.write:
+		return writes
+	case s.page != nil:
+		return background
+	}
+	return lookUps
+}
+
 // customerFields are those of a customer.
 var customerFields = []string{"id", "type", "name", "company", "email", "phones", "tags", "status", "owner", "open_tickets", "last_activity_at"}
 

@@ -28,12 +28,13 @@ type vendor struct {
 type ask struct {
 	at    time.Time
 	write bool
+	path  string
 }
 
 // RoundTrip implements http.RoundTripper.
 func (v *vendor) RoundTrip(r *http.Request) (*http.Response, error) {
 	v.mu.Lock()
-	v.asks = append(v.asks, ask{time.Now(), r.Method != http.MethodGet})
+	v.asks = append(v.asks, ask{time.Now(), r.Method != http.MethodGet, r.URL.Path})
 	v.mu.Unlock()
 	httptrace.ContextClientTrace(r.Context()).GotConn(httptrace.GotConnInfo{})
 	status, headers := v.say(r)
