@@ -51,7 +51,7 @@ func (f *Flow) about(card *Card, op cti.Op) cti.WriteBack {
 func (f *Flow) AttachTo(ctx context.Context, leg string, c cti.Customer, addNumber bool) error {
 	return f.onCard(ctx, leg, func(card *Card) error {
 		if addNumber {
-			if !card.Call.Remote.Number.Tells() {
+			if !card.Call.Remote.Tells() {
 				return cti.Errorf(cti.Conflict, "there is no number to add", nil)
 			}
 			w := f.about(card, cti.AddNumber)
@@ -59,7 +59,7 @@ func (f *Flow) AttachTo(ctx context.Context, leg string, c cti.Customer, addNumb
 			if err := f.cfg.Queue.Accept(cti.Call{}, cti.WrapUp{}, []cti.WriteBack{w}); err != nil {
 				return err
 			}
-			c.Numbers = append(c.Numbers[:len(c.Numbers):len(c.Numbers)], card.Call.Remote.Number.Best())
+			c.Numbers = append(c.Numbers[:len(c.Numbers):len(c.Numbers)], card.Call.Remote.Best())
 		}
 		f.adopt(card, c)
 		return nil

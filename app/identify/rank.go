@@ -45,7 +45,7 @@ func numbers(c cti.Customer, plan *number.Plan) []cti.Number {
 func (f *Finder) rank(n cti.Number, candidates []candidate, from string) []cti.Match {
 	matches := []cti.Match{}
 	for _, c := range candidates {
-		if m := f.grade(n, c.customer); m.Grade != "" && strings.ToLower(c.customer.Status) != "merged" {
+		if m := f.grade(n, c.customer); m.Grade != "" && !strings.EqualFold(c.customer.Status, "merged") {
 			m.From, m.At = from, c.at
 			matches = append(matches, m)
 		}

@@ -171,7 +171,9 @@ func (r *reader) classify() {
 		r.Class = cti.ClassPrivacy
 		r.note(StepList)
 	case r.servesNationally():
-		r.Class = cti.ClassService
+		if r.Class = cti.ClassService; len(r.Key) < fullLength {
+			r.E164 = ""
+		}
 		r.note(StepService)
 	default:
 		r.Class = cti.ClassPerson

@@ -1,8 +1,10 @@
 package number_test
 
 import (
+	"strings"
 	"testing"
 
+	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/number"
 )
 
@@ -47,20 +49,38 @@ func TestSameTailComparesDigitsOnly(t *testing.T) {
 	}
 }
 
+// Whatever is written, reading it never fails, leaves it as it is, and reading the result again changes nothing; nothing of it shows when
+// all is hidden.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"13800138000", "sip:a@b", "anonymous", "+", "tel:;", "\xff"} {
-		f.Add(s, "CN")
+	for _, s := range []string{"13800138000", "sip:a@b", "anonymous", "+", "tel:;", "\xff", "021-65550134转8012", "1-800-FLOWERS", "+44 (0)20 7946 0958", "9 0044"} {
+		f.Add(s, "CN", "21", "9")
 	}
-	f.Fuzz(func(t *testing.T, raw, region string) {
-		n := number.Parse(raw, region)
-		if n.Raw != raw {
-			t.Fatalf("raw was changed to %q", n.Raw)
+	tables(f, func(region string, _ *number.Plan, rows []row) {
+		for i, r := range rows {
+			if i%10 == 0 {
+				f.Add(r.spelled, region, "30", "0")
+			}
 		}
+	})
+	f.Fuzz(func(t *testing.T, raw, region, area, outside string) {
+		p := &number.Plan{Region: region, AreaCode: area, OutsidePrefix: outside, DialPrefix: outside}
+		n := p.Parse(raw)
+		if n.Raw != raw || n.Class == "" || n.Withheld != (n.Class == cti.ClassWithheld) {
+			t.Fatalf("%q is read as %+v", raw, n)
+		}
+		hidden := number.MaskAll.Number(n)
+		if n.Class == cti.ClassPerson && strings.ContainsAny(hidden.Raw+hidden.E164+hidden.Key, "0123456789") {
+			t.Fatalf("all is hidden, and %+v shows", hidden)
+		}
+		if _, err := p.Dialled(n); err != nil && cti.KindOf(err) != cti.Invalid {
+			t.Fatalf("dialling %q: %v", raw, err)
+		}
+		p.WrittenAll(raw)
 		if n.E164 == "" {
 			return
 		}
-		if again := number.Parse(n.E164, region); again.E164 != n.E164 || again.Key != n.Key {
-			t.Fatalf("parsing the result gives %+v, not %+v", again, n)
+		if again := p.Parse(n.E164); again.E164 != n.E164 || again.Key != n.Key {
+			t.Fatalf("%q is read as %+v, and that as %+v", raw, n, again)
 		}
 	})
 }

@@ -27,10 +27,21 @@ func possible(compact, region string) (parsed, bool) {
 		return parsed{}, false
 	}
 	n := read(p)
-	return n, !strings.HasPrefix(n.national, "0") || p.GetCountryCode() == italy
+	return n, stable(n) && (!strings.HasPrefix(n.national, "0") || !trunkZero(p))
 }
 
-// italy has numbers that begin with a 0.
+// stable tells whether a number is read from its E.164 form as the same: of what is in no table some digits may look like a prefix.
+func stable(n parsed) bool {
+	p, err := phonenumbers.Parse(n.e164, "")
+	return err == nil && read(p) == n
+}
+
+// trunkZero tells whether a 0 before a country's numbers is its trunk prefix, and no part of them as in Italy.
+func trunkZero(p *phonenumbers.PhoneNumber) bool {
+	return phonenumbers.GetNddPrefixForRegion(phonenumbers.GetRegionCodeForCountryCode(int(p.GetCountryCode())), true) == "0"
+}
+
+// italy has numbers that begin with a 0, and people who write the 0 in brackets all the same.
 const italy = 39
 
 func read(p *phonenumbers.PhoneNumber) parsed {

@@ -1,7 +1,7 @@
 // Telephone numbers as the agent reads them (app/number): the extension finds numbers in pages and must agree with it. Both know the
 // habits of exchanges from app/number/plans.json, and app/number/testdata holds both to the same tables. What is not here, masking and
 // dialling, the agent does.
-import { getCountryCallingCode, parsePhoneNumberFromString } from "libphonenumber-js/max";
+import { getCountryCallingCode, Metadata, parsePhoneNumberFromString } from "libphonenumber-js/max";
 import known from "../../app/number/plans.json";
 
 export type NumberClass = "person" | "service" | "withheld" | "own" | "internal" | "privacy" | "invalid";
@@ -177,6 +177,17 @@ function parsed(compactNumber: string, region: string, good: "isValid" | "isPoss
   return n?.[good]() ? { e164: n.number, national: n.nationalNumber } : undefined;
 }
 
+/** A 0 before a country's numbers is its trunk prefix, and no part of them as in Italy. */
+function trunkZero(e164: string): boolean {
+  const n = parsePhoneNumberFromString(e164);
+  const country = n?.country ?? n?.getPossibleCountries()[0];
+  if (!country) return false;
+  const metadata = new Metadata();
+  metadata.selectNumberingPlan(country);
+  const plan = metadata.numberingPlan as unknown as { nationalPrefix(): string | undefined }; // not in its types
+  return plan.nationalPrefix() === "0";
+}
+
 function callingCode(region: string): string {
   try {
     return getCountryCallingCode(region as never);
@@ -208,7 +219,8 @@ export function reader(plan: Plan): (raw: string) => PhoneNumber {
   const valid = (c: string) => parsed(c, plan.region, "isValid");
   const possible = (c: string): Parsed => {
     const n = parsed(c, plan.region, "isPossible");
-    return n?.national.startsWith("0") && !n.e164.startsWith(ITALY) ? undefined : n;
+    if (!n || (n.national.startsWith("0") && trunkZero(n.e164))) return undefined;
+    return parsePhoneNumberFromString(n.e164)?.nationalNumber === n.national ? n : undefined; // no digits that look like a prefix
   };
 
   function international(c: string): string | undefined {
@@ -326,7 +338,11 @@ export function reader(plan: Plan): (raw: string) => PhoneNumber {
       return { ...n, ...given, class: has(own, given.e164?.slice(1) ?? digits) ? "own" : "service" };
     }
     const found = find(text, n);
-    if (found) return { ...n, e164: found.e164, key: found.national, class: classOf(found) };
+    if (found) {
+      const kind = classOf(found);
+      const short = kind === "service" && found.national.length < FULL_LENGTH;
+      return { ...n, e164: short ? "" : found.e164, key: found.national, class: kind };
+    }
     if (has(own, digits) || has(queues, digits)) return { ...n, class: "own" };
     if (digits.length < FEWEST_OUTSIDE && !plus) return { ...n, class: "internal" };
     return has(privacy, digits) ? { ...n, class: "privacy" } : n;

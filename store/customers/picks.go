@@ -25,6 +25,7 @@ const maxPicks = 5000
 type Picks struct {
 	path string
 	keys secret.Ring
+	most int
 
 	mu  sync.Mutex
 	all map[string]pick
@@ -39,7 +40,7 @@ type pick struct {
 
 // OpenPicks reads the file, if there is one. One that cannot be read is renamed, and the agent chooses anew.
 func OpenPicks(path string, keys secret.Ring, log *slog.Logger) (*Picks, error) {
-	p := &Picks{path: path, keys: keys, all: map[string]pick{}}
+	p := &Picks{path: path, keys: keys, most: maxPicks, all: map[string]pick{}}
 	sealed, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -75,7 +76,7 @@ func (p *Picks) Remember(number, customerID string) error {
 		return nil
 	}
 	p.all[number] = pick{customerID, time.Now().UTC()}
-	for len(p.all) > maxPicks {
+	for len(p.all) > p.most {
 		p.dropOldest()
 	}
 	return p.save()

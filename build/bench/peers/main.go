@@ -51,7 +51,8 @@ func bench(runs, n, many int) error {
 	if err != nil {
 		return err
 	}
-	for _, figure := range []func() (bool, error){func() (bool, error) { return startFigures(dir, many) }, func() (bool, error) { return memoryFigure(dir) }} {
+	for _, figure := range []func() (bool, error){func() (bool, error) { return startFigures(dir, many) }, func() (bool, error) { return memoryFigure(dir) },
+		func() (bool, error) { return customerFigures(dir) }} {
 		ok, err := figure()
 		if err != nil {
 			return err
