@@ -106,7 +106,19 @@ func (a *App) Attach(ctx context.Context, seq uint64, customerID string) error {
 		return cti.Errorf(cti.Invalid, "name the customer by the id the CRM gave it", nil)
 	}
 	return a.throughCard(seq, func(leg string) error { return a.flow.Attach(ctx, leg, customerID) },
-		func() error { return a.outbox.Attach(seq, customerID) })
+		func() error { return a.attachWithoutCard(seq, customerID) })
+}
+
+// attachWithoutCard: what creates a customer is not given to another one; the call's record is.
+func (a *App) attachWithoutCard(seq uint64, customerID string) error {
+	it, err := a.outbox.Get(seq)
+	if err != nil {
+		return err
+	}
+	if it.WriteBack.Op == cti.CreateCustomer {
+		return cti.Errorf(cti.Conflict, "this makes a new customer: discard it, and say on the call's record whom it was with", nil)
+	}
+	return a.outbox.Attach(seq, customerID)
 }
 
 // throughCard changes an item by way of its call's card; straight when there is none.

@@ -44,7 +44,7 @@ func (f *Flow) about(card *Card, op cti.Op) cti.WriteBack {
 	call := card.Call
 	key := cti.WriteKey(f.cfg.Tenant, call.Leg, op, 0)
 	return cti.WriteBack{Op: op, Key: key, Leg: call.Leg, Identity: cti.IdentityKnown,
-		Record: cti.Record{Key: key, Case: call.Case, Leg: call.Leg, Direction: call.Direction, Number: call.Remote.Number}}
+		Record: cti.Record{Key: key, Case: call.Case, Leg: call.Leg, Direction: call.Direction, Number: call.Remote.Number, StartedAt: call.StartedAt}}
 }
 
 // AttachTo says whom a call is with, a customer the look-up did not find; addNumber has the CRM add the caller's number to theirs.

@@ -63,6 +63,8 @@ export const en = {
   "stranger.make": "Create",
   "rule.agent": "said by you",
   "why.new": "not in the CRM yet",
+  "op.create_contact": "New customer",
+  "op.add_number": "Number for a customer",
   "why.wrong": "Not them",
   "why.digits": "{n} digits",
   "why.crm": "from the CRM",

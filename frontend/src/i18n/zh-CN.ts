@@ -63,6 +63,8 @@ export const zhCN: Words = {
   "stranger.make": "创建",
   "rule.agent": "由您指定",
   "why.new": "尚未写入 CRM",
+  "op.create_contact": "新建客户",
+  "op.add_number": "为客户添加号码",
   "why.wrong": "不是此人",
   "why.digits": "比对 {n} 位",
   "why.crm": "来自 CRM",

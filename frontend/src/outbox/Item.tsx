@@ -137,16 +137,18 @@ function Todo(props: { item: OutboxItem }) {
             {t().t("item.retry")}
           </Button>
         </Show>
-        <Button
-          look={props.item.unclear ? "main" : "plain"}
-          disabled={busy()}
-          onPress={() => desk.outbox.begin("attach", props.item)}
-        >
-          {t().t("item.attach")}
-        </Button>
-        <Button disabled={busy()} onPress={() => desk.outbox.begin("edit", props.item)}>
-          {t().t("item.edit")}
-        </Button>
+        <Show when={props.item.op === "log_call"}>
+          <Button
+            look={props.item.unclear ? "main" : "plain"}
+            disabled={busy()}
+            onPress={() => desk.outbox.begin("attach", props.item)}
+          >
+            {t().t("item.attach")}
+          </Button>
+          <Button disabled={busy()} onPress={() => desk.outbox.begin("edit", props.item)}>
+            {t().t("item.edit")}
+          </Button>
+        </Show>
         <Button look="stop" disabled={busy()} onPress={() => desk.outbox.begin("discard", props.item)}>
           {t().t("item.discard")}
         </Button>

@@ -495,3 +495,12 @@ test("a hidden window has its list closed, for the next call", async () => {
   document.dispatchEvent(new Event("visibilitychange"));
   expect(page.all(".panel")).toEqual([]);
 });
+
+test("a customer to be made says so, and is not given to another one", async () => {
+  await mounted([review(9, { op: "create_contact", ending: "", outcome: "", unclear: false })]);
+  await open();
+  expect(rows()[0]).toContain("New customer");
+  await unfold();
+  expect([page.button("Choose customer"), page.button("Edit")]).toEqual([undefined, undefined]);
+  await press("Discard");
+});

@@ -28,7 +28,8 @@ export function itemName(it: OutboxItem, say: Speech): string {
 /** What the call was: number, where the name stands above it, how it ended, what came of it. */
 export function itemAbout(it: OutboxItem, say: Speech): string {
   const number = it.name ? itemNumber(it) : "";
-  return [number, it.ending && say.coded("ending", it.ending), it.outcome].filter(Boolean).join(" · ");
+  const what = it.op === "log_call" ? "" : say.coded("op", it.op);
+  return [what, number, it.ending && say.coded("ending", it.ending), it.outcome].filter(Boolean).join(" · ");
 }
 
 /** Where it stands and why: the CRM's own words where it gave some, else ours for the kind of trouble. */
