@@ -93,7 +93,7 @@ func New(cfg Config) (*App, error) {
 	if a.store, told, err = openStore(cfg, a.board); err != nil {
 		return nil, err
 	}
-	if a.customers, err = openCustomers(cfg, watched, plan); err != nil {
+	if a.customers, err = openCustomers(cfg, watched, plan, a.store.Latest); err != nil {
 		return nil, errors.Join(err, a.store.Close())
 	}
 	if err := a.takeUp(watched, told); err != nil {

@@ -192,3 +192,52 @@ func TestAStrangerIsAttachedToAnExistingCustomerWithTheirNumber(t *testing.T) {
 	again := a.ring(t, "again", strangersNumber)
 	a.card(t, "the customer", again, func(c wire.Card) bool { return c.Picked == knownCustomer })
 }
+
+// Ringside was killed just when the CRM had the new customer: they are one person all the same.
+func TestACustomerWhoWasMadeIsNotShownTwiceAfterAKill(t *testing.T) {
+	w := newWorld(t)
+	a := w.start(t)
+	leg := a.stranger(t, "first")
+	a.create(t, leg, "Zhao Min")
+	a.talk(t, leg)
+	a.delivered(t, leg)
+	a.card(t, "the CRM's own id", leg, func(c wire.Card) bool { return c.Picked == w.inCRM(t, strangersNumber)[0] })
+	made := w.inCRM(t, strangersNumber)[0]
+	a.Forgets(made, cti.Customer{ID: cti.NewCustomerID(leg, cti.WriteKey("test", leg, cti.CreateCustomer, 0)), Name: "Zhao Min", Numbers: []string{strangersNumber}})
+	again := a.ring(t, "again", strangersNumber)
+	card := a.card(t, "the customer", again, func(c wire.Card) bool { return c.Picked != "" })
+	if card.Picked != made || len(card.Matches) != 1 {
+		t.Errorf("the card is %+v", card)
+	}
+}
+
+// Somebody decided that the CRM shall not have the new customer: then the call is nobody's, and the name is forgotten here.
+func TestADiscardedCustomerIsForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.fault(t, sandbox.Fault{Status: 422, Match: "/api/contacts/by-key"})
+	a := w.start(t)
+	leg := a.stranger(t, "first")
+	a.create(t, leg, "Zhao Min")
+	a.until(t, "the refused customer", func() bool { return a.now.Outbox.Review == 1 })
+	a.talk(t, leg)
+	a.until(t, "the record that waits for them", func() bool { return a.now.Outbox.Review == 2 })
+	if n := len(w.records(leg)); n != 0 {
+		t.Fatalf("%d records were written before it was settled whose they are", n)
+	}
+	for _, it := range a.outbox(t) {
+		if it.Op == cti.CreateCustomer {
+			if err := a.client.Discard(t.Context(), it.Seq, "a wrong number"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, it := range a.outbox(t) {
+		if err := a.client.Retry(t.Context(), it.Seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.delivered(t, leg)
+	wantContact(t, w.one(t, leg), "")
+	again := a.ring(t, "again", strangersNumber)
+	a.card(t, "nobody", again, func(c wire.Card) bool { return c.Search == wire.SearchNone && len(c.Matches) == 0 })
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"ringside.dev/ringside/app/crm"
@@ -14,6 +15,7 @@ import (
 	"ringside.dev/ringside/app/flow"
 	"ringside.dev/ringside/app/identify"
 	"ringside.dev/ringside/app/number"
+	"ringside.dev/ringside/app/outbox"
 	customerstore "ringside.dev/ringside/store/customers"
 )
 
@@ -26,11 +28,12 @@ type customers struct {
 	features crm.Features
 	index    *customerstore.Index
 	sync     *identify.Sync // nil: this CRM does not tell what changed
+	latest   func(leg, key string) (outbox.Item, error)
 	log      *slog.Logger
 }
 
 // openCustomers opens what is kept of customers on this computer.
-func openCustomers(cfg Config, connector watched, plan *number.Plan) (*customers, error) {
+func openCustomers(cfg Config, connector watched, plan *number.Plan, latest func(leg, key string) (outbox.Item, error)) (*customers, error) {
 	index, err := customerstore.Open(customerstore.Options{Path: filepath.Join(cfg.StateDir, customerstore.FileName), Keys: cfg.Keys, Log: cfg.Log})
 	if err != nil {
 		return nil, err
@@ -39,7 +42,7 @@ func openCustomers(cfg Config, connector watched, plan *number.Plan) (*customers
 	if err != nil {
 		return nil, errors.Join(err, index.Close())
 	}
-	c := &customers{features: connector.Features(), index: index, log: cfg.Log, Finder: identify.New(identify.Config{Directory: connector, Index: index,
+	c := &customers{features: connector.Features(), index: index, log: cfg.Log, latest: latest, Finder: identify.New(identify.Config{Directory: connector, Index: index,
 		Picks: picks, Plan: plan, Agent: cfg.Profile.Agent, Types: cfg.Profile.Customers.Types, Log: cfg.Log})}
 	if c.features.Changes != nil {
 		every := cmp.Or(time.Duration(cfg.Profile.Customers.SyncMinutes)*time.Minute, identify.SyncEvery)
@@ -61,6 +64,43 @@ func (c *customers) run(ctx context.Context) error {
 		return nil
 	}
 	return c.sync.Run(ctx)
+}
+
+// Cached implements flow.Finder.
+func (c *customers) Cached(n cti.Number) []cti.Match { return c.settled(c.Finder.Cached(n)) }
+
+// Find implements flow.Finder.
+func (c *customers) Find(ctx context.Context, n cti.Number) ([]cti.Match, error) {
+	found, err := c.Finder.Find(ctx, n)
+	return c.settled(found), err
+}
+
+// settled puts right what the index says of customers who were to be created: of those whom the CRM has by now it may have missed that, as
+// when Ringside was killed in that moment, and of those who were discarded.
+func (c *customers) settled(matches []cti.Match) []cti.Match {
+	out := matches[:0:0]
+	for _, m := range matches {
+		leg, key, ours := cti.CreatedBy(m.Customer.ID)
+		if !ours {
+			out = append(out, m)
+			continue
+		}
+		it, err := c.latest(leg, key)
+		switch {
+		case err != nil || !it.State.Final() && it.Seq != 0:
+			out = append(out, m)
+		case it.Receipt.ID == "":
+			c.Replaced(m.Customer.ID)
+		default:
+			c.Replaced(m.Customer.ID)
+			m.Customer.ID = it.Receipt.ID
+			if !slices.ContainsFunc(matches, func(other cti.Match) bool { return other.Customer.ID == it.Receipt.ID }) {
+				c.Added(m.Customer)
+				out = append(out, m)
+			}
+		}
+	}
+	return out
 }
 
 // Details fetches history and open tickets side by side; what the CRM cannot tell is left empty.

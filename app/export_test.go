@@ -1,4 +1,12 @@
 package app
 
+import "ringside.dev/ringside/app/cti"
+
 // Synchronised starts a synchronisation with the CRM and gives how it ended.
 func (a *App) Synchronised(full bool) <-chan error { return a.customers.sync.Start(full) }
+
+// Forgets leaves the index as a kill does just after the CRM took a new customer: without them, and with whom they were here.
+func (a *App) Forgets(id string, was cti.Customer) {
+	a.customers.Replaced(id)
+	a.customers.Added(was)
+}

@@ -101,8 +101,12 @@ func counts(o *outbox.Outbox) *wire.Outbox {
 func (a *App) progressed(p outbox.Progress) {
 	a.board.Publish(wire.Delta{Outbox: counts(a.outbox)})
 	if w := p.Item.WriteBack; w.Op != cti.LogCall {
-		if w.Op == cti.CreateCustomer && p.Item.State == outbox.Done && p.Item.Receipt.ID != "" {
+		switch {
+		case w.Op != cti.CreateCustomer:
+		case p.Item.State == outbox.Done && p.Item.Receipt.ID != "":
 			a.created(w, p.Item.Receipt.ID)
+		case p.Item.State == outbox.Discarded:
+			a.customers.Replaced(w.CustomerID)
 		}
 		return
 	}

@@ -111,21 +111,18 @@ func (f *Finder) known(n cti.Number) []Record {
 // Find asks the CRM and keeps the answer. The context's deadline is the look-up's. That nobody has a number is believed for a minute.
 func (f *Finder) Find(ctx context.Context, n cti.Number) ([]cti.Match, error) {
 	if f.nobodyHas(n) {
-		return f.onTheirWay(n), nil
+		return f.pending(n), nil
 	}
 	found, err := f.Fresh(ctx, n)
 	if err != nil {
 		return nil, err
 	}
-	return append(found, f.onTheirWay(n)...), nil
+	return append(found, f.pending(n)...), nil
 }
 
-// onTheirWay are customers of ours whom the CRM does not have yet.
-func (f *Finder) onTheirWay(n cti.Number) []cti.Match {
-	return slices.DeleteFunc(f.Cached(n), func(m cti.Match) bool {
-		_, _, created := cti.CreatedBy(m.Customer.ID)
-		return !created
-	})
+// pending are the customers with a number whom the CRM does not have yet.
+func (f *Finder) pending(n cti.Number) []cti.Match {
+	return slices.DeleteFunc(f.Cached(n), func(m cti.Match) bool { return !onTheirWay(m.Customer) })
 }
 
 // Fresh is Find that asks the CRM whatever is remembered.
@@ -153,7 +150,7 @@ func (f *Finder) remember(n cti.Number, customers []cti.Customer, now time.Time)
 	}
 	var gone []string
 	for _, r := range f.known(n) {
-		if _, _, created := cti.CreatedBy(r.Customer.ID); !created && !there[r.Customer.ID] && f.grade(n, r.Customer).Grade == cti.Sure {
+		if !onTheirWay(r.Customer) && !there[r.Customer.ID] && f.grade(n, r.Customer).Grade == cti.Sure {
 			gone = append(gone, r.Customer.ID)
 		}
 	}

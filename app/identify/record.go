@@ -23,8 +23,8 @@ type Index interface {
 	Keep(records []Record) error
 	// Remove takes customers out.
 	Remove(ids []string) error
-	// RemoveBefore takes out whatever is from before a time, and gives how many customers that were.
-	RemoveBefore(at time.Time) (int, error)
+	// RemoveBefore takes out whoever is from before a time, but for those who stay, and gives how many customers that were.
+	RemoveBefore(at time.Time, stays func(cti.Customer) bool) (int, error)
 	// Progress gives what SetProgress took last; the zero Progress when there is none.
 	Progress() (Progress, error)
 	// SetProgress keeps how far the synchronisation is.

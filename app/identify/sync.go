@@ -180,10 +180,16 @@ func (s *Sync) keep(page cti.CustomerPage) error {
 	return errors.Join(s.cfg.Index.Keep(records), s.cfg.Index.Remove(page.Deleted))
 }
 
+// onTheirWay are customers of ours whom the CRM does not have yet.
+func onTheirWay(c cti.Customer) bool {
+	_, _, created := cti.CreatedBy(c.ID)
+	return created
+}
+
 // finish books that all is here. After a full synchronisation whoever was not in it is gone from the CRM.
 func (s *Sync) finish(p Progress, asked time.Time) error {
 	if !p.Full.IsZero() {
-		n, err := s.cfg.Index.RemoveBefore(p.Full)
+		n, err := s.cfg.Index.RemoveBefore(p.Full, onTheirWay)
 		if err != nil {
 			return err
 		}

@@ -146,10 +146,15 @@ func TestWhoIsNotInAFullSynchronisationIsGone(t *testing.T) {
 	r, f := newRig(t), people(4)
 	r.sync(f, now(t, false))
 	f.changes = f.changes[:3]
+	made := person(cti.NewCustomerID("leg", "key"), "13700137000") // made here, not in the CRM yet
+	r.finder.Added(made)
 	f.asked = nil
 	r.sync(f, now(t, true))
 	if !slices.Contains(f.asked, "") {
 		t.Errorf("asked from %q, want all of it again", f.asked)
+	}
+	if got := r.knows("13700137000"); !slices.Equal(got, []string{made.ID}) {
+		t.Errorf("a customer on their way to the CRM is %v after it", got)
 	}
 	if gone, left := r.knows(numbered(3)), r.knows(numbered(2)); len(gone) != 0 || len(left) != 1 {
 		t.Errorf("known are %v and %v", gone, left)

@@ -4,6 +4,7 @@
 package customers
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -218,9 +219,9 @@ func (x *Index) Remove(ids []string) error {
 }
 
 // RemoveBefore implements identify.Index.
-func (x *Index) RemoveBefore(at time.Time) (int, error) {
+func (x *Index) RemoveBefore(at time.Time, stays func(cti.Customer) bool) (int, error) {
 	limit := ageKey(at, hash{})
-	return x.removeOldest(func(_ *bbolt.Tx, age []byte, _ int) bool { return string(age) < string(limit) })
+	return x.removeOldest(stays, func(age []byte, _ int) bool { return bytes.Compare(age, limit) < 0 })
 }
 
 // shrink takes out the oldest customers when there are too many.
@@ -229,23 +230,34 @@ func (x *Index) shrink() error {
 	if err != nil || size.Customers <= x.o.Most {
 		return err
 	}
-	_, err = x.removeOldest(func(_ *bbolt.Tx, _ []byte, removed int) bool { return size.Customers-removed > x.o.Most })
+	nobody := func(cti.Customer) bool { return false }
+	_, err = x.removeOldest(nobody, func(_ []byte, removed int) bool { return size.Customers-removed > x.o.Most })
 	return err
 }
 
-// removeOldest takes customers out, the oldest first, while more says so.
-func (x *Index) removeOldest(more func(tx *bbolt.Tx, age []byte, removed int) bool) (removed int, err error) {
+// removeOldest takes customers out, the oldest first, while more says so; those who stay are passed over.
+func (x *Index) removeOldest(stays func(cti.Customer) bool, more func(age []byte, removed int) bool) (removed int, err error) {
+	var seen []byte // of the age bucket, so far
 	for over := false; !over; {
-		batch := 0
+		at, batch := seen, 0
 		err := x.update(func(tx *bbolt.Tx) error {
-			batch = 0
+			at, batch = seen, 0
 			begun := time.Now()
 			for time.Since(begun) < longest {
-				age, _ := tx.Bucket(ageBucket).Cursor().First()
-				if over = age == nil || !more(tx, age, removed+batch); over {
+				age, _ := after(tx.Bucket(ageBucket).Cursor(), at)
+				if over = age == nil || !more(age, removed+batch); over {
 					return nil
 				}
-				if err := x.drop(tx, hash(age[len(age)-len(hash{}):])); err != nil {
+				at = bytes.Clone(age)
+				id := hash(age[len(age)-len(hash{}):])
+				r, err := x.record(tx, id)
+				if err != nil {
+					return err
+				}
+				if stays(r.Customer) {
+					continue
+				}
+				if err := x.drop(tx, id); err != nil {
 					return err
 				}
 				batch++
@@ -255,9 +267,20 @@ func (x *Index) removeOldest(more func(tx *bbolt.Tx, age []byte, removed int) bo
 		if err != nil {
 			return removed, fmt.Errorf("remove old customers: %w", err)
 		}
-		removed += batch
+		seen, removed = at, removed+batch
 	}
 	return removed, nil
+}
+
+// after gives the first entry behind a key; of no key, the first.
+func after(c *bbolt.Cursor, key []byte) (k, v []byte) {
+	if key == nil {
+		return c.First()
+	}
+	if k, v = c.Seek(key); bytes.Equal(k, key) {
+		return c.Next()
+	}
+	return k, v
 }
 
 // Progress implements identify.Index.

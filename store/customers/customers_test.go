@@ -163,9 +163,12 @@ func TestTheOldestGoFirst(t *testing.T) {
 	if got := ids(t, x, []string{"13800138014", "13800138015", "13800138024"}, nil); !slices.Equal(got, []string{"c15", "c24"}) {
 		t.Errorf("found %v, want the newest ten only", got)
 	}
-	n, err := x.RemoveBefore(seen.Add(20 * time.Minute))
-	if err != nil || n != 5 || size(t, x) != 5 {
-		t.Errorf("removed %d of before, %v; %d are left, want 5 and 5", n, err, size(t, x))
+	n, err := x.RemoveBefore(seen.Add(20*time.Minute), func(c cti.Customer) bool { return c.ID == "c17" })
+	if err != nil || n != 4 || size(t, x) != 6 {
+		t.Errorf("removed %d of before, %v; %d are left, want 4 and 6", n, err, size(t, x))
+	}
+	if got := ids(t, x, []string{"13800138016", "13800138017", "13800138018"}, nil); !slices.Equal(got, []string{"c17"}) {
+		t.Errorf("left are %v, want who stays", got)
 	}
 }
 
