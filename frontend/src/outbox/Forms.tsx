@@ -2,6 +2,7 @@ import { For, Match, onMount, Show, Switch } from "solid-js";
 import type { Match as Found, OutboxItem } from "../../shared/wire";
 import { IN_OUTBOX, useDesk } from "../desk";
 import { Button } from "../kit/Button";
+import { Line } from "../kit/Line";
 import { Tag, Text } from "../kit/Text";
 import { GradeMark } from "../pop/Identity";
 import { Outcomes } from "../pop/Outcomes";
@@ -97,6 +98,9 @@ function Attach(props: FormProps) {
         when={found().length > 0}
         fallback={
           <Line
+            begin="focus"
+            typing={() => desk.typing.begin(IN_OUTBOX)}
+            left={() => desk.typing.pause()}
             label={t().t("item.attach.id")}
             hint={t().t("item.attach.hint")}
             value={props.filled.customer}
@@ -156,6 +160,9 @@ function Reason(props: FormProps) {
   return (
     <div class="item-form">
       <Line
+        begin="focus"
+        typing={() => desk.typing.begin(IN_OUTBOX)}
+        left={() => desk.typing.pause()}
         label={t().t("item.discard.reason")}
         hint={t().t("item.discard.hint")}
         value={props.filled.reason}
@@ -196,37 +203,5 @@ function Sure(props: FormProps) {
         </Button>
       </div>
     </div>
-  );
-}
-
-interface LineProps {
-  label: string;
-  hint: string;
-  value: string;
-  write: (value: string) => void;
-  enter: () => void;
-}
-
-function Line(props: LineProps) {
-  const desk = useDesk();
-  let line: HTMLInputElement | undefined;
-  onMount(() => line?.focus());
-  return (
-    <label class="item-ask">
-      <span class="strong">{props.label}</span>
-      <input
-        ref={line}
-        type="text"
-        class="line"
-        dir="auto"
-        autocomplete="off"
-        value={props.value}
-        onInput={(event) => props.write(event.currentTarget.value)}
-        onFocus={() => desk.typing.begin(IN_OUTBOX)}
-        onBlur={() => desk.typing.pause()}
-        onKeyDown={(event) => event.key === "Enter" && !event.isComposing && props.enter()}
-      />
-      <span class="muted item-hint">{props.hint}</span>
-    </label>
   );
 }

@@ -2,6 +2,7 @@ import { createSignal, For, Match, Show, Switch } from "solid-js";
 import type { Card, Customer } from "../../shared/wire";
 import { useDesk } from "../desk";
 import { Button } from "../kit/Button";
+import { Line } from "../kit/Line";
 import { Tag, Text } from "../kit/Text";
 
 /** Whoever was not found: looked for by other words, or made a customer. Nothing of it happens by itself. */
@@ -148,22 +149,16 @@ interface FieldProps {
 }
 
 function Field(props: FieldProps) {
-  const desk = useDesk();
+  const { typing } = useDesk();
   return (
-    <label class="item-ask">
-      <span class="strong">{props.label}</span>
-      <input
-        ref={(line) => props.first && queueMicrotask(() => line.select())}
-        type="text"
-        class="line"
-        dir="auto"
-        autocomplete="off"
-        value={props.value}
-        onInput={(event) => props.write(event.currentTarget.value)}
-        onFocus={() => desk.typing.begin(props.leg)}
-        onBlur={() => desk.typing.pause()}
-        onKeyDown={(event) => event.key === "Enter" && !event.isComposing && props.enter()}
-      />
-    </label>
+    <Line
+      label={props.label}
+      value={props.value}
+      begin={props.first ? "select" : undefined}
+      typing={() => typing.begin(props.leg)}
+      left={() => typing.pause()}
+      write={props.write}
+      enter={props.enter}
+    />
   );
 }
