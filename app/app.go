@@ -93,9 +93,7 @@ func New(cfg Config) (*App, error) {
 	if a.store, told, err = openStore(cfg, a.board); err != nil {
 		return nil, err
 	}
-	if a.customers, err = openCustomers(cfg, watched, plan, a.store.Latest); err != nil {
-		return nil, errors.Join(err, a.store.Close())
-	}
+	a.customers = openCustomers(cfg, watched, plan, a.store.Latest)
 	if err := a.takeUp(watched, told); err != nil {
 		return nil, errors.Join(err, a.customers.index.Close(), a.store.Close())
 	}

@@ -241,3 +241,111 @@ func TestADiscardedCustomerIsForgotten(t *testing.T) {
 	again := a.ring(t, "again", strangersNumber)
 	a.card(t, "nobody", again, func(c wire.Card) bool { return c.Search == wire.SearchNone && len(c.Matches) == 0 })
 }
+
+// The agent says that it is not whom the number leads to, and makes somebody else: the call must not come back to the one who was rejected, and
+// a second person from the same telephone is a second customer.
+func TestANewCustomerIsNotTheOneWhoWasRejected(t *testing.T) {
+	w := newWorld(t)
+	a := w.start(t)
+	leg := a.ring(t, "first", knownNumber)
+	a.card(t, "the known customer", leg, func(c wire.Card) bool { return c.Picked == knownCustomer })
+	made := map[string]bool{}
+	for _, name := range []string{"Chen's son", "Chen's daughter"} {
+		if err := a.client.Wrong(t.Context(), leg); err != nil {
+			t.Fatal(err)
+		}
+		a.create(t, leg, name)
+		card := a.card(t, "the CRM's own id of "+name, leg, func(c wire.Card) bool {
+			_, _, ours := cti.CreatedBy(c.Picked)
+			return c.Picked != "" && !ours && c.Matches[0].Customer.Name == name
+		})
+		made[card.Picked] = true
+		var there struct{ Name string }
+		w.crmDo(t, http.MethodGet, "/api/contacts/"+card.Picked, nil, &there)
+		if there.Name != name {
+			t.Errorf("%s is %q in the CRM", card.Picked, there.Name)
+		}
+	}
+	a.talk(t, leg)
+	a.delivered(t, leg)
+	if r := w.one(t, leg); r.ContactID == nil || !made[*r.ContactID] || len(made) != 2 || made[knownCustomer] {
+		t.Errorf("made are %v, the record is %+v", made, r)
+	}
+}
+
+func TestNotThemSurvivesAStart(t *testing.T) {
+	w := newWorld(t)
+	a := w.start(t)
+	leg := a.ring(t, "first", knownNumber)
+	a.card(t, "the known customer", leg, func(c wire.Card) bool { return c.Picked == knownCustomer })
+	if err := a.client.Wrong(t.Context(), leg); err != nil {
+		t.Fatal(err)
+	}
+	a.talk(t, leg)
+	a.until(t, "an item for a person", func() bool { return a.now.Outbox == wire.Outbox{Review: 1} })
+	a.stop()
+	a = w.start(t)
+	card := a.card(t, "the look-up", leg, func(c wire.Card) bool { return len(c.Matches) > 0 })
+	if card.Picked != "" || card.Search != wire.SearchSeveral || len(w.records(leg)) != 0 {
+		t.Errorf("the card is %+v; %d records", card, len(w.records(leg)))
+	}
+	if err := a.client.Pick(t.Context(), leg, knownCustomer); err != nil {
+		t.Fatal(err)
+	}
+	a.delivered(t, leg)
+}
+
+// The call is over and its record waits for the network; then the agent says who it was: nobody has to see to it again.
+func TestACustomerMadeAfterTheCallNeedsNoPerson(t *testing.T) {
+	for name, delivered := range map[string]bool{"the record waits": false, "the record was delivered": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if !delivered {
+				w.fault(t, sandbox.Fault{Refuse: true})
+			}
+			a := w.start(t)
+			leg := a.stranger(t, "first")
+			a.talk(t, leg)
+			if delivered {
+				a.delivered(t, leg)
+				w.fault(t, sandbox.Fault{Refuse: true})
+			}
+			a.create(t, leg, "Zhao Min")
+			a.stop()
+			w.fault(t, sandbox.Fault{})
+			a = w.start(t)
+			a.until(t, "all of it delivered", func() bool {
+				calls := w.records(leg)
+				return len(calls) == 1 && calls[0].ContactID != nil
+			})
+			ids := w.inCRM(t, strangersNumber)
+			if len(ids) != 1 {
+				t.Fatalf("the CRM has %v", ids)
+			}
+			wantContact(t, w.one(t, leg), ids[0])
+			if a.now.Outbox.Review != 0 {
+				t.Errorf("%d need a person", a.now.Outbox.Review)
+			}
+		})
+	}
+}
+
+// The number was given to a customer, and the CRM does not have that yet: they stay known, by all their numbers.
+func TestWhoWasGivenTheNumberStaysKnownMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	w.fault(t, sandbox.Fault{Status: 503, Match: "/api/contacts/" + knownCustomer + "/phones"})
+	a := w.start(t)
+	leg := a.stranger(t, "first")
+	if _, err := a.client.Search(t.Context(), "陈丽华"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.client.AttachCall(t.Context(), leg, wire.AttachCallRequest{CustomerID: knownCustomer, AddNumber: true}); err != nil {
+		t.Fatal(err)
+	}
+	a.card(t, "the customer", leg, func(c wire.Card) bool { return c.Picked == knownCustomer })
+	again := a.ring(t, "again", strangersNumber)
+	a.card(t, "the answer of the CRM", again, func(c wire.Card) bool { return c.Search != wire.SearchLooking && c.Picked == knownCustomer })
+	if who, err := a.client.Identify(t.Context(), strangersNumber); err != nil || len(who.CRM) != 1 || who.CRM[0].Customer.ID != knownCustomer {
+		t.Errorf("after the CRM answered it is %+v, %v", who, err)
+	}
+}

@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -26,22 +25,15 @@ const shown = 5
 type customers struct {
 	*identify.Finder
 	features crm.Features
-	index    *customerstore.Index
+	index    identify.Index
 	sync     *identify.Sync // nil: this CRM does not tell what changed
 	latest   func(leg, key string) (outbox.Item, error)
 	log      *slog.Logger
 }
 
 // openCustomers opens what is kept of customers on this computer.
-func openCustomers(cfg Config, connector watched, plan *number.Plan, latest func(leg, key string) (outbox.Item, error)) (*customers, error) {
-	index, err := customerstore.Open(customerstore.Options{Path: filepath.Join(cfg.StateDir, customerstore.FileName), Keys: cfg.Keys, Log: cfg.Log})
-	if err != nil {
-		return nil, err
-	}
-	picks, err := customerstore.OpenPicks(filepath.Join(cfg.StateDir, customerstore.PicksFileName), cfg.Keys, cfg.Log)
-	if err != nil {
-		return nil, errors.Join(err, index.Close())
-	}
+func openCustomers(cfg Config, connector watched, plan *number.Plan, latest func(leg, key string) (outbox.Item, error)) *customers {
+	index, picks := keptHere(cfg)
 	c := &customers{features: connector.Features(), index: index, log: cfg.Log, latest: latest, Finder: identify.New(identify.Config{Directory: connector, Index: index,
 		Picks: picks, Plan: plan, Agent: cfg.Profile.Agent, Types: cfg.Profile.Customers.Types, Log: cfg.Log})}
 	if c.features.Changes != nil {
@@ -52,7 +44,23 @@ func openCustomers(cfg Config, connector watched, plan *number.Plan, latest func
 				return page, err
 			}})
 	}
-	return c, nil
+	return c
+}
+
+// keptHere opens what is kept of customers on this computer. What the disk refuses is done without: it must not keep anybody from taking calls.
+func keptHere(cfg Config) (identify.Index, identify.Picks) {
+	var index identify.Index = identify.Nothing{}
+	if x, err := customerstore.Open(customerstore.Options{Path: filepath.Join(cfg.StateDir, customerstore.FileName), Keys: cfg.Keys, Log: cfg.Log}); err != nil {
+		cfg.Log.Error("no customers are kept on this computer", "err", err)
+	} else {
+		index = x
+	}
+	picks, err := customerstore.OpenPicks(filepath.Join(cfg.StateDir, customerstore.PicksFileName), cfg.Keys, cfg.Log)
+	if err != nil {
+		cfg.Log.Error("whom the agent chooses is not remembered", "err", err)
+		return index, identify.Nothing{}
+	}
+	return index, picks
 }
 
 // run checks the index if that is needed, then keeps it like the CRM.
@@ -66,19 +74,25 @@ func (c *customers) run(ctx context.Context) error {
 	return c.sync.Run(ctx)
 }
 
-// Cached implements flow.Finder.
-func (c *customers) Cached(n cti.Number) []cti.Match { return c.settled(c.Finder.Cached(n)) }
+// Cached implements flow.Finder. It is called in the loop, so that what is wrong in the index is put right by Find.
+func (c *customers) Cached(n cti.Number) []cti.Match {
+	found, _ := c.settled(c.Finder.Cached(n))
+	return found
+}
 
 // Find implements flow.Finder.
 func (c *customers) Find(ctx context.Context, n cti.Number) ([]cti.Match, error) {
 	found, err := c.Finder.Find(ctx, n)
-	return c.settled(found), err
+	found, mend := c.settled(found)
+	mend()
+	return found, err
 }
 
 // settled puts right what the index says of customers who were to be created: of those whom the CRM has by now it may have missed that, as
-// when Ringside was killed in that moment, and of those who were discarded.
-func (c *customers) settled(matches []cti.Match) []cti.Match {
-	out := matches[:0:0]
+// when Ringside was killed in that moment, and of those who were discarded. Mend brings that into the index.
+func (c *customers) settled(matches []cti.Match) (out []cti.Match, mend func()) {
+	var gone []string
+	var there []cti.Customer
 	for _, m := range matches {
 		leg, key, ours := cti.CreatedBy(m.Customer.ID)
 		if !ours {
@@ -86,21 +100,24 @@ func (c *customers) settled(matches []cti.Match) []cti.Match {
 			continue
 		}
 		it, err := c.latest(leg, key)
-		switch {
-		case err != nil || !it.State.Final() && it.Seq != 0:
+		if err != nil || !it.State.Final() && it.Seq != 0 {
 			out = append(out, m)
-		case it.Receipt.ID == "":
-			c.Replaced(m.Customer.ID)
-		default:
-			c.Replaced(m.Customer.ID)
-			m.Customer.ID = it.Receipt.ID
-			if !slices.ContainsFunc(matches, func(other cti.Match) bool { return other.Customer.ID == it.Receipt.ID }) {
-				c.Added(m.Customer)
-				out = append(out, m)
-			}
+			continue
+		}
+		gone = append(gone, m.Customer.ID)
+		known := func(other cti.Match) bool { return other.Customer.ID == it.Receipt.ID }
+		if m.Customer.ID = it.Receipt.ID; m.Customer.ID != "" && !slices.ContainsFunc(matches, known) {
+			out, there = append(out, m), append(there, m.Customer)
 		}
 	}
-	return out
+	return out, func() {
+		for _, id := range gone {
+			c.Replaced(id)
+		}
+		for _, customer := range there {
+			c.Added(customer)
+		}
+	}
 }
 
 // Details fetches history and open tickets side by side; what the CRM cannot tell is left empty.

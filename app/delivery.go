@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 
 	"ringside.dev/ringside/app/crm"
 	"ringside.dev/ringside/app/cti"
@@ -43,6 +44,7 @@ func (d *delivery) create(ctx context.Context, w cti.WriteBack) (cti.Receipt, er
 		if err != nil {
 			return cti.Receipt{}, err
 		}
+		matches = slices.DeleteFunc(matches, func(m cti.Match) bool { return !w.New.Is(m.Customer.ID) })
 		switch whole := len(matches) > 0 && matches[0].Grade != cti.Perhaps; {
 		case whole && len(matches) == 1:
 			return cti.Receipt{ID: matches[0].Customer.ID}, nil
@@ -53,7 +55,8 @@ func (d *delivery) create(ctx context.Context, w cti.WriteBack) (cti.Receipt, er
 	return d.connector.Write(ctx, w)
 }
 
-// created gives the CRM's id of a customer who was to be created: they come first in the lane, so what is not delivered by now needs a person.
+// created gives the CRM's id of a customer who was to be created. While they are on their way the record waits, and is sent as soon as anything
+// gets through; when they need a person, so does the record.
 func (d *delivery) created(customerID string) (string, error) {
 	leg, key, ok := cti.CreatedBy(customerID)
 	if !ok {
@@ -67,6 +70,8 @@ func (d *delivery) created(customerID string) (string, error) {
 		return it.Receipt.ID, nil
 	case it.State == outbox.Discarded || it.Seq == 0:
 		return "", nil // then it is nobody's
+	case it.State != outbox.Review:
+		return "", cti.Errorf(cti.Offline, "the new customer of this call comes first", nil)
 	}
 	return "", cti.Errorf(cti.Conflict, "the new customer of this call is not in the CRM yet: see to that first, or pick another", nil)
 }

@@ -107,6 +107,7 @@ func (a *App) progressed(p outbox.Progress) {
 			a.created(w, p.Item.Receipt.ID)
 		case p.Item.State == outbox.Discarded:
 			a.customers.Replaced(w.CustomerID)
+			a.flow.Created(w.CustomerID, "")
 		}
 		return
 	}

@@ -190,14 +190,7 @@ func (e *Engine) changes(ctx context.Context, cursor string) (cti.CustomerPage, 
 	if page.Deleted, err = r.deleted(); err != nil {
 		return cti.CustomerPage{}, err
 	}
-	err = r.each(func(row map[string]any) error {
-		c, err := customer(row)
-		page.Customers = append(page.Customers, c)
-		return err
-	})
-	if err != nil {
-		return cti.CustomerPage{}, err
-	}
+	page.Customers = r.customers()
 	out, err := r.named(r.op.output, r.v)
 	if err != nil {
 		return cti.CustomerPage{}, err
@@ -207,6 +200,25 @@ func (e *Engine) changes(ctx context.Context, cursor string) (cti.CustomerPage, 
 		return cti.CustomerPage{}, cti.Errorf(cti.Invalid, e.doing("changes")+": the CRM says that there is more, and not where", nil)
 	}
 	return page, nil
+}
+
+// customers maps the items of a page. One that does not fit is left out: it must not keep all others from being read.
+func (r *run) customers() []cti.Customer {
+	var all []cti.Customer
+	for _, item := range r.items {
+		r.v["item"] = item
+		row, err := r.named(r.op.mapping, r.v)
+		var c cti.Customer
+		if err == nil {
+			c, err = customer(row)
+		}
+		if err != nil {
+			r.e.log.Warn("a customer does not fit the connector file and is left out", "connector", r.e.Name(), "err", err)
+			continue
+		}
+		all = append(all, c)
+	}
+	return all
 }
 
 // deleted takes the deleted ones out of the items: of those a CRM may tell the id alone, so nothing else of them is mapped.

@@ -1,6 +1,7 @@
 package cti
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -81,6 +82,13 @@ type NewCustomer struct {
 	Name    string `json:"name,omitempty"`
 	Company string `json:"company,omitempty"`
 	Email   string `json:"email,omitempty"`
+	// Besides holds the ids of those who have the number and are somebody else, as the person saw; one in a line.
+	Besides string `json:"besides,omitempty"`
+}
+
+// Is tells whether a customer may be the one who is to be made.
+func (n NewCustomer) Is(customerID string) bool {
+	return !slices.Contains(strings.Split(n.Besides, "\n"), customerID)
 }
 
 // newPrefix begins the id of a customer who is to be created: until the CRM has given one, what is for them carries the leg and the key of

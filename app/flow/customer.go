@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,12 @@ func (f *Flow) create(card *Card, who cti.NewCustomer) error {
 	if card.Picked != "" {
 		return cti.Errorf(cti.Conflict, "this call has a customer: say first that it is not them", nil)
 	}
-	w := f.about(card, cti.CreateCustomer)
+	var besides []string
+	for _, m := range card.Matches {
+		besides = append(besides, m.Customer.ID)
+	}
+	who.Besides = strings.Join(besides, "\n")
+	w := f.about(card, cti.CreateCustomer, who.Name, who.Company, who.Email)
 	w.CustomerID, w.New = cti.NewCustomerID(w.Leg, w.Key), who
 	if err := f.cfg.Queue.Accept(cti.Call{}, cti.WrapUp{}, []cti.WriteBack{w}); err != nil {
 		return err
@@ -35,14 +41,15 @@ func (f *Flow) create(card *Card, who cti.NewCustomer) error {
 	if n := card.Call.Remote.Number; n.Tells() {
 		c.Numbers = []string{n.Best()}
 	}
+	f.known(c)
 	f.adopt(card, c)
 	return nil
 }
 
-// about is a write-back about the caller of a card.
-func (f *Flow) about(card *Card, op cti.Op) cti.WriteBack {
+// about is a write-back about the caller of a card. What it says is part of its key: another person is another record, the same one said twice is one.
+func (f *Flow) about(card *Card, op cti.Op, says ...string) cti.WriteBack {
 	call := card.Call
-	key := cti.WriteKey(f.cfg.Tenant, call.Leg, op, 0)
+	key := cti.ID(append([]string{f.cfg.Tenant, call.Leg, string(op)}, says...)...)
 	return cti.WriteBack{Op: op, Key: key, Leg: call.Leg, Identity: cti.IdentityKnown,
 		Record: cti.Record{Key: key, Case: call.Case, Leg: call.Leg, Direction: call.Direction, Number: call.Remote.Number, StartedAt: call.StartedAt}}
 }
@@ -54,12 +61,15 @@ func (f *Flow) AttachTo(ctx context.Context, leg string, c cti.Customer, addNumb
 			if !card.Call.Remote.Tells() {
 				return cti.Errorf(cti.Conflict, "there is no number to add", nil)
 			}
-			w := f.about(card, cti.AddNumber)
+			w := f.about(card, cti.AddNumber, c.ID)
 			w.CustomerID = c.ID
 			if err := f.cfg.Queue.Accept(cti.Call{}, cti.WrapUp{}, []cti.WriteBack{w}); err != nil {
 				return err
 			}
 			c.Numbers = append(c.Numbers[:len(c.Numbers):len(c.Numbers)], card.Call.Remote.Best())
+			if c.Name != "" { // else nothing is known but the id
+				f.known(c)
+			}
 		}
 		f.adopt(card, c)
 		return nil
@@ -69,19 +79,23 @@ func (f *Flow) AttachTo(ctx context.Context, leg string, c cti.Customer, addNumb
 // RuleAgent is why a customer is on the card whom no number led to: the agent said so.
 const RuleAgent = "agent"
 
-// adopt puts a customer on the card who was not among the matches, and into the index, where the next call finds them at once.
-func (f *Flow) adopt(card *Card, c cti.Customer) {
+// known brings what a person said into the index, where the next call finds it at once.
+func (f *Flow) known(c cti.Customer) {
 	f.start(func(context.Context) func() {
 		f.cfg.Finder.Added(c)
 		return func() {}
 	})
+}
+
+// adopt puts a customer on the card who was not among the matches.
+func (f *Flow) adopt(card *Card, c cti.Customer) {
 	if !among(card.Matches, c.ID) {
 		card.Matches = append([]cti.Match{{Customer: c, Grade: cti.Sure, Rule: RuleAgent, From: RuleAgent, At: time.Now().UTC()}}, card.Matches...)
 	}
 	f.choose(card, c.ID)
 }
 
-// Created tells that the CRM has a new customer by now, under an id of its own.
+// Created tells that the CRM has a new customer by now, under an id of its own; without one, that it shall not have them.
 func (f *Flow) Created(was, id string) {
 	select {
 	case f.posted <- func() { f.created(was, id) }:
@@ -89,8 +103,16 @@ func (f *Flow) Created(was, id string) {
 	}
 }
 
+// created: no id means that a person decided against it.
 func (f *Flow) created(was, id string) {
 	for _, card := range f.cards {
+		if id == "" && card.Picked == was {
+			card.Matches = slices.DeleteFunc(card.Matches, func(m cti.Match) bool { return m.Customer.ID == was })
+			card.chosen = false
+			f.matched(card, card.Matches)
+			f.show(card)
+			continue
+		}
 		if card.accepted.CustomerID == was {
 			card.accepted.CustomerID = id
 		}

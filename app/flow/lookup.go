@@ -103,6 +103,8 @@ func (f *Flow) matched(card *Card, matches []cti.Match) {
 	switch settled := card.accepted.CustomerID; {
 	case len(matches) == 0:
 		f.found(card, Nobody, nil, "")
+	case card.accepted.Identity == cti.IdentityUnclear: // a person has to say, and may have said that it is not them
+		f.found(card, Several, matches, "")
 	case among(matches, settled): // whose record it is was decided before
 		f.found(card, Found, matches, settled)
 	case matches[0].Picked(), len(matches) == 1 && matches[0].Grade != cti.Perhaps:

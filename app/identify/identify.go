@@ -117,12 +117,31 @@ func (f *Finder) Find(ctx context.Context, n cti.Number) ([]cti.Match, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(found, f.pending(n)...), nil
+	for _, m := range f.pending(n) {
+		if !slices.ContainsFunc(found, func(other cti.Match) bool { return other.Customer.ID == m.Customer.ID }) {
+			found = append(found, m)
+		}
+	}
+	return found, nil
 }
 
-// pending are the customers with a number whom the CRM does not have yet.
+// pending are the customers of whom a person here said that they have the number, and whom the CRM does not show with it yet.
 func (f *Finder) pending(n cti.Number) []cti.Match {
-	return slices.DeleteFunc(f.Cached(n), func(m cti.Match) bool { return !onTheirWay(m.Customer) })
+	var found []candidate
+	for _, r := range f.known(n) {
+		if r.recent(time.Now()) {
+			found = append(found, candidate{r.Customer, r.At})
+		}
+	}
+	return f.rank(n, found, cti.FromIndex)
+}
+
+// oursFor is how long what a person here said is believed against the CRM: its own search may lag, and the write may still be on its way.
+const oursFor = 24 * time.Hour
+
+// recent tells whether a record is believed against the CRM: a customer who was not created yet, or one that a person here made or changed lately.
+func (r Record) recent(now time.Time) bool {
+	return onTheirWay(r.Customer) || r.Ours && now.Sub(r.At) < oursFor
 }
 
 // Fresh is Find that asks the CRM whatever is remembered.
@@ -150,7 +169,7 @@ func (f *Finder) remember(n cti.Number, customers []cti.Customer, now time.Time)
 	}
 	var gone []string
 	for _, r := range f.known(n) {
-		if !onTheirWay(r.Customer) && !there[r.Customer.ID] && f.grade(n, r.Customer).Grade == cti.Sure {
+		if !r.recent(now) && !there[r.Customer.ID] && f.grade(n, r.Customer).Grade == cti.Sure {
 			gone = append(gone, r.Customer.ID)
 		}
 	}
@@ -183,7 +202,9 @@ func (f *Finder) Added(c cti.Customer) {
 	f.mu.Lock()
 	clear(f.nobody)
 	f.mu.Unlock()
-	if err := f.cfg.Index.Keep([]Record{NewRecord(c, time.Now().UTC(), f.cfg.Plan)}); err != nil {
+	r := NewRecord(c, time.Now().UTC(), f.cfg.Plan)
+	r.Ours = true
+	if err := f.cfg.Index.Keep([]Record{r}); err != nil {
 		f.cfg.Log.Warn("customer not kept in the index", "err", err)
 	}
 }

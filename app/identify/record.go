@@ -9,9 +9,10 @@ import (
 // Record is a customer as the index keeps it: with what it is found by, and from when it is.
 type Record struct {
 	Customer cti.Customer `json:"customer"`
-	Keys     []string     `json:"keys"`  // compare keys of its numbers
-	Tails    []string     `json:"tails"` // their last digits
-	At       time.Time    `json:"at"`    // when the CRM said so
+	Keys     []string     `json:"keys"`           // compare keys of its numbers
+	Tails    []string     `json:"tails"`          // their last digits
+	At       time.Time    `json:"at"`             // when the CRM said so
+	Ours     bool         `json:"ours,omitempty"` // a person here made them, or gave them the number: the CRM may not show that yet
 }
 
 // Index keeps customers on this computer. It is a cache: what it loses is synchronised again, and an error means only that nothing was
@@ -33,6 +34,10 @@ type Index interface {
 	Size() (Size, error)
 	// Clear takes everything out.
 	Clear() error
+	// Vet checks what an earlier run left, if that is needed; until then nothing is found. It may take seconds.
+	Vet() error
+	// Close lets go of it.
+	Close() error
 }
 
 // Progress is how far the synchronisation with the CRM is, kept so that it goes on after a kill.

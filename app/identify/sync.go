@@ -158,7 +158,7 @@ func (s *Sync) pages(ctx context.Context, p Progress) error {
 		if err != nil {
 			return err
 		}
-		if err := s.keep(page); err != nil {
+		if err := s.keep(page, p.Full); err != nil {
 			return err
 		}
 		p.Cursor, p.Done = page.Cursor, p.Done+len(page.Customers)
@@ -171,8 +171,12 @@ func (s *Sync) pages(ctx context.Context, p Progress) error {
 	}
 }
 
-func (s *Sync) keep(page cti.CustomerPage) error {
+// keep notes who was read as from now; a clock that was set back meanwhile must not make them older than the synchronisation.
+func (s *Sync) keep(page cti.CustomerPage, full time.Time) error {
 	now := time.Now().UTC()
+	if now.Before(full) {
+		now = full
+	}
 	records := make([]Record, 0, len(page.Customers))
 	for _, c := range page.Customers {
 		records = append(records, NewRecord(c, now, s.cfg.Plan))

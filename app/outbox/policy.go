@@ -28,7 +28,11 @@ const (
 // which the CRM could be asked, and one customer's calls before and after an outage must not overtake each other. What an operation asks of the earlier ones of its lane:
 //
 //	log_call   nothing: when one is in review, the next is sent. Only an update waits for the item it updates, see Item.After.
+//	create_contact  nothing, and is in a lane of its own: what is for the new customer waits for it, wherever it stands.
 func laneOf(w cti.WriteBack) string {
+	if w.Op == cti.CreateCustomer {
+		return w.CustomerID
+	}
 	for _, name := range []string{w.Record.Number.Key, w.Record.Number.Raw, w.CustomerID} {
 		if name != "" {
 			return name

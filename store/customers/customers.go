@@ -28,6 +28,8 @@ const FileName = "index.db"
 const (
 	// defaultMost is how many customers there are at most: about 150 MB. The oldest go first.
 	defaultMost = 200_000
+	// mostKnown is how many customers one number finds: more do not share one, it is a switchboard's.
+	mostKnown = 50
 	// longest is how long a transaction may write before it is ended and another begun, so that a look-up during a synchronisation
 	// never waits longer for the disk.
 	longest = 25 * time.Millisecond
@@ -92,7 +94,7 @@ func (x *Index) Known(keys, tails []string) ([]identify.Record, error) {
 			c := tx.Bucket(foundBucket).Cursor()
 			for k, _ := c.Seek(name[:]); len(k) == 2*len(name) && hash(k[:len(name)]) == name; k, _ = c.Next() {
 				id := hash(k[len(name):])
-				if seen[id] {
+				if seen[id] || len(found) >= mostKnown {
 					continue
 				}
 				seen[id] = true
@@ -323,8 +325,11 @@ func (x *Index) Size() (s identify.Size, err error) {
 func (x *Index) Clear() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if err := x.db.Close(); err != nil {
-		return cti.Errorf(cti.Internal, "the customer index cannot be closed", err)
+	if db := x.db; db != nil {
+		x.db = nil
+		if err := db.Close(); err != nil {
+			return cti.Errorf(cti.Internal, "the customer index cannot be closed", err)
+		}
 	}
 	if _, err := x.replace(); err != nil {
 		return fmt.Errorf("clear the customer index: %w", err)

@@ -37,11 +37,21 @@ func Open(o Options) (*Index, error) {
 // open opens the file. It is clean when it was closed, and then needs no check.
 func (x *Index) open() (clean bool, err error) {
 	defer recovered(&err)()
-	x.db, err = bbolt.Open(x.o.Path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+	db, err := bbolt.Open(x.o.Path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
 	if err != nil {
 		return false, err
 	}
-	err = x.db.Update(func(tx *bbolt.Tx) error {
+	err = guarded(func() error { return db.Update(x.prepare(&clean)) })
+	if err != nil {
+		return false, errors.Join(err, guarded(db.Close))
+	}
+	x.db = db
+	return clean, nil
+}
+
+// prepare makes the buckets, says that the file is open now, and tells whether it was closed the last time.
+func (x *Index) prepare(clean *bool) func(*bbolt.Tx) error {
+	return func(tx *bbolt.Tx) error {
 		meta, err := tx.CreateBucketIfNotExists(metaBucket)
 		if err != nil {
 			return err
@@ -50,18 +60,14 @@ func (x *Index) open() (clean bool, err error) {
 		if was := meta.Get(ringKey); was != nil && !bytes.Equal(was, ours[:]) {
 			return errors.New("it was made with another key")
 		}
-		clean = meta.Get(cleanKey) != nil || meta.Get(ringKey) == nil
+		*clean = meta.Get(cleanKey) != nil || meta.Get(ringKey) == nil
 		for _, name := range [][]byte{customerBucket, foundBucket, ageBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
 		}
 		return errors.Join(meta.Put(ringKey, ours[:]), meta.Delete(cleanKey))
-	})
-	if err != nil {
-		return false, errors.Join(err, x.db.Close())
 	}
-	return clean, nil
 }
 
 // replace deletes the file and begins another. The caller has the index for itself.
@@ -95,6 +101,9 @@ func (x *Index) Vet() error {
 func (x *Index) Close() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.db == nil {
+		return nil // it could not be opened again
+	}
 	var err error
 	if x.vetted.Load() {
 		err = x.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(cleanKey, []byte{1}) })
@@ -106,7 +115,7 @@ func (x *Index) Close() error {
 func (x *Index) view(read func(*bbolt.Tx) error) error {
 	x.mu.RLock()
 	db := x.db
-	err := guarded(func() error { return db.View(read) })
+	err := guarded(func() error { return on(db, (*bbolt.DB).View, read) })
 	x.mu.RUnlock()
 	return x.damaged(db, err)
 }
@@ -129,13 +138,21 @@ func (x *Index) update(write func(*bbolt.Tx) error) error {
 	x.mu.RLock()
 	db := x.db
 	begun := time.Now()
-	err := guarded(func() error { return db.Update(write) })
+	err := guarded(func() error { return on(db, (*bbolt.DB).Update, write) })
 	x.took(time.Since(begun))
 	x.mu.RUnlock()
 	if errors.Is(err, errDamaged) || errors.Is(err, secret.ErrDamaged) {
 		return x.damaged(db, err)
 	}
 	return err
+}
+
+// on runs a transaction. Without a file it is damage, so that opening one is tried again.
+func on(db *bbolt.DB, run func(*bbolt.DB, func(*bbolt.Tx) error) error, do func(*bbolt.Tx) error) error {
+	if db == nil {
+		return errDamaged
+	}
+	return run(db, do)
 }
 
 var errDamaged = errors.New("the customer index is damaged")
@@ -151,7 +168,10 @@ func (x *Index) damaged(db *bbolt.DB, err error) error {
 		return fmt.Errorf("%w: %w", errDamaged, err) // another one has replaced it
 	}
 	x.o.Log.Warn("the customer index is damaged and is synchronised anew", "err", err)
-	closing := guarded(db.Close)
+	var closing error
+	if x.db = nil; db != nil {
+		closing = guarded(db.Close)
+	}
 	_, opening := x.replace()
 	if opening != nil {
 		return errors.Join(err, closing, opening)
