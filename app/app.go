@@ -83,7 +83,7 @@ func New(cfg Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.plan, a.mask = plan, newMasker(p)
+	a.plan, a.mask = plan, newMasker(p, plan)
 	a.board = loopback.NewBoard(wire.Snapshot{Language: p.Language, Agent: p.Agent, Extension: p.Phone.Extension,
 		Outcomes: p.WrapUp.Outcomes, Abilities: a.source.Phone().Abilities(), CRMCan: crmAbilities(a.connector.Features()),
 		Phone: wire.Link{Name: p.Phone.Source, State: wire.LinkUnknown}, CRM: wire.Link{Name: a.connector.Name(), State: wire.LinkUnknown}})

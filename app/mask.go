@@ -10,13 +10,26 @@ import (
 
 // masker hides digits of customers' numbers on everything that leaves the agent for a reader: cards, lists, exports, answers of the local API.
 // What the CRM is told, and what lies sealed on the disk, is whole.
-type masker struct{ number.Mode }
+type masker struct {
+	number.Mode
 
-func newMasker(p cti.Profile) masker {
+	plan *number.Plan // how numbers in fields are read
+}
+
+func newMasker(p cti.Profile, plan *number.Plan) masker {
 	if p.Numbers.Mask == "" {
-		return masker{number.ShowAll}
+		return masker{number.ShowAll, plan}
 	}
-	return masker{number.Mode(p.Numbers.Mask)}
+	return masker{number.Mode(p.Numbers.Mask), plan}
+}
+
+// of gives a customer's numbers.
+func (m masker) of(c cti.Customer) []cti.Number {
+	var all []cti.Number
+	for _, written := range c.Numbers {
+		all = append(all, m.plan.WrittenAll(written)...)
+	}
+	return all
 }
 
 func (m masker) card(c wire.Card) wire.Card {
@@ -24,16 +37,20 @@ func (m masker) card(c wire.Card) wire.Card {
 		return c
 	}
 	n := c.Number
-	c.PhoneName, c.Write.Message = m.Text(c.PhoneName, n), m.Text(c.Write.Message, n)
+	known := []cti.Number{n} // whose numbers texts of this card may repeat
+	for _, match := range c.Matches {
+		known = append(known, m.of(match.Customer)...)
+	}
+	c.PhoneName, c.Write.Message = m.Text(c.PhoneName, known...), m.Text(c.Write.Message, known...)
 	c.Dialled = m.dialled(c.Dialled, n, c.Direction)
-	c.WrapUp.Note = m.Text(c.WrapUp.Note, n)
+	c.WrapUp.Note = m.Text(c.WrapUp.Note, known...)
 	c.History = slices.Clone(c.History)
 	for i := range c.History {
-		c.History[i].Note = m.Text(c.History[i].Note, n)
+		c.History[i].Note = m.Text(c.History[i].Note, known...)
 	}
 	c.Tickets = slices.Clone(c.Tickets)
 	for i := range c.Tickets {
-		c.Tickets[i].Subject = m.Text(c.Tickets[i].Subject, n)
+		c.Tickets[i].Subject = m.Text(c.Tickets[i].Subject, known...)
 	}
 	c.Matches = m.matches(c.Matches, n)
 	c.Number = m.Number(n)
@@ -45,25 +62,27 @@ func (m masker) dialled(dialled string, n cti.Number, d cti.Direction) string {
 	if d == cti.In || dialled == "" {
 		return m.Text(dialled, n)
 	}
-	switch n.Class {
-	case cti.ClassService, cti.ClassOwn, cti.ClassInternal:
-		return dialled
-	case cti.ClassPerson, cti.ClassPrivacy, cti.ClassInvalid, cti.ClassWithheld, "":
-	}
-	return m.Mask(dialled)
+	return m.Field(m.plan, dialled)
 }
 
 func (m masker) matches(matches []cti.Match, n cti.Number) []cti.Match {
 	matches = slices.Clone(matches)
 	for i := range matches {
-		c := &matches[i].Customer
-		c.Name = m.Text(c.Name, n)
-		c.Numbers = slices.Clone(c.Numbers)
-		for j := range c.Numbers {
-			c.Numbers[j] = m.Mask(c.Numbers[j])
-		}
+		matches[i].Customer = m.customer(matches[i].Customer, n)
 	}
 	return matches
+}
+
+// customer hides the customer's own numbers, and theirs and the caller's where something else repeats them: some have a number for a name, or in
+// front of their e-mail address.
+func (m masker) customer(c cti.Customer, caller ...cti.Number) cti.Customer {
+	known := append(m.of(c), caller...)
+	c.Name, c.Company, c.Email = m.Text(c.Name, known...), m.Text(c.Company, known...), m.Text(c.Email, known...)
+	c.Numbers = slices.Clone(c.Numbers)
+	for i := range c.Numbers {
+		c.Numbers[i] = m.Field(m.plan, c.Numbers[i])
+	}
+	return c
 }
 
 // customers are those of a search: their own numbers are hidden, whatever was searched for.
@@ -73,10 +92,7 @@ func (m masker) customers(found []cti.Customer) []cti.Customer {
 		return found
 	}
 	for i := range found {
-		found[i].Numbers = slices.Clone(found[i].Numbers)
-		for j := range found[i].Numbers {
-			found[i].Numbers[j] = m.Mask(found[i].Numbers[j])
-		}
+		found[i] = m.customer(found[i])
 	}
 	return found
 }
@@ -104,11 +120,11 @@ func (m masker) call(l wire.LoggedCall) wire.LoggedCall {
 	c.Remote.Name, c.Remote.URI, c.Remote.Asserted = m.Text(c.Remote.Name, n), "", ""
 	c.Parties = slices.Clone(c.Parties)
 	for i := range c.Parties {
-		c.Parties[i] = m.Mask(c.Parties[i])
+		c.Parties[i] = m.Field(m.plan, c.Parties[i])
 	}
 	if c.Transfer != nil {
 		t := *c.Transfer
-		t.To = m.Text(t.To, n)
+		t.To = m.Field(m.plan, t.To)
 		c.Transfer = &t
 	}
 	if c.Cause != nil {

@@ -45,7 +45,8 @@ func (m Mode) hidden(fromEnd, digits int) bool {
 	return true // all, and a mode that is not known: better too much than too little
 }
 
-// Mask hides digits of a number as it is written, and leaves the signs between them. The letters of a SIP user count as digits.
+// Mask hides digits of one number as it is written, and leaves the signs between them. The letters of a SIP user count as digits. Text that may hold
+// more than a number is for Field or Text.
 func (m Mode) Mask(text string) string {
 	digits := 0
 	for _, r := range text {
@@ -71,6 +72,18 @@ func (m Mode) Mask(text string) string {
 
 func masked(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
+// Field masks what a field for numbers holds, as the plan reads it: each number by itself. What cannot be read shows nothing.
+func (m Mode) Field(p *Plan, written string) string {
+	if m == ShowAll || written == "" {
+		return written
+	}
+	var shown []string
+	for _, n := range p.WrittenAll(written) {
+		shown = append(shown, m.Number(n).Raw)
+	}
+	return strings.Join(shown, " / ")
+}
+
 // Number masks all forms of a number. What is no customer's (extensions, services, the company's own) is shown.
 func (m Mode) Number(n cti.Number) cti.Number {
 	switch n.Class {
@@ -81,7 +94,13 @@ func (m Mode) Number(n cti.Number) cti.Number {
 	if m == ShowAll || n.Withheld {
 		return n
 	}
-	n.Raw = m.Mask(n.Best())
+	digits := n.E164
+	if digits == "" {
+		digits = n.Key
+	}
+	if n.Raw = allMasked; digits != "" { // of a number that could not be read, the digits alone: what stands around them may be a host, or another number
+		n.Raw = m.Mask(digits)
+	}
 	n.E164, n.Key = "", ""
 	return n
 }
@@ -92,16 +111,47 @@ var written = regexp.MustCompile(`\+?[\d\x{ff10}-\x{ff19}](?:[\d\x{ff10}-\x{ff19
 // sameTail is how many last digits tell that a text repeats a number.
 const sameTail = 7
 
-// Text masks a number where other text (a name, a note, a subject) repeats it. Other numbers stay: they may be those of orders.
-func (m Mode) Text(text string, n cti.Number) string {
-	digits := Digits(n.Best())
-	if m == ShowAll || len(digits) < sameTail {
+// Text masks numbers where other text (a name, a note, a subject) repeats them. Other numbers stay: they may be those of orders.
+func (m Mode) Text(text string, numbers ...cti.Number) string {
+	if m == ShowAll || text == "" {
 		return text
 	}
 	return written.ReplaceAllStringFunc(text, func(found string) string {
-		if !SameTail(ascii(found), digits, sameTail) {
-			return found
+		for _, n := range numbers {
+			found = m.within(found, Digits(n.Best()))
 		}
-		return m.Mask(found)
+		return found
 	})
+}
+
+// within masks the digits of a group that are those of a number; before and behind them others may stand.
+func (m Mode) within(group, number string) string {
+	if len(number) < sameTail {
+		return group
+	}
+	tail := number[len(number)-sameTail:]
+	runes := []rune(group)
+	var digits []byte
+	var at []int // of each digit in the group
+	for i, r := range runes {
+		if d := Digits(ascii(string(r))); d != "" {
+			digits, at = append(digits, d[0]), append(at, i)
+		}
+	}
+	for from := 0; ; {
+		found := strings.Index(string(digits[from:]), tail)
+		if found < 0 {
+			return string(runes)
+		}
+		begin, end := from+found, from+found+sameTail
+		for before := len(number) - sameTail - 1; begin > 0 && before >= 0 && digits[begin-1] == number[before]; before-- {
+			begin--
+		}
+		for i := begin; i < end; i++ {
+			if m.hidden(end-i, end-begin) {
+				runes[at[i]] = '*'
+			}
+		}
+		from = end
+	}
 }

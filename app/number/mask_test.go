@@ -63,9 +63,31 @@ func TestANumberWithinATextIsMaskedAndOthersAreNot(t *testing.T) {
 		"１３８００１３８０００ 来电":                          "１３８****８０００ 来电",
 		"order 20261126001, not 13900139000":      "order 20261126001, not 13900139000",
 		"陈静":                                      "陈静",
+		"call back 13800138000 14:30":             "call back 138****8000 14:30",
+		"138 0013 8000 2026-03-01":                "138 **** 8000 2026-03-01",
+		"13800138000-1":                           "138****8000-1",
+		"13800138000@139.com":                     "138****8000@139.com",
+		"13800138000 13800138000":                 "138****8000 138****8000",
 	} {
 		if got := number.MaskMiddle.Text(text, n); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}
+	}
+}
+
+// A field of a CRM holds more than one number, and words: each number is hidden by itself, and what cannot be read shows nothing.
+func TestFieldsForNumbersShowNoneOfThem(t *testing.T) {
+	p := &number.Plan{Region: "CN", AreaCode: "21"}
+	for _, mode := range []number.Mode{number.MaskMiddle, number.MaskLast4, number.MaskLast8, number.MaskAll} {
+		for _, written := range []string{"13800138000", "13800138000/13900139000", "13800138000 (personal)", "13800138000 mobile", "sip:13800138000@pbx.example.com",
+			"sip:13800138000@10.0.0.5", "ask for 13800138000 or the boss", "手机：13800138000", "013800138000 转 12"} {
+			shown := mode.Field(p, written)
+			if strings.Contains(number.Digits(shown), "13800138000") || strings.Contains(shown, "pbx") || strings.Contains(shown, "10.0.0.5") {
+				t.Errorf("%s of %q shows %q", mode, written, shown)
+			}
+		}
+	}
+	if got := number.MaskMiddle.Field(p, "138 0013 8000、021-65550134"); got != "+86138****8000 / +8621****0134" {
+		t.Errorf("two numbers show as %q", got)
 	}
 }

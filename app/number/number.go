@@ -146,11 +146,11 @@ func (r *reader) service(digits string) {
 
 // home gives the digits as they are dialled within the country; none of another country's number.
 func (r *reader) home(text string) string {
-	abroad, ok := r.international(compact(text))
-	if !ok {
+	abroad := r.international(compact(text))
+	if len(abroad) == 0 {
 		return Digits(text)
 	}
-	rest, ok := strings.CutPrefix(abroad, "+"+countryCode(r.plan.Region))
+	rest, ok := strings.CutPrefix(abroad[0], "+"+countryCode(r.plan.Region))
 	if !ok {
 		return ""
 	}

@@ -1,6 +1,7 @@
 package number
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -68,9 +69,6 @@ func (r *reader) take(p parsed) { r.E164, r.Key = p.e164, p.national }
 func (r *reader) number(text string) bool {
 	text = r.dropTrunkInside(text)
 	whole := compact(text)
-	if r.strict(whole) {
-		return true
-	}
 	behind := tail.FindStringSubmatch(text)
 	if r.Ext != "" {
 		behind = nil
@@ -83,20 +81,28 @@ func (r *reader) number(text string) bool {
 		r.note(StepExtension)
 		return true
 	}
-	return cut(r.strict) || r.loose(whole) || cut(r.loose)
+	if r.habits.Extension && cut(func(c string) bool { return r.accept(valid, c, StepNational) }) {
+		return true
+	}
+	return r.strict(whole) || cut(r.strict) || r.loose(whole) || cut(r.loose)
 }
 
 // strict reads a compact number that is complete. Where phones put a 0 for the outside line before a number, 00 may be that and the trunk
 // prefix, or an access code: the former is tried first.
 func (r *reader) strict(c string) bool {
-	abroad, ok := r.international(c)
+	abroad := r.international(c)
 	switch {
-	case !ok:
+	case len(abroad) == 0:
 		return r.outside(c) || r.national(c) || r.outsideBare(c)
 	case strings.HasPrefix(c, "+"):
-		return r.accept(possible, abroad, StepPlus)
+		return r.accept(possible, abroad[0], StepPlus)
 	}
-	return r.outside(c) || r.accept(valid, abroad, StepPlus) || r.national(c) || r.outsideBare(c) || r.accept(possible, abroad, StepPlus)
+	return r.outside(c) || r.anyOf(abroad, StepPlus) || r.national(c) || r.outsideBare(c) || r.accept(possible, abroad[0], StepPlus)
+}
+
+// anyOf reads the first of several that is valid.
+func (r *reader) anyOf(numbers []string, steps ...Step) bool {
+	return slices.ContainsFunc(numbers, func(c string) bool { return r.accept(valid, c, steps...) })
 }
 
 // outside reads a complete number behind what is dialled for an outside line.
@@ -105,8 +111,8 @@ func (r *reader) outside(c string) bool {
 	if !ok {
 		return false
 	}
-	if abroad, ok := r.international(rest); ok {
-		return r.accept(valid, abroad, StepOutside, StepPlus)
+	if abroad := r.international(rest); len(abroad) > 0 {
+		return r.anyOf(abroad, StepOutside, StepPlus)
 	}
 	return strings.HasPrefix(rest, r.habits.trunk()) && r.accept(valid, rest, StepOutside, StepNational)
 }
@@ -124,18 +130,18 @@ func (r *reader) behindOutside(c string) (string, bool) {
 	return strings.CutPrefix(c, r.plan.OutsidePrefix)
 }
 
-// international gives a number that names its country, with +.
-func (r *reader) international(c string) (string, bool) {
-	rest, plus := strings.CutPrefix(c, "+")
-	if plus {
-		return "+" + strings.TrimPrefix(rest, "00"), true
+// international gives what a number may be that names its country, with +: behind the plain access code first, then behind those of carriers.
+func (r *reader) international(c string) []string {
+	if rest, plus := strings.CutPrefix(c, "+"); plus {
+		return []string{"+" + strings.TrimPrefix(rest, "00")}
 	}
+	var all []string
 	for _, prefix := range r.habits.access() {
-		if rest, ok := strings.CutPrefix(c, prefix); ok && !strings.HasPrefix(rest, "0") {
-			return "+" + rest, true
+		if rest, ok := strings.CutPrefix(c, prefix); ok && rest != "" && !strings.HasPrefix(rest, "0") {
+			all = append(all, "+"+rest)
 		}
 	}
-	return "", false
+	return all
 }
 
 // national reads a number of this country.
@@ -182,8 +188,8 @@ func (r *reader) loose(c string) bool {
 	if !ok {
 		return false
 	}
-	if abroad, ok := r.international(rest); ok {
-		return r.accept(possible, abroad, StepOutside, StepPlus)
+	if abroad := r.international(rest); len(abroad) > 0 {
+		return r.accept(possible, abroad[0], StepOutside, StepPlus)
 	}
 	return r.likely(rest, StepOutside, StepPossible) || r.local(rest, StepOutside)
 }

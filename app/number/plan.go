@@ -54,6 +54,8 @@ type habits struct {
 	Local    bool     `json:"local"`    // a number without trunk prefix is one of the site's area
 	Vanity   bool     `json:"vanity"`   // words stand for numbers
 
+	Extension bool `json:"extension"` // what stands behind the last dash of a whole number is an extension, also where both together might be a number
+
 	mobiles, service *regexp.Regexp
 }
 

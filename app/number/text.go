@@ -122,7 +122,11 @@ func (r *reader) cutExtension(text string) string {
 }
 
 // vanityNumber is a North American number with letters for digits (ITU-T E.161), "1-800-FLOWERS".
-var vanityNumber = regexp.MustCompile(`^(?:\+?1[ .-]*)?\(?[2-9]\d\d[ ).-]*[A-Za-z\d .-]*[A-Za-z]{3}[A-Za-z\d .-]*$`)
+// In capitals, as they are advertised: other words are somebody's remark.
+var vanityNumber = regexp.MustCompile(`^(?:\+?1[ .-]*)?\(?[2-9]\d\d[ ).-]*[A-Z\d .-]*[A-Z]{3}[A-Z\d .-]*$`)
+
+// localLength is how many digits a North American number has without its area code: behind so many, letters are a remark.
+const localLength = 7
 
 const keypad = "22233344455566677778889999"
 
@@ -131,8 +135,11 @@ func (r *reader) vanity(text string) string {
 	if !r.habits.Vanity && !strings.HasPrefix(text, "+1") || !vanityNumber.MatchString(text) {
 		return text
 	}
+	if before := Digits(text[:strings.IndexFunc(text, unicode.IsLetter)]); len(strings.TrimPrefix(before, "1")) >= localLength {
+		return text
+	}
 	digits := Digits(strings.Map(func(c rune) rune {
-		if c = unicode.ToUpper(c); c >= 'A' && c <= 'Z' {
+		if c >= 'A' && c <= 'Z' {
 			return rune(keypad[c-'A'])
 		}
 		return c
@@ -184,8 +191,8 @@ func (r *reader) dropTrunkInside(text string) string {
 	return "+" + country + text[len(found[0]):]
 }
 
-// tail is a group of digits behind the last dash or comma: an extension, where the whole is too long for a number.
-var tail = regexp.MustCompile(`^(.*\d[)]?)[ ]*[-,;][ ]*(\d{1,6})$`)
+// tail is a group of digits behind the last dash, comma or slash: an extension, where the whole is too long for a number.
+var tail = regexp.MustCompile(`^(.*\d[)]?)[ ]*[-,;/][ ]*(\d{1,6})$`)
 
 // feature codes of a telephone system: *43, #21#.
 var featureCode = regexp.MustCompile(`^[*#][\d*#]{1,30}$`)

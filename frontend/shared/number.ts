@@ -34,6 +34,7 @@ interface Habits {
   service?: string[];
   local?: boolean;
   vanity?: boolean;
+  extension?: boolean;
 }
 
 const regions: Record<string, Habits> = known.regions;
@@ -51,11 +52,13 @@ const phoneContext = /;phone-context=(\+[\d.() -]+)/i;
 const extParam = /;ext=([\d.() -]+)/i;
 const extension =
   /^(.*[\d)])[ ,;(]*(?:extension|extn|ext|x|ramal|poste|durchwahl|app|int|转接|轉接|转|轉|分机号|分机|分機|内线|內線|内線|#|~)[ .:=#]*(\d{1,7})[)# ]*$/i;
-const vanityNumber = /^(?:\+?1[ .-]*)?\(?[2-9]\d\d[ ).-]*[A-Za-z\d .-]*[A-Za-z]{3}[A-Za-z\d .-]*$/;
+const vanityNumber = /^(?:\+?1[ .-]*)?\(?[2-9]\d\d[ ).-]*[A-Z\d .-]*[A-Z]{3}[A-Z\d .-]*$/;
+/** Digits of a North American number without its area code: behind so many, letters are a remark. */
+const LOCAL_LENGTH = 7;
 const keypad = "22233344455566677778889999";
 const signs = /^[\d ()[\]./,;'+-]+$/;
 const trunkInside = /^([^(]*\d[ .-]*)\([ ]*0[ ]*\)/;
-const tail = /^(.*\d[)]?)[ ]*[-,;][ ]*(\d{1,6})$/;
+const tail = /^(.*\d[)]?)[ ]*[-,;/][ ]*(\d{1,6})$/;
 const featureCode = /^[*#][\d*#]{1,30}$/;
 
 /** Keeps the ASCII digits of a text. */
@@ -223,11 +226,21 @@ export function reader(plan: Plan): (raw: string) => PhoneNumber {
     return parsePhoneNumberFromString(n.e164)?.nationalNumber === n.national ? n : undefined; // no digits that look like a prefix
   };
 
-  function international(c: string): string | undefined {
-    if (c.startsWith("+")) return `+${c.slice(1).replace(/^00/, "")}`;
-    const code = access.find((a) => c.startsWith(a) && !c.slice(a.length).startsWith("0"));
-    return code === undefined ? undefined : `+${c.slice(code.length)}`;
+  // Behind the plain access code first, then behind those of carriers.
+  function international(c: string): string[] {
+    if (c.startsWith("+")) return [`+${c.slice(1).replace(/^00/, "")}`];
+    return access
+      .filter((a) => c.startsWith(a) && /^[1-9]/.test(c.slice(a.length)))
+      .map((a) => `+${c.slice(a.length)}`);
   }
+
+  const anyOf = (numbers: string[]): Parsed => {
+    for (const one of numbers) {
+      const n = valid(one);
+      if (n) return n;
+    }
+    return undefined;
+  };
 
   function local(c: string): Parsed {
     return area === "" || c.length < FEWEST_OUTSIDE - 1 || c < "2" ? undefined : valid(area + c);
@@ -251,9 +264,10 @@ export function reader(plan: Plan): (raw: string) => PhoneNumber {
 
   function strict(c: string): Parsed {
     const abroad = international(c);
-    if (abroad === undefined) return outside(c) ?? national(c) ?? outsideBare(c);
-    if (c.startsWith("+")) return possible(abroad);
-    return outside(c) ?? valid(abroad) ?? national(c) ?? outsideBare(c) ?? possible(abroad);
+    const [plain] = abroad;
+    if (plain === undefined) return outside(c) ?? national(c) ?? outsideBare(c);
+    if (c.startsWith("+")) return possible(plain);
+    return outside(c) ?? anyOf(abroad) ?? national(c) ?? outsideBare(c) ?? possible(plain);
   }
 
   function behindOutside(c: string): string | undefined {
@@ -265,7 +279,7 @@ export function reader(plan: Plan): (raw: string) => PhoneNumber {
     const rest = behindOutside(c);
     if (rest === undefined) return undefined;
     const abroad = international(rest);
-    if (abroad !== undefined) return valid(abroad);
+    if (abroad.length > 0) return anyOf(abroad);
     return rest.startsWith(trunk) ? valid(rest) : undefined;
   }
 
@@ -281,15 +295,13 @@ export function reader(plan: Plan): (raw: string) => PhoneNumber {
     const near = double ?? bare ?? local(c);
     const rest = behindOutside(c);
     if (near || rest === undefined) return near;
-    const abroad = international(rest);
+    const [abroad] = international(rest);
     return abroad === undefined ? (likely(rest) ?? local(rest)) : possible(abroad);
   }
 
   function find(written: string, n: PhoneNumber): Parsed {
     const text = dropTrunkInside(written);
     const c = compact(text);
-    const complete = strict(c);
-    if (complete) return complete;
     const behind = n.ext === "" ? tail.exec(text) : null;
     const head = behind?.[1] ?? "";
     const cut = (read: (c: string) => Parsed): Parsed => {
@@ -297,11 +309,12 @@ export function reader(plan: Plan): (raw: string) => PhoneNumber {
       if (found) n.ext = behind?.[2] ?? "";
       return found;
     };
-    return cut(strict) ?? loose(c) ?? cut(loose);
+    const first = habits.extension ? cut(valid) : undefined;
+    return first ?? strict(c) ?? cut(strict) ?? loose(c) ?? cut(loose);
   }
 
   function home(text: string): string {
-    const abroad = international(compact(text));
+    const [abroad] = international(compact(text));
     if (abroad === undefined) return digitsOf(text);
     const code = `+${callingCode(plan.region)}`;
     return abroad.startsWith(code) ? abroad.slice(code.length) : "";
@@ -309,8 +322,9 @@ export function reader(plan: Plan): (raw: string) => PhoneNumber {
 
   function vanity(text: string): string {
     if ((!habits.vanity && !text.startsWith("+1")) || !vanityNumber.test(text)) return text;
-    const letters = (c: string) => keypad[(c.toUpperCase().codePointAt(0) ?? 0) - 65] ?? c;
-    const digits = digitsOf(text.replace(/[A-Za-z]/g, letters)).replace(/^1/, "");
+    if (digitsOf(text.slice(0, text.search(/[A-Z]/))).replace(/^1/, "").length >= LOCAL_LENGTH) return text;
+    const letters = (c: string) => keypad[(c.codePointAt(0) ?? 0) - 65] ?? c;
+    const digits = digitsOf(text.replace(/[A-Z]/g, letters)).replace(/^1/, "");
     return digits.length < 10 ? text : `+1${digits.slice(0, 10)}`;
   }
 
