@@ -17,7 +17,7 @@ func TestEverythingArrivesOnceWhenTheComputerSleeps(t *testing.T) {
 	w := newWorld(t, 0)
 	w.line.spoil(toxic{Type: "latency", Stream: "downstream", Toxicity: 1, Attributes: map[string]int{"latency": 50}}) // so that something is on its way when it falls asleep
 	w.start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*rig.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(soak())*2*rig.Patience)
 	defer cancel()
 	brought := make(chan struct{})
 	go func() { defer close(brought); w.load.Run(ctx) }()

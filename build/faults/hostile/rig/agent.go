@@ -186,9 +186,9 @@ func (a *Agent) until(ctx context.Context, ok func() bool) bool {
 	}
 }
 
-// Up waits until the present process answers.
+// Up waits until the present process answers; once ctx has ended it does not count any more, so that whoever tries again and again ends.
 func (a *Agent) Up(ctx context.Context) bool {
-	return a.until(ctx, func() bool { return a.up })
+	return a.until(ctx, func() bool { return a.up }) && ctx.Err() == nil
 }
 
 // runs is how many times it was launched.
