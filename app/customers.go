@@ -68,11 +68,28 @@ func (c *customers) run(ctx context.Context) error {
 	if err := c.index.Vet(); err != nil {
 		c.log.Warn("the customer index was damaged and begins anew", "err", err)
 	}
-	if c.sync == nil {
-		return nil
+	if c.sync != nil {
+		return c.sync.Run(ctx)
 	}
-	return c.sync.Run(ctx)
+	tidy := time.NewTicker(tidyEvery)
+	defer tidy.Stop()
+	for {
+		if _, err := c.index.RemoveBefore(time.Now().Add(-keepSeen), identify.OnTheirWay); err != nil {
+			c.log.Warn("customers seen long ago not forgotten", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tidy.C:
+		}
+	}
 }
+
+// Where the CRM does not tell what changed, who called is kept for so long.
+const (
+	keepSeen  = 90 * 24 * time.Hour
+	tidyEvery = 24 * time.Hour
+)
 
 // Cached implements flow.Finder. It is called in the loop, so that what is wrong in the index is put right by Find.
 func (c *customers) Cached(n cti.Number) []cti.Match {

@@ -83,11 +83,22 @@ func tailOf(n cti.Number) string {
 	return digits[len(digits)-tailDigits:]
 }
 
-// Cached gives what is known without asking anybody, with the time it is from. It never blocks on the network.
+// Cached gives what is known without asking anybody, with the time it is from. It never blocks on the network. What the CRM would have told
+// if it had changed is as fresh as the last time it was asked for changes.
 func (f *Finder) Cached(n cti.Number) []cti.Match {
 	records := f.known(n)
+	if len(records) == 0 {
+		return []cti.Match{}
+	}
+	p, err := f.cfg.Index.Progress()
+	if err != nil {
+		f.cfg.Log.Warn("customer index not read", "err", err)
+	}
 	var found []candidate
 	for _, r := range records {
+		if p.FreshAt.After(r.At) {
+			r.At = p.FreshAt
+		}
 		found = append(found, candidate{r.Customer, r.At})
 	}
 	return f.rank(n, found, cti.FromIndex)
@@ -141,7 +152,7 @@ const oursFor = 24 * time.Hour
 
 // recent tells whether a record is believed against the CRM: a customer who was not created yet, or one that a person here made or changed lately.
 func (r Record) recent(now time.Time) bool {
-	return onTheirWay(r.Customer) || r.Ours && now.Sub(r.At) < oursFor
+	return OnTheirWay(r.Customer) || r.Ours && now.Sub(r.At) < oursFor
 }
 
 // Fresh is Find that asks the CRM whatever is remembered.

@@ -238,3 +238,17 @@ func TestAFailedLookUpIsNotRemembered(t *testing.T) {
 		t.Errorf("found %v", got)
 	}
 }
+
+// Nothing the CRM has told since makes a customer out of date: they are as fresh as the last time it was asked.
+func TestWhoDidNotChangeIsAsFreshAsTheLastSynchronisation(t *testing.T) {
+	r := newRig(t)
+	old, fresh := time.Now().Add(-48*time.Hour).UTC(), time.Now().Add(-time.Minute).UTC()
+	must(t, r.index.Keep([]identify.Record{identify.NewRecord(person("c1", "13800138000"), old, shanghai)}))
+	if at := r.finder.Cached(shanghai.Parse("13800138000"))[0].At; !at.Equal(old) {
+		t.Errorf("without a synchronisation it is from %v", at)
+	}
+	must(t, r.index.SetProgress(identify.Progress{FreshAt: fresh}))
+	if at := r.finder.Cached(shanghai.Parse("13800138000"))[0].At; !at.Equal(fresh) {
+		t.Errorf("after one it is from %v, want %v", at, fresh)
+	}
+}

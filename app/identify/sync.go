@@ -184,8 +184,8 @@ func (s *Sync) keep(page cti.CustomerPage, full time.Time) error {
 	return errors.Join(s.cfg.Index.Keep(records), s.cfg.Index.Remove(page.Deleted))
 }
 
-// onTheirWay are customers of ours whom the CRM does not have yet.
-func onTheirWay(c cti.Customer) bool {
+// OnTheirWay tells whether a customer was made here and the CRM does not have them yet.
+func OnTheirWay(c cti.Customer) bool {
 	_, _, created := cti.CreatedBy(c.ID)
 	return created
 }
@@ -193,7 +193,7 @@ func onTheirWay(c cti.Customer) bool {
 // finish books that all is here. After a full synchronisation whoever was not in it is gone from the CRM.
 func (s *Sync) finish(p Progress, asked time.Time) error {
 	if !p.Full.IsZero() {
-		n, err := s.cfg.Index.RemoveBefore(p.Full, onTheirWay)
+		n, err := s.cfg.Index.RemoveBefore(p.Full, OnTheirWay)
 		if err != nil {
 			return err
 		}
