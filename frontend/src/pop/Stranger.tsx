@@ -50,8 +50,8 @@ function Search(props: { card: Card }) {
   };
   return (
     <div class="item-form">
-      <Field leg={props.card.leg} label={t().t("stranger.words")} value={text()} write={write} enter={search} first />
-      <div class="item-actions">
+      <div class="pair">
+        <Field leg={props.card.leg} label={t().t("stranger.words")} value={text()} write={write} enter={search} first />
         <Button look="main" disabled={text().trim() === "" || looking()} onPress={() => void search()}>
           {t().t("stranger.find")}
         </Button>
