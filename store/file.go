@@ -52,6 +52,9 @@ func openFile(path string, o bbolt.Options) (db *bbolt.DB, f *os.File, err error
 		f, err = os.OpenFile(name, flag, perm)
 		return f, err
 	}
+	if err := checkLength(path); err != nil {
+		return nil, nil, fmt.Errorf("open %s: %w", path, err)
+	}
 	err = guarded(func() (err error) {
 		db, err = bbolt.Open(path, 0o600, &o)
 		return err

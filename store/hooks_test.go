@@ -194,3 +194,6 @@ func DecodeStanding(b []byte) (outbox.Standing, error) {
 	st, err := decodeState(1, b)
 	return st.Standing, err
 }
+
+// CheckLength is what finds a cut index.
+var CheckLength = checkLength
