@@ -92,6 +92,9 @@ func identity(card *Card) cti.Identity {
 // identified is the case of a look-up that answered after the call was over: what was not sent yet learns whom it is for, and what
 // went to another customer is corrected.
 func (f *Flow) identified(card *Card) {
+	if card.accepted.Identity == cti.IdentityPending && card.Search == Nobody && card.Write.State != WriteReview {
+		return // the delivery asks itself, perhaps at this moment: what it finds then is not older than this
+	}
 	switch card.Write.State {
 	case WriteQueued, WriteRetrying, WriteReview:
 		f.write(card)
