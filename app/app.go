@@ -85,7 +85,7 @@ func New(cfg Config) (*App, error) {
 	}
 	a.plan, a.mask = plan, newMasker(p, plan)
 	a.board = loopback.NewBoard(wire.Snapshot{Language: p.Language, Agent: p.Agent, Extension: p.Phone.Extension,
-		Outcomes: p.WrapUp.Outcomes, Abilities: a.source.Phone().Abilities(), CRMCan: crmAbilities(a.connector.Features()),
+		Outcomes: p.WrapUp.Outcomes, Abilities: a.source.Phone().Abilities(), CRMCan: crmAbilities(a.connector.Features()), Types: filled(p.Customers.Types),
 		Phone: wire.Link{Name: p.Phone.Source, State: wire.LinkUnknown}, CRM: wire.Link{Name: a.connector.Name(), State: wire.LinkUnknown}})
 	a.links = &links{board: a.board, crmName: a.connector.Name(), phoneName: p.Phone.Source}
 	watched := watch(a.connector, a.links.crm)

@@ -70,8 +70,8 @@ func (p *Page) Search(text string) Found {
 }
 
 // Create makes a customer of a call's caller.
-func (p *Page) Create(leg, name, company, email string) Result {
-	return p.result("create", p.agent.CreateCustomer(p.ctx, leg, wire.CreateRequest{Name: name, Company: company, Email: email}))
+func (p *Page) Create(leg, kind, name, company, email string) Result {
+	return p.result("create", p.agent.CreateCustomer(p.ctx, leg, wire.CreateRequest{Type: kind, Name: name, Company: company, Email: email}))
 }
 
 // AttachCall says whom a call is with, and may add the caller's number to theirs.

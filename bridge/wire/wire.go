@@ -20,8 +20,9 @@ type Snapshot struct {
 	Agent     cti.Agent     `json:"agent"`
 	Extension string        `json:"extension"`
 	Outcomes  []string      `json:"outcomes"`
-	Abilities []cti.Command `json:"abilities"` // what the phone can do
-	CRMCan    []CRMAbility  `json:"crm_can"`   // what a person can ask of the CRM
+	Abilities []cti.Command `json:"abilities"`      // what the phone can do
+	CRMCan    []CRMAbility  `json:"crm_can"`        // what a person can ask of the CRM
+	Types     []string      `json:"customer_types"` // what a new customer can be; none: what the connector makes of them
 	Phone     Link          `json:"phone"`
 	CRM       Link          `json:"crm"`
 	Outbox    Outbox        `json:"outbox"`

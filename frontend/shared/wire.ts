@@ -164,6 +164,7 @@ export const snapshot = object({
   outcomes: list(text),
   abilities: list(text),
   crm_can: list(text),
+  customer_types: list(text),
   phone: link,
   crm: link,
   outbox,

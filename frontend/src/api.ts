@@ -23,7 +23,7 @@ export interface Api {
   pick(leg: string, customer: string): Promise<Result>;
   wrong(leg: string): Promise<Result>;
   search(text: string): Promise<Found>;
-  create(leg: string, name: string, company: string, email: string): Promise<Result>;
+  create(leg: string, kind: string, name: string, company: string, email: string): Promise<Result>;
   attachCall(leg: string, customer: string, addNumber: boolean): Promise<Result>;
   saveWrapUp(leg: string, outcome: string, note: string): Promise<Result>;
   draftWrapUp(leg: string, outcome: string, note: string): Promise<Result>;
@@ -95,7 +95,7 @@ export function connect(host: Host = window): Api {
         return { ...failed, customers: [] };
       }
     },
-    create: (leg, name, company, email) => ask("Create", leg, name, company, email),
+    create: (leg, kind, name, company, email) => ask("Create", leg, kind, name, company, email),
     attachCall: (leg, customer, addNumber) => ask("AttachCall", leg, customer, addNumber),
     saveWrapUp: (leg, outcome, note) => ask("SaveWrapUp", leg, outcome, note),
     draftWrapUp: (leg, outcome, note) => ask("DraftWrapUp", leg, outcome, note),

@@ -150,8 +150,8 @@ export function createDesk(api: Api) {
       requests.answered(leg, found);
       return found;
     },
-    create: (leg: string, name: string, company: string, email: string) =>
-      requests.run(leg, "create", () => api.create(leg, name, company, email)),
+    create: (leg: string, kind: string, name: string, company: string, email: string) =>
+      requests.run(leg, "create", () => api.create(leg, kind, name, company, email)),
     attachCall: (leg: string, id: string, addNumber: boolean) =>
       requests.run(leg, "attach", () => api.attachCall(leg, id, addNumber)),
     wrong: (leg: string) => requests.run(leg, "wrong", () => api.wrong(leg)),

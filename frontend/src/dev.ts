@@ -158,6 +158,7 @@ function snapshotOf(query: URLSearchParams): Snapshot {
       : ["Order placed", "Complaint", "Call back", "Wrong number"],
     abilities: ["answer", "reject", "hangup", "dial"],
     crm_can: ["search", "create", "add_number"],
+    customer_types: ["contact", "lead"],
     phone: { name: "baresip", state: sick ? "down" : "up", since: ago(600) },
     crm: { name: "sandbox", state: sick ? "auth" : "up", since: ago(600) },
     outbox: {

@@ -30,6 +30,7 @@ export function aSnapshot(change: Partial<Snapshot> = {}): Snapshot {
     outcomes: ["Order placed", "Complaint"],
     abilities: ["dial"],
     crm_can: ["search", "create", "add_number"],
+    customer_types: [],
     cards: [],
   };
   const well = { outbox: { waiting: 0, review: 0 }, storage: { state: "ok" } };

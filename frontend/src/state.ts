@@ -113,6 +113,7 @@ function nothing(): Snapshot {
     outcomes: [],
     abilities: [],
     crm_can: [],
+    customer_types: [],
     phone: link(),
     crm: link(),
     outbox: { waiting: 0, review: 0, oldest_at: "" },

@@ -116,14 +116,28 @@ function Create(props: { card: Card }) {
   const t = desk.say;
   const [name, setName] = createSignal(/\d/.test(props.card.phone_name) ? "" : props.card.phone_name);
   const [company, setCompany] = createSignal("");
+  const types = () => desk.board.data.customer_types;
+  const [kind, setKind] = createSignal(types()[0] ?? "");
   const [email, setEmail] = createSignal("");
   const create = () => {
     if (name().trim() === "") return;
-    void desk.create(props.card.leg, name().trim(), company().trim(), email().trim());
+    void desk.create(props.card.leg, kind(), name().trim(), company().trim(), email().trim());
   };
   const leg = () => props.card.leg;
   return (
     <div class="item-form">
+      <Show when={types().length > 1}>
+        <div class="kinds" role="radiogroup">
+          <For each={types()}>
+            {(one) => (
+              <label>
+                <input type="radio" name="kind" checked={kind() === one} onChange={() => setKind(one)} />
+                {t().coded("type", one)}
+              </label>
+            )}
+          </For>
+        </div>
+      </Show>
       <Field leg={leg()} label={t().t("stranger.name")} value={name()} write={setName} enter={create} first />
       <div class="pair">
         <Field leg={leg()} label={t().t("stranger.company")} value={company()} write={setCompany} enter={create} />

@@ -33,7 +33,7 @@ test("a stranger is made a customer with what the agent types, the phone's name 
   type(0, " Zhao Min ");
   type(2, "min@example.com");
   page.button("Create")?.click();
-  expect(page.calls("create")).toEqual([[leg, "Zhao Min", "", "min@example.com"]]);
+  expect(page.calls("create")).toEqual([[leg, "", "Zhao Min", "", "min@example.com"]]);
 });
 
 test("a name the phone made of the number is none", async () => {
@@ -99,4 +99,17 @@ test("a customer whom the CRM does not have yet has no page there", async () => 
   );
   expect(page.text()).toContain("said by you · not in the CRM yet");
   expect(page.button("Open in CRM")).toBeUndefined();
+});
+
+test("where the site names types, the agent says what the new customer is", async () => {
+  page = await mount([aCard({ ...stranger, matches: [], history: [], tickets: [] })], {
+    language: "en",
+    customer_types: ["contact", "lead"],
+  });
+  page.button("New customer")?.click();
+  const [, lead] = page.all<HTMLInputElement>(".kinds input");
+  lead?.click();
+  page.button("Create")?.click();
+  expect(page.text()).toContain("Lead");
+  expect(page.calls("create")).toEqual([[leg, "lead", "Zhao", "", ""]]);
 });
