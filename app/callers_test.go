@@ -323,8 +323,8 @@ func TestACustomerMadeAfterTheCallNeedsNoPerson(t *testing.T) {
 				t.Fatalf("the CRM has %v", ids)
 			}
 			wantContact(t, w.one(t, leg), ids[0])
-			if a.now.Outbox.Review != 0 {
-				t.Errorf("%d need a person", a.now.Outbox.Review)
+			if n := a.Status().Outbox.Review; n != 0 {
+				t.Errorf("%d need a person", n)
 			}
 		})
 	}
