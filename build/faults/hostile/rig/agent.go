@@ -204,10 +204,11 @@ func (a *Agent) accepted(leg string) bool {
 	return c.State == cti.StateClosed && c.Write.State != "" && c.Write.State != wire.WriteUnsaved
 }
 
-// Emptied waits until the agent says that everything has reached the CRM, or fails the test.
+// Emptied waits until the agent says that everything has reached the CRM, or fails the test. What failed seven times in a row may wait for two
+// minutes until it is tried again.
 func (a *Agent) Emptied(ctx context.Context) {
 	a.t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, Patience/2)
+	ctx, cancel := context.WithTimeout(ctx, 3*Patience)
 	defer cancel()
 	var left wire.Outbox
 	if a.Up(ctx) && Wait(ctx, func() bool { // not by what it told: that may be older than what was accepted last
