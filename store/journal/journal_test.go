@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -142,8 +143,11 @@ func TestLongSegmentGetsASuccessorAndIsCutToItsLength(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if sum += info.Size(); info.Mode().Perm() != 0o600 || i < 2 && info.Size()%(1<<20) == 0 {
-			t.Errorf("%s: mode %v, %d bytes", name, info.Mode(), info.Size())
+		if sum += info.Size(); i < 2 && info.Size()%(1<<20) == 0 {
+			t.Errorf("%s: %d bytes", name, info.Size())
+		}
+		if runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 { // there the folder's access list decides
+			t.Errorf("%s: mode %v", name, info.Mode())
 		}
 	}
 	if j.Size() != sum {
@@ -163,10 +167,18 @@ func TestLongSegmentGetsASuccessorAndIsCutToItsLength(t *testing.T) {
 
 func TestDropKeepsWhatIsBehindAndTheNumbers(t *testing.T) {
 	dir := t.TempDir()
-	add(t, open(t, dir), "a")
 	j := open(t, dir)
+	// Whoever wrote a segment has gone before another opens it: what is held cannot be deleted on Windows.
+	again := func() {
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		j = open(t, dir)
+	}
+	add(t, j, "a")
+	again()
 	second := add(t, j, "b")
-	j = open(t, dir)
+	again()
 	third := add(t, j, "c")
 	if err := j.Drop(journal.Position{Segment: second.Segment, Offset: second.Offset - 8}); err != nil {
 		t.Fatal(err)
@@ -177,7 +189,7 @@ func TestDropKeepsWhatIsBehindAndTheNumbers(t *testing.T) {
 	}
 	want(t, j, journal.Position{}, "3 c")
 	for range 3 {
-		j = open(t, dir)
+		again()
 		if err := j.Drop(journal.Position{Segment: third.Segment + 100}); err != nil {
 			t.Fatal(err)
 		}
