@@ -19,7 +19,7 @@ import (
 
 // recordFields are the record's fields in the order they are printed.
 var recordFields = []string{"id", "external_key", "contact_id", "direction", "number", "extension", "started_at", "answered_at", "ended_at",
-	"ring_ms", "queue_ms", "talk_ms", "hold_ms", "wrap_ms", "ending", "cause", "outcome", "note", "case", "leg", "agent", "revision",
+	"ring_ms", "queue_ms", "talk_ms", "hold_ms", "wrap_ms", "ending", "cause", "outcome", "note", "case", "leg", "agent", "revision", "version",
 	"created_at", "updated_at"}
 
 // readBack asks the CRM itself, over HTTP, for every record that is new in it, whoever's and under whatever key: a duplicate for
@@ -123,6 +123,7 @@ func (f facts) record() map[string]any {
 		"ring_ms": float64(f.logged.RingMS), "talk_ms": float64(f.logged.TalkMS),
 		"wrap_ms":    float64(call.WrapEndedAt.Sub(call.ClearedAt).Milliseconds()),
 		"started_at": stamp(call.StartedAt), "answered_at": stamp(call.EstablishedAt), "ended_at": stamp(call.ClearedAt),
+		"version":  2.0, // the revision, as other records call it
 		"revision": 2.0, // made when the call ended, once more with the wrap-up; the repetitions in between changed nothing
 	}
 }

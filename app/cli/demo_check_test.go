@@ -27,7 +27,7 @@ func rightRecord(t *testing.T) (map[string]any, facts) {
 		"agent":{"id":"u_01","name":"Lin Yue","email":"lin.yue@ringside.example"},"direction":"in","number":"+8613800138000","extension":"1001",
 		"started_at":"2026-03-02T09:30:00.123Z","answered_at":"2026-03-02T09:30:00.423Z","ended_at":"2026-03-02T09:30:01.623Z",
 		"ring_ms":300,"queue_ms":0,"talk_ms":1200,"hold_ms":0,"wrap_ms":10,"ending":"answered","cause":"normal","outcome":"Delivery arranged",
-		"note":"Pallet arrives Tuesday 下周二送货; call back if late.","case":"case-1","leg":"leg-1","revision":2,
+		"note":"Pallet arrives Tuesday 下周二送货; call back if late.","case":"case-1","leg":"leg-1","revision":2,"version":2,
 		"created_at":"2026-03-02T09:30:01.700Z","updated_at":"2026-03-02T09:30:02.100Z"}`), &record); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ const (
 	maxLimit     = 500
 )
 
-// problem is every refusal of the API: {"error":{code, message, field?, id?}}.
+// problem is every refusal of the API: {"error":{code, message, field?, id?}, current?}.
 type problem struct {
 	Status  int    `json:"-"`
 	Code    string `json:"code"`
@@ -23,6 +23,7 @@ type problem struct {
 	Field   string `json:"field,omitempty"` // the value at fault
 	ID      string `json:"id,omitempty"`    // the record that has the key already
 	after   string // the Retry-After header, "" for none
+	current any    // the record as it is, shown beside the error; nil for none
 }
 
 func (p *problem) Error() string { return p.Code + ": " + p.Message }
@@ -43,22 +44,11 @@ func duplicate(id string) *problem {
 type answer struct {
 	status int
 	body   any
+	header http.Header // nil for none of its own
 }
 
-type list[T any] struct {
-	Items []T `json:"items"`
-}
-
-func ok(body any) answer      { return answer{http.StatusOK, body} }
-func created(body any) answer { return answer{http.StatusCreated, body} }
-
-// items answers a list: [] rather than null when it is empty.
-func items[T any](rows []T) answer {
-	if rows == nil {
-		rows = []T{}
-	}
-	return ok(list[T]{rows})
-}
+func ok(body any) answer      { return answer{status: http.StatusOK, body: body} }
+func created(body any) answer { return answer{status: http.StatusCreated, body: body} }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	b, err := json.Marshal(body)
@@ -78,7 +68,11 @@ func writeProblem(w http.ResponseWriter, p *problem) {
 	if p.after != "" {
 		w.Header().Set("Retry-After", p.after)
 	}
-	writeJSON(w, p.Status, map[string]*problem{"error": p})
+	body := map[string]any{"error": p}
+	if p.current != nil {
+		body["current"] = p.current
+	}
+	writeJSON(w, p.Status, body)
 }
 
 // fail answers an error: a problem as it is, anything else as 500 with its text kept in the log.

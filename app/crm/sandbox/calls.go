@@ -1,9 +1,10 @@
 package sandbox
 
 import (
+	"encoding/json"
+	"maps"
 	"net/http"
 	"reflect"
-	"time"
 )
 
 // Call is one call record as the API shows it. Durations are milliseconds, moments UTC.
@@ -29,13 +30,26 @@ type Call struct {
 	Note        *string `json:"note"`
 	Case        string  `json:"case"`
 	Leg         string  `json:"leg"`
-	CreatedAt   Stamp   `json:"created_at"`
-	UpdatedAt   Stamp   `json:"updated_at"`
-	Revision    int     `json:"revision"` // 1 at creation; a write that changes nothing does not count
+	// Recording is absent where there is none. Fields are the custom ones.
+	Recording *Recording     `json:"recording,omitempty"`
+	Fields    map[string]any `json:"fields,omitempty"`
+	CreatedAt Stamp          `json:"created_at"`
+	UpdatedAt Stamp          `json:"updated_at"`
+	Revision  int            `json:"revision"` // 1 at creation; a write that changes nothing does not count
 }
 
 func (c Call) ident() string { return c.ID }
 func (c Call) key() string   { return c.ExternalKey }
+
+// MarshalJSON adds the revision as version, as other records call it.
+func (c Call) MarshalJSON() ([]byte, error) {
+	type plain Call
+	return json.Marshal(struct {
+		plain
+
+		Version int `json:"version"`
+	}{plain(c), c.Revision})
+}
 
 // Agent is a person who works in the CRM.
 type Agent struct {
@@ -44,14 +58,14 @@ type Agent struct {
 	Email string `json:"email"`
 }
 
-func callFields() fields[Call] {
+func callFields(b *book) fields[Call] {
 	return fields[Call]{
-		"external_key": filled(func(c *Call) *string { return &c.ExternalKey }),
+		"external_key": filled(func(c *Call) *string { return &c.ExternalKey }).needed().only(),
 		"contact_id":   reference(func(c *Call) **string { return &c.ContactID }),
-		"direction":    choice(func(c *Call) *string { return &c.Direction }, "in", "out"),
+		"direction":    choice(func(c *Call) *string { return &c.Direction }, "in", "out").needed(),
 		"number":       text(func(c *Call) *string { return &c.Number }, maxLine),
 		"extension":    text(func(c *Call) *string { return &c.Extension }, maxLine),
-		"started_at":   moment(func(c *Call) *Stamp { return &c.StartedAt }),
+		"started_at":   moment(func(c *Call) *Stamp { return &c.StartedAt }).needed(),
 		"answered_at":  optMoment(func(c *Call) **Stamp { return &c.AnsweredAt }),
 		"ended_at":     optMoment(func(c *Call) **Stamp { return &c.EndedAt }),
 		"ring_ms":      millis(func(c *Call) *int64 { return &c.RingMS }),
@@ -66,6 +80,7 @@ func callFields() fields[Call] {
 		"note":    optional(func(c *Call) **string { return &c.Note }, maxText),
 		"case":    text(func(c *Call) *string { return &c.Case }, maxLine),
 		"leg":     text(func(c *Call) *string { return &c.Leg }, maxLine),
+		"fields":  customFields(b, "call", &b.calls, func(c *Call) *map[string]any { return &c.Fields }),
 	}
 }
 
@@ -83,6 +98,7 @@ func (s *Server) Calls() []Call {
 func (c Call) clone() Call {
 	c.ContactID, c.Outcome, c.Note = copyOf(c.ContactID), copyOf(c.Outcome), copyOf(c.Note)
 	c.AnsweredAt, c.EndedAt = copyOf(c.AnsweredAt), copyOf(c.EndedAt)
+	c.Recording, c.Fields = copyOf(c.Recording), maps.Clone(c.Fields)
 	return c
 }
 
@@ -94,27 +110,24 @@ func copyOf[T any](p *T) *T {
 	return &v
 }
 
+func callAnswer(status int, c Call) answer { return versioned(status, c, c.Revision) }
+
 func (s *Server) postCall(r *http.Request) (answer, error) {
 	in, err := parseBody(r)
 	if err != nil {
 		return answer{}, err
 	}
-	if err := in.need("external_key"); err != nil {
-		return answer{}, err
-	}
 	var out Call
 	err = s.store.change(func(b *book) error {
-		c, err := s.newCall(b, in)
-		if err != nil {
+		if out, err = newCall(b, me(r), in); err != nil {
 			return err
 		}
-		if old, taken := b.calls.getByKey(c.ExternalKey); taken && !s.nature.get().PlainPosts {
+		if old, taken := b.calls.getByKey(out.ExternalKey); taken && !s.nature.get().PlainPosts {
 			return duplicate(old.ID)
 		}
-		out = c
-		return b.record(c, true)
+		return b.record(out, true)
 	})
-	return created(out), err
+	return callAnswer(http.StatusCreated, out), err
 }
 
 // putCallByKey creates the call or merges into the one that has the key.
@@ -127,27 +140,28 @@ func (s *Server) putCallByKey(r *http.Request) (answer, error) {
 	var out Call
 	err = s.store.change(func(b *book) error {
 		old, exists := b.calls.getByKey(key)
-		c := old
-		if !exists {
-			status = http.StatusCreated
-			c, err = s.newCall(b, in.with("external_key", key))
-		} else {
-			err = callFields().apply(&c, in)
-		}
-		if err != nil {
+		if exists {
+			out, err = s.editCall(b, r, old, func(b *book, c *Call) error {
+				if err := callFields(b).apply(c, in); err != nil || c.ExternalKey == key {
+					return err
+				}
+				return invalid("external_key", "differs from the key in the path")
+			})
 			return err
 		}
-		if c.ExternalKey != key {
+		if err := fits(r, 0, nil); err != nil {
+			return err
+		}
+		status = http.StatusCreated
+		if out, err = newCall(b, me(r), in.with("external_key", key)); err != nil {
+			return err
+		}
+		if out.ExternalKey != key {
 			return invalid("external_key", "differs from the key in the path")
 		}
-		if exists {
-			out, err = b.amend(old, c)
-			return err
-		}
-		out = c
-		return b.record(c, true)
+		return b.record(out, true)
 	})
-	return answer{status, out}, err
+	return callAnswer(status, out), err
 }
 
 func (s *Server) patchCall(r *http.Request) (answer, error) {
@@ -155,23 +169,42 @@ func (s *Server) patchCall(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	return s.changeCall(r, func(b *book, c *Call) error {
+		key := c.ExternalKey
+		if err := callFields(b).apply(c, in); err != nil || c.ExternalKey == key {
+			return err
+		}
+		return invalid("external_key", "cannot be changed")
+	})
+}
+
+// changeCall edits the call in the path and answers it.
+func (s *Server) changeCall(r *http.Request, edit func(*book, *Call) error) (answer, error) {
 	var out Call
-	err = s.store.change(func(b *book) error {
+	err := s.store.change(func(b *book) error {
 		old, found := b.calls.get(r.PathValue("id"))
 		if !found {
 			return notFound("call")
 		}
-		c := old
-		if err := callFields().apply(&c, in); err != nil {
-			return err
-		}
-		if c.ExternalKey != old.ExternalKey {
-			return invalid("external_key", "cannot be changed")
-		}
-		out, err = b.amend(old, c)
+		var err error
+		out, err = s.editCall(b, r, old, edit)
 		return err
 	})
-	return ok(out), err
+	return callAnswer(http.StatusOK, out), err
+}
+
+func (s *Server) editCall(b *book, r *http.Request, old Call, edit func(*book, *Call) error) (Call, error) {
+	if err := s.mayEdit(r, "call", old.ID, old.Agent.ID); err != nil {
+		return old, err
+	}
+	if err := fits(r, old.Revision, old); err != nil {
+		return old, err
+	}
+	c := old
+	if err := edit(b, &c); err != nil {
+		return old, err
+	}
+	return b.amend(old, c)
 }
 
 // amend puts a changed call and enters the write in the ledger; one that changes nothing leaves the record alone.
@@ -194,13 +227,14 @@ func (b *book) record(c Call, created bool) error {
 	return nil
 }
 
-func (s *Server) newCall(b *book, in body) (Call, error) {
-	if err := in.need("direction", "started_at"); err != nil {
+func newCall(b *book, who person, in body) (Call, error) {
+	f := callFields(b)
+	if err := f.need(in); err != nil {
 		return Call{}, err
 	}
 	at := now()
-	c := Call{ID: b.calls.nextID("call"), Agent: s.agent, CreatedAt: at, UpdatedAt: at, Revision: 1}
-	err := callFields().apply(&c, in)
+	c := Call{ID: b.calls.nextID("call"), Agent: who.Agent, CreatedAt: at, UpdatedAt: at, Revision: 1}
+	err := f.apply(&c, in)
 	return c, err
 }
 
@@ -223,35 +257,29 @@ func (s *Server) getCall(r *http.Request) (answer, error) {
 	if !found {
 		return answer{}, notFound("call")
 	}
-	return ok(out), nil
+	return callAnswer(http.StatusOK, out), nil
 }
 
 func (s *Server) listCalls(r *http.Request) (answer, error) {
-	n, err := limit(r, defaultLimit)
-	if err != nil {
-		return answer{}, err
-	}
-	q := r.URL.Query()
-	indexed := time.Now().Add(-time.Duration(s.nature.get().SearchLagMS) * time.Millisecond)
+	q, indexed := r.URL.Query(), s.indexed()
 	var out []Call
 	s.store.read(func(b *book) {
 		out = b.calls.where(func(c Call) bool {
 			return (!q.Has("external_key") || c.ExternalKey == q.Get("external_key") && !c.CreatedAt.After(indexed)) &&
-				(!q.Has("contact_id") || isOf(c.ContactID, q.Get("contact_id")))
+				(!q.Has("contact_id") || isOf(c.ContactID, q.Get("contact_id"))) && hasFields(q, c.Fields)
 		})
 	})
 	newest(out, func(c Call) Stamp { return c.StartedAt })
-	return items(first(out, n)), nil
+	return paged(r, out, defaultLimit)
 }
 
 func (s *Server) callsOfContact(r *http.Request) (answer, error) {
-	n, err := limit(r, 5)
+	rows, err := rowsOf(s, r, func(b *book) *table[Call] { return &b.calls }, func(c Call) *string { return c.ContactID })
 	if err != nil {
 		return answer{}, err
 	}
-	rows, err := rowsOf(s, r, func(b *book) *table[Call] { return &b.calls }, func(c Call) *string { return c.ContactID })
 	newest(rows, func(c Call) Stamp { return c.StartedAt })
-	return items(first(rows, n)), err
+	return paged(r, rows, 5)
 }
 
 func isOf(id *string, want string) bool { return id != nil && *id == want }

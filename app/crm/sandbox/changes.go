@@ -60,15 +60,10 @@ func (s *Server) changesSince(since int64, n int) changes {
 
 // deleteContact takes a contact out of sight. Its calls stay.
 func (s *Server) deleteContact(r *http.Request) (answer, error) {
-	v, err := s.changeContact(func(b *book) (contact, error) {
-		c, found := b.contact(r.PathValue("id"))
-		if !found {
-			return c, notFound("contact")
-		}
-		c.UpdatedAt, c.Deleted = now(), true
-		return c, nil
+	return s.changeContact(r, func(_ *book, c *contact) error {
+		c.Deleted, c.Fields = true, nil // a value that must be unique is free again
+		return nil
 	})
-	return ok(v), err
 }
 
 // contact gives a contact that was not deleted.

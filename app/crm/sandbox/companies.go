@@ -20,16 +20,12 @@ func (c company) ident() string { return c.ID }
 func (c company) key() string   { return "" }
 
 func (s *Server) listCompanies(r *http.Request) (answer, error) {
-	n, err := limit(r, defaultLimit)
-	if err != nil {
-		return answer{}, err
-	}
 	words := strings.ToLower(strings.TrimSpace(r.URL.Query().Get("q")))
 	var out []company
 	s.store.read(func(b *book) {
 		out = b.companies.where(func(c company) bool { return strings.Contains(strings.ToLower(c.Name), words) })
 	})
-	return items(first(out, n)), nil
+	return paged(r, out, defaultLimit)
 }
 
 func (s *Server) getCompany(r *http.Request) (answer, error) {

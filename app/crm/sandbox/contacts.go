@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode"
@@ -33,6 +34,9 @@ type contact struct {
 	Changed        int64    `json:"changed"` // its place in the feed of changes
 	Deleted        bool     `json:"deleted,omitempty"`
 	ExternalKey    string   `json:"external_key,omitempty"` // of whoever made it, so that it is made once
+	Version        int      `json:"version"`                // 1 at creation; counts what people change
+
+	Fields map[string]any `json:"fields,omitempty"`
 }
 
 func (c contact) ident() string { return c.ID }
@@ -72,13 +76,14 @@ func (b *book) view(c contact, base string) contactView {
 
 func contactFields(b *book) fields[contact] {
 	return fields[contact]{
-		"name":       filled(func(c *contact) *string { return &c.Name }),
+		"name":       filled(func(c *contact) *string { return &c.Name }).needed(),
 		"email":      text(func(c *contact) *string { return &c.Email }, maxLine),
 		"company_id": optional(func(c *contact) **string { return &c.CompanyID }, maxLine),
 		"status":     choice(func(c *contact) *string { return &c.Status }, "active", "inactive"),
-		"phones":     setPhones,
-		"tags":       setTags,
-		"owner_id":   b.setOwner,
+		"phones":     {kind: kindList, set: setPhones},
+		"tags":       {kind: kindList, length: maxTagName, set: setTags},
+		"owner_id":   {kind: kindUser, set: b.setOwner},
+		"fields":     customFields(b, "contact", &b.contacts, func(c *contact) *map[string]any { return &c.Fields }),
 	}
 }
 
@@ -123,25 +128,31 @@ func setTags(c *contact, raw json.RawMessage) error {
 
 func (b *book) setOwner(c *contact, raw json.RawMessage) error {
 	id, err := readText(raw, maxLine)
-	i := slices.IndexFunc(b.users, func(u Agent) bool { return u.ID == id })
-	if err != nil || i < 0 {
+	who, found := b.user(id)
+	if err != nil || !found {
 		return fmt.Errorf("no such user")
 	}
-	c.Owner = owner{b.users[i].ID, b.users[i].Name}
+	c.Owner = who.owner()
 	return nil
 }
 
+// listContacts filters by ?phone=, ?q=, ?external_key= and ?fields.NAME=.
 func (s *Server) listContacts(r *http.Request) (answer, error) {
-	n, err := limit(r, defaultLimit)
-	if err != nil {
-		return answer{}, err
-	}
 	q := r.URL.Query()
 	suffix := digits(q.Get("phone"))
 	if q.Has("phone") && len(suffix) < fewestDigits {
 		return answer{}, invalid("phone", fmt.Sprintf("needs at least %d digits", fewestDigits))
 	}
-	return items(first(s.findContacts(suffix, q.Get("q")), n)), nil
+	if q.Has("q") {
+		if err := s.permit(r, "search"); err != nil {
+			return answer{}, err
+		}
+	}
+	indexed := s.indexed()
+	rows := keep(s.findContacts(suffix, q.Get("q")), func(v contactView) bool {
+		return hasFields(q, v.Fields) && (!q.Has("external_key") || v.ExternalKey == q.Get("external_key") && !v.CreatedAt.After(indexed))
+	})
+	return paged(r, rows, defaultLimit)
 }
 
 // findContacts returns, in order of creation, those who have a number with that end and the words in name, e-mail
@@ -196,9 +207,11 @@ func (s *Server) contact(id string) (contactView, error) {
 	return v, err
 }
 
+func (v contactView) answer(status int) answer { return versioned(status, v, v.Version) }
+
 func (s *Server) getContact(r *http.Request) (answer, error) {
 	v, err := s.contact(r.PathValue("id"))
-	return ok(v), err
+	return v.answer(http.StatusOK), err
 }
 
 func (s *Server) postContact(r *http.Request) (answer, error) {
@@ -206,20 +219,21 @@ func (s *Server) postContact(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := in.need("name"); err != nil {
-		return answer{}, err
-	}
-	at := now()
+	v, err := s.writeContact(func(b *book) (contact, error) { return b.newContact(me(r), "", in) })
+	return v.answer(http.StatusCreated), err
+}
+
+func (b *book) newContact(who person, key string, in body) (contact, error) {
+	f, at := contactFields(b), now()
 	c := contact{
-		Phones: []phone{}, Tags: []string{}, Owner: owner{s.agent.ID, s.agent.Name}, Status: "active",
-		CreatedAt: at, UpdatedAt: at, LastActivityAt: at,
+		ID: b.contacts.nextID("c"), ExternalKey: key, Phones: []phone{}, Tags: []string{}, Owner: who.owner(), Status: "active",
+		CreatedAt: at, UpdatedAt: at, LastActivityAt: at, Version: 1,
 	}
-	v, err := s.changeContact(func(b *book) (contact, error) {
-		c.ID = b.contacts.nextID("c")
-		err := contactFields(b).apply(&c, in)
+	if err := f.need(in); err != nil {
 		return c, err
-	})
-	return created(v), err
+	}
+	err := f.apply(&c, in)
+	return c, err
 }
 
 // putContactByKey makes the contact with a key, or changes it: doing that twice is the same as once.
@@ -228,25 +242,19 @@ func (s *Server) putContactByKey(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	isNew := false
-	v, err := s.changeContact(func(b *book) (contact, error) {
-		c, found := b.contacts.getByKey(r.PathValue("key"))
-		if isNew = !found; isNew {
-			if err := in.need("name"); err != nil {
-				return c, err
-			}
-			at := now()
-			c = contact{ID: b.contacts.nextID("c"), ExternalKey: r.PathValue("key"), Phones: []phone{}, Tags: []string{},
-				Owner: owner{s.agent.ID, s.agent.Name}, Status: "active", CreatedAt: at, LastActivityAt: at}
+	key, status := r.PathValue("key"), http.StatusOK
+	v, err := s.writeContact(func(b *book) (contact, error) {
+		old, found := b.contacts.getByKey(key)
+		if found {
+			return b.editContact(r, old, func(c *contact) error { return contactFields(b).apply(c, in) })
 		}
-		c.UpdatedAt = now()
-		err := contactFields(b).apply(&c, in)
-		return c, err
+		if err := fits(r, 0, nil); err != nil {
+			return old, err
+		}
+		status = http.StatusCreated
+		return b.newContact(me(r), key, in)
 	})
-	if isNew {
-		return created(v), err
-	}
-	return ok(v), err
+	return v.answer(status), err
 }
 
 // putPhone adds a number to a contact that has it not yet, in the spelling given.
@@ -255,21 +263,16 @@ func (s *Server) putPhone(r *http.Request) (answer, error) {
 	if digits(number) == "" || len(number) > maxLine {
 		return answer{}, invalid("number", "must hold digits")
 	}
-	v, err := s.changeContact(func(b *book) (contact, error) {
-		c, found := b.contact(r.PathValue("id"))
-		if !found {
-			return c, notFound("contact")
-		}
+	return s.changeContact(r, func(_ *book, c *contact) error {
 		if slices.ContainsFunc(c.Phones, func(p phone) bool { return digits(p.Number) == digits(number) }) {
-			return c, nil
+			return nil
 		}
 		if len(c.Phones) >= maxPhones {
-			return c, invalid("number", fmt.Sprintf("a contact has at most %d numbers", maxPhones))
+			return invalid("number", fmt.Sprintf("a contact has at most %d numbers", maxPhones))
 		}
-		c.Phones, c.UpdatedAt = append(slices.Clone(c.Phones), phone{"mobile", number}), now()
-		return c, nil
+		c.Phones = append(slices.Clone(c.Phones), phone{"mobile", number})
+		return nil
 	})
-	return ok(v), err
 }
 
 func (s *Server) patchContact(r *http.Request) (answer, error) {
@@ -277,20 +280,36 @@ func (s *Server) patchContact(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	v, err := s.changeContact(func(b *book) (contact, error) {
-		c, found := b.contact(r.PathValue("id"))
-		if !found {
-			return c, notFound("contact")
-		}
-		c.UpdatedAt = now()
-		err := contactFields(b).apply(&c, in)
-		return c, err
-	})
-	return ok(v), err
+	return s.changeContact(r, func(b *book, c *contact) error { return contactFields(b).apply(c, in) })
 }
 
-// changeContact writes what edit returns and shows it as it is then.
-func (s *Server) changeContact(edit func(*book) (contact, error)) (contactView, error) {
+// changeContact edits the contact in the path and answers it as it is then.
+func (s *Server) changeContact(r *http.Request, edit func(*book, *contact) error) (answer, error) {
+	v, err := s.writeContact(func(b *book) (contact, error) {
+		old, found := b.contact(r.PathValue("id"))
+		if !found {
+			return old, notFound("contact")
+		}
+		return b.editContact(r, old, func(c *contact) error { return edit(b, c) })
+	})
+	return v.answer(http.StatusOK), err
+}
+
+// editContact gives the contact as it is after the edit; one that changes nothing is no new version.
+func (b *book) editContact(r *http.Request, old contact, edit func(*contact) error) (contact, error) {
+	if err := fits(r, old.Version, b.view(old, "http://"+r.Host)); err != nil {
+		return old, err
+	}
+	c := old
+	if err := edit(&c); err != nil || reflect.DeepEqual(old, c) {
+		return c, err
+	}
+	c.UpdatedAt, c.Version = now(), old.Version+1
+	return c, nil
+}
+
+// writeContact writes what edit returns, unless it is there already, and shows it as it is then.
+func (s *Server) writeContact(edit func(*book) (contact, error)) (contactView, error) {
 	base := s.URL()
 	var v contactView
 	err := s.store.change(func(b *book) error {
@@ -303,7 +322,10 @@ func (s *Server) changeContact(edit func(*book) (contact, error)) (contactView, 
 				return invalid("company_id", "no such company")
 			}
 		}
-		b.putContact(c)
+		if old, exists := b.contacts.get(c.ID); !exists || old.Version != c.Version {
+			b.putContact(c)
+		}
+		c, _ = b.contacts.get(c.ID)
 		v = b.view(c, base)
 		return nil
 	})

@@ -77,7 +77,7 @@ func TestTicketsAndTasksKeepTheirKeysUnique(t *testing.T) {
 	c := dial(t, begin(t, Options{}))
 	for path, body := range map[string]string{
 		"/api/tickets": `{"external_key":"x","subject":"late","contact_id":"c_000002"}`,
-		"/api/tasks":   `{"external_key":"x","title":"call back","contact_id":"c_000002"}`,
+		"/api/tasks":   `{"external_key":"x","subject":"call back","contact_id":"c_000002"}`,
 	} {
 		id := read[struct{ ID string }](t, c.do(http.StatusCreated, "POST", path, body)).ID
 		if p := wantRefusal(t, c.do(http.StatusConflict, "POST", path, body), "duplicate", "external_key"); p.ID != id {

@@ -25,6 +25,7 @@ func (s *Server) controlHandler() http.Handler {
 		writeJSON(w, http.StatusOK, s.Traits())
 	})
 	mux.HandleFunc("PUT /token", steered(s, "token", func(t fresh) error { s.RenewToken(t.Token); return nil }, func() fresh { return fresh{s.RenewToken("")} }))
+	mux.HandleFunc("PUT /users", s.putUser)
 	mux.HandleFunc("GET /ledger", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Ledger()) })
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Stats()) })
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { writeProblem(w, noRoute(mux, r)) })
@@ -54,6 +55,19 @@ func (s *Server) readControl(w http.ResponseWriter, r *http.Request, what string
 		return false
 	}
 	return true
+}
+
+func (s *Server) putUser(w http.ResponseWriter, r *http.Request) {
+	var u User
+	if !s.readControl(w, r, "user", &u) {
+		return
+	}
+	a, err := s.AddUser(u)
+	if err != nil {
+		writeProblem(w, invalid("user", err.Error()))
+		return
+	}
+	writeJSON(w, http.StatusOK, a)
 }
 
 // fresh is the body of PUT /token: {} renews the token there is.

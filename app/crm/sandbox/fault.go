@@ -24,7 +24,7 @@ type Fault struct {
 	Latency time.Duration
 	// Refuse closes the listener and every connection: clients meet a refused connection. Not with Count or Match.
 	Refuse bool
-	// Status answers 401, 403, 409, 422, 429, 500, 502 or 503 instead of working; 0 means none.
+	// Status answers 401, 403, 404, 408, 409, 412, 422, 429, 500, 502, 503 or 504 instead of working; 0 means none.
 	Status int
 	// RetryAfter is the Retry-After header in seconds, sent with Status; 0 means no header.
 	RetryAfter int
@@ -93,7 +93,7 @@ func (f Fault) check() error {
 }
 
 // statuses are those a fault may answer.
-var statuses = []int{401, 403, 409, 422, 429, 500, 502, 503}
+var statuses = []int{401, 403, 404, 408, 409, 412, 422, 429, 500, 502, 503, 504}
 
 func (f Fault) hits(r *http.Request) bool {
 	return f != Fault{} && under(f.Match, r.URL.Path) && (!f.Writes || !reads(r.Method))

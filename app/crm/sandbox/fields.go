@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -19,45 +20,71 @@ const (
 // setter writes one field of a record from JSON; its error says what is wrong with the value.
 type setter[T any] func(row *T, raw json.RawMessage) error
 
-// fields are the writable fields of a record. What is not among them is refused.
-type fields[T any] map[string]setter[T]
+// Kinds of fields. kindObject is not told of in /api/fields: what is in it is.
+const (
+	kindString = "string"
+	kindInt    = "int"
+	kindFloat  = "float"
+	kindBool   = "bool"
+	kindEnum   = "enum"
+	kindTime   = "time"
+	kindList   = "list"
+	kindUser   = "user"
+	kindObject = "object"
+)
 
-// body is a write as it came: absent and null are different things in it.
-type body map[string]json.RawMessage
-
-func parseBody(r *http.Request) (body, error) {
-	raw, err := readBody(r)
-	if err != nil {
-		return nil, err
-	}
-	var b body
-	if err := json.Unmarshal(raw, &b); err != nil || b == nil {
-		return nil, &problem{Status: http.StatusBadRequest, Code: "bad_json", Message: "the body must be one JSON object"}
-	}
-	return b, nil
+// field is a writable field of a record: how it is written, and what /api/fields says of it.
+type field[T any] struct {
+	set      setter[T]
+	kind     string
+	length   int // of a text, in characters; 0: not told
+	values   []string
+	required bool
+	unique   bool
 }
+
+func (f field[T]) needed() field[T] { f.required = true; return f }
+func (f field[T]) only() field[T]   { f.unique = true; return f }
+
+// fields are the writable fields of a record. What is not among them is refused.
+type fields[T any] map[string]field[T]
 
 // apply writes the fields present in b into row, in order of their names so that the same body fails the same way.
 func (f fields[T]) apply(row *T, b body) error {
-	for _, name := range slices.Sorted(maps.Keys(b)) {
-		set, known := f[name]
+	for _, name := range slices.Sorted(maps.Keys(b.values)) {
+		to, known := f[name]
 		if !known {
-			return &problem{Status: http.StatusUnprocessableEntity, Code: "unknown_field", Message: "unknown or read-only field", Field: name}
+			return unknownField(name)
 		}
-		if err := set(row, b[name]); err != nil {
+		raw := b.values[name]
+		if b.form {
+			raw = fromForm(raw, to.kind)
+		}
+		err := to.set(row, raw)
+		if p, told := errors.AsType[*problem](err); told {
+			return p
+		}
+		if err != nil {
 			return invalid(name, err.Error())
 		}
 	}
 	return nil
 }
 
-func (b body) need(names ...string) error {
-	for _, name := range names {
-		if _, present := b[name]; !present {
-			return invalid(name, "is required")
+// need refuses a body without what a new record must have.
+func (f fields[T]) need(b body) error {
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		if f[name].required {
+			if err := b.need(name); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+func unknownField(name string) *problem {
+	return &problem{Status: http.StatusUnprocessableEntity, Code: "unknown_field", Message: "unknown or read-only field", Field: name}
 }
 
 func isNull(raw json.RawMessage) bool { return bytes.Equal(bytes.TrimSpace(raw), []byte("null")) }
@@ -73,28 +100,28 @@ func readText(raw json.RawMessage, longest int) (string, error) {
 	return v, nil
 }
 
-func text[T any](at func(*T) *string, longest int) setter[T] {
-	return func(row *T, raw json.RawMessage) (err error) {
+func text[T any](at func(*T) *string, longest int) field[T] {
+	return field[T]{kind: kindString, length: longest, set: func(row *T, raw json.RawMessage) (err error) {
 		*at(row), err = readText(raw, longest)
 		return err
-	}
+	}}
 }
 
 // filled is a text that must not be blank.
-func filled[T any](at func(*T) *string) setter[T] {
-	return func(row *T, raw json.RawMessage) error {
+func filled[T any](at func(*T) *string) field[T] {
+	return field[T]{kind: kindString, length: maxLine, set: func(row *T, raw json.RawMessage) error {
 		v, err := readText(raw, maxLine)
 		if err == nil && strings.TrimSpace(v) == "" {
 			err = fmt.Errorf("must not be empty")
 		}
 		*at(row) = v
 		return err
-	}
+	}}
 }
 
 // optional is a text that null clears.
-func optional[T any](at func(*T) **string, longest int) setter[T] {
-	return func(row *T, raw json.RawMessage) error {
+func optional[T any](at func(*T) **string, longest int) field[T] {
+	return field[T]{kind: kindString, length: longest, set: func(row *T, raw json.RawMessage) error {
 		if isNull(raw) {
 			*at(row) = nil
 			return nil
@@ -102,43 +129,75 @@ func optional[T any](at func(*T) **string, longest int) setter[T] {
 		v, err := readText(raw, longest)
 		*at(row) = &v
 		return err
-	}
+	}}
 }
 
 // reference is the id of another record; null or an empty text is none.
-func reference[T any](at func(*T) **string) setter[T] {
-	set := optional(at, maxLine)
-	return func(row *T, raw json.RawMessage) error {
+func reference[T any](at func(*T) **string) field[T] {
+	set := optional(at, maxLine).set
+	return field[T]{kind: kindString, length: maxLine, set: func(row *T, raw json.RawMessage) error {
 		err := set(row, raw)
 		if deref(*at(row)) == "" {
 			*at(row) = nil
 		}
 		return err
-	}
+	}}
 }
 
-func choice[T any](at func(*T) *string, values ...string) setter[T] {
-	return func(row *T, raw json.RawMessage) error {
+func choice[T any](at func(*T) *string, values ...string) field[T] {
+	return field[T]{kind: kindEnum, values: values, set: func(row *T, raw json.RawMessage) error {
 		v, err := readText(raw, maxLine)
 		if err != nil || !slices.Contains(values, v) {
 			return fmt.Errorf("must be one of %s", strings.Join(values, ", "))
 		}
 		*at(row) = v
 		return nil
-	}
+	}}
 }
 
-func moment[T any](at func(*T) *Stamp) setter[T] {
-	return func(row *T, raw json.RawMessage) error {
+// maybe is a choice that null or an empty text clears.
+func maybe[T any](at func(*T) *string, values ...string) field[T] {
+	f := choice(at, values...)
+	set := f.set
+	f.set = func(row *T, raw json.RawMessage) error {
+		if isNull(raw) || string(raw) == `""` {
+			*at(row) = ""
+			return nil
+		}
+		return set(row, raw)
+	}
+	return f
+}
+
+// userField is the id or e-mail of a user; null or an empty text is nobody.
+func userField[T any](b *book, at func(*T) **owner) field[T] {
+	return field[T]{kind: kindUser, set: func(row *T, raw json.RawMessage) error {
+		if isNull(raw) || string(raw) == `""` {
+			*at(row) = nil
+			return nil
+		}
+		name, err := readText(raw, maxLine)
+		who, found := b.user(name)
+		if err != nil || !found {
+			return fmt.Errorf("no such user")
+		}
+		one := who.owner()
+		*at(row) = &one
+		return nil
+	}}
+}
+
+func moment[T any](at func(*T) *Stamp) field[T] {
+	return field[T]{kind: kindTime, set: func(row *T, raw json.RawMessage) error {
 		if isNull(raw) || json.Unmarshal(raw, at(row)) != nil {
 			return fmt.Errorf("must be an RFC 3339 time")
 		}
 		return nil
-	}
+	}}
 }
 
-func optMoment[T any](at func(*T) **Stamp) setter[T] {
-	return func(row *T, raw json.RawMessage) error {
+func optMoment[T any](at func(*T) **Stamp) field[T] {
+	return field[T]{kind: kindTime, set: func(row *T, raw json.RawMessage) error {
 		if isNull(raw) {
 			*at(row) = nil
 			return nil
@@ -149,12 +208,12 @@ func optMoment[T any](at func(*T) **Stamp) setter[T] {
 		}
 		*at(row) = &v
 		return nil
-	}
+	}}
 }
 
 // millis is a duration: whole milliseconds, never negative.
-func millis[T any](at func(*T) *int64) setter[T] {
-	return func(row *T, raw json.RawMessage) error {
+func millis[T any](at func(*T) *int64) field[T] {
+	return field[T]{kind: kindInt, set: func(row *T, raw json.RawMessage) error {
 		var v int64
 		if isNull(raw) || json.Unmarshal(raw, &v) != nil {
 			return fmt.Errorf("must be a whole number of milliseconds")
@@ -164,28 +223,14 @@ func millis[T any](at func(*T) *int64) setter[T] {
 		}
 		*at(row) = v
 		return nil
-	}
+	}}
 }
 
-func flag[T any](at func(*T) *bool) setter[T] {
-	return func(row *T, raw json.RawMessage) error {
+func flag[T any](at func(*T) *bool) field[T] {
+	return field[T]{kind: kindBool, set: func(row *T, raw json.RawMessage) error {
 		if isNull(raw) || json.Unmarshal(raw, at(row)) != nil {
 			return fmt.Errorf("must be true or false")
 		}
 		return nil
-	}
-}
-
-// with adds a text field unless the body has it.
-func (b body) with(name, value string) body {
-	if _, present := b[name]; present {
-		return b
-	}
-	out := maps.Clone(b)
-	quoted, err := json.Marshal(value)
-	if err != nil { // a string always marshals; null makes the field's setter refuse
-		quoted = []byte("null")
-	}
-	out[name] = quoted
-	return out
+	}}
 }

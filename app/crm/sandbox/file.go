@@ -24,6 +24,8 @@ type fileState struct {
 	Tickets   []ticket          `json:"tickets"`
 	Tasks     []task            `json:"tasks"`
 	Calls     []Call            `json:"calls"`
+	Notes     []note            `json:"notes"`
+	Custom    []customField     `json:"custom_fields"`
 }
 
 // openStore loads the file, or seeds and writes it, so that a place that cannot be written fails at the start.
@@ -65,15 +67,35 @@ func parseState(b []byte) (*book, error) {
 
 func (st fileState) book() (*book, error) {
 	b := &book{seed: st.Seed, users: st.Users, roles: st.Roles}
-	var errs [6]error
+	st.modernise()
+	var errs [8]error
 	b.companies, errs[0] = newTable(st.Companies)
 	b.contacts, errs[1] = newTable(st.Contacts)
 	b.orders, errs[2] = newTable(st.Orders)
 	b.tickets, errs[3] = newTable(st.Tickets)
 	b.tasks, errs[4] = newTable(st.Tasks)
 	b.calls, errs[5] = newTable(st.Calls)
+	b.notes, errs[6] = newTable(st.Notes)
+	b.custom, errs[7] = newTable(st.Custom)
 	b.numberContacts()
-	return b, errors.Join(errors.Join(errs[:]...), uniqueKeys(st.Tickets), uniqueKeys(st.Tasks))
+	return b, errors.Join(errors.Join(errs[:]...), uniqueKeys(st.Tickets), uniqueKeys(st.Tasks), uniqueKeys(st.Notes))
+}
+
+// modernise gives rows of the seed and of older files what they lack: their first version, and a task its subject.
+func (st fileState) modernise() {
+	for i := range st.Contacts {
+		st.Contacts[i].Version = max(st.Contacts[i].Version, 1)
+	}
+	for i := range st.Tickets {
+		st.Tickets[i].Version = max(st.Tickets[i].Version, 1)
+	}
+	for i := range st.Tasks {
+		t := &st.Tasks[i]
+		t.Version = max(t.Version, 1)
+		if t.Subject == "" {
+			t.Subject, t.Title = t.Title, ""
+		}
+	}
 }
 
 func (s *store) save() error {
@@ -84,7 +106,7 @@ func (s *store) save() error {
 	text, err := json.Marshal(fileState{
 		Version: fileVersion, Seed: b.seed, Users: b.users, Roles: b.roles,
 		Companies: b.companies.rows, Contacts: b.contacts.rows, Orders: b.orders.rows,
-		Tickets: b.tickets.rows, Tasks: b.tasks.rows, Calls: b.calls.rows,
+		Tickets: b.tickets.rows, Tasks: b.tasks.rows, Calls: b.calls.rows, Notes: b.notes.rows, Custom: b.custom.rows,
 	})
 	if err != nil {
 		return fmt.Errorf("save state: %w", err)

@@ -19,11 +19,10 @@ func (o order) ident() string { return o.ID }
 func (o order) key() string   { return "" }
 
 func (s *Server) ordersOfContact(r *http.Request) (answer, error) {
-	n, err := limit(r, defaultLimit)
+	rows, err := rowsOf(s, r, func(b *book) *table[order] { return &b.orders }, func(o order) *string { return &o.ContactID })
 	if err != nil {
 		return answer{}, err
 	}
-	rows, err := rowsOf(s, r, func(b *book) *table[order] { return &b.orders }, func(o order) *string { return &o.ContactID })
 	newest(rows, func(o order) Stamp { return o.PlacedAt })
-	return items(first(rows, n)), err
+	return paged(r, rows, defaultLimit)
 }

@@ -30,6 +30,8 @@ type page struct {
 	Tickets []ticket
 	Orders  []order
 	Tasks   []task
+	Notes   []note
+	Yes, No string // addresses of the consent page
 }
 
 // T is the label for a key; a key without one shows as it is.
@@ -135,11 +137,13 @@ func (s *Server) cardPage(w http.ResponseWriter, r *http.Request) {
 		p.Calls = b.calls.where(func(c Call) bool { return isOf(c.ContactID, card.ID) })
 		p.Tickets = b.tickets.where(func(t ticket) bool { return isOf(t.ContactID, card.ID) })
 		p.Orders = b.orders.where(func(o order) bool { return o.ContactID == card.ID })
+		p.Notes = b.notes.where(func(n note) bool { return isOf(n.ContactID, card.ID) })
 		p.Tasks = b.tasks.where(func(t task) bool { return isOf(t.ContactID, card.ID) })
 	})
 	newest(p.Calls, func(c Call) Stamp { return c.StartedAt })
 	newest(p.Tickets, func(t ticket) Stamp { return t.CreatedAt })
 	newest(p.Orders, func(o order) Stamp { return o.PlacedAt })
+	newest(p.Notes, func(n note) Stamp { return n.At })
 	newest(p.Tasks, func(t task) Stamp { return t.CreatedAt })
 	s.render(w, http.StatusOK, "card.html", p)
 }

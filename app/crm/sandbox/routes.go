@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"crypto/rand"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,47 +14,75 @@ const requestIDHeader = "X-Request-Id"
 
 type apiFunc func(r *http.Request) (answer, error)
 
-// apiRoutes is the whole API. Every one of them needs the bearer token.
-func (s *Server) apiRoutes() map[string]apiFunc {
-	return map[string]apiFunc{
-		"GET /api/whoami":                        s.whoami,
-		"GET /api/contacts":                      s.listContacts,
-		"POST /api/contacts":                     s.postContact,
-		"GET /api/contacts/changes":              s.listChanges,
-		"PUT /api/contacts/by-key/{key}":         s.putContactByKey,
-		"PUT /api/contacts/{id}/phones/{number}": s.putPhone,
-		"GET /api/contacts/{id}":                 s.getContact,
-		"DELETE /api/contacts/{id}":              s.deleteContact,
-		"PATCH /api/contacts/{id}":               s.patchContact,
-		"GET /api/contacts/{id}/calls":           s.callsOfContact,
-		"GET /api/contacts/{id}/tickets":         s.ticketsOfContact,
-		"GET /api/contacts/{id}/orders":          s.ordersOfContact,
-		"GET /api/contacts/{id}/tasks":           s.tasksOfContact,
-		"PUT /api/contacts/{id}/tags/{tag}":      s.putTag,
-		"DELETE /api/contacts/{id}/tags/{tag}":   s.deleteTag,
-		"GET /api/tags":                          s.listTags,
-		"GET /api/companies":                     s.listCompanies,
-		"GET /api/companies/{id}":                s.getCompany,
-		"GET /api/tickets":                       s.listTickets,
-		"POST /api/tickets":                      s.postTicket,
-		"GET /api/tickets/{id}":                  s.getTicket,
-		"PATCH /api/tickets/{id}":                s.patchTicket,
-		"GET /api/tasks":                         s.listTasks,
-		"POST /api/tasks":                        s.postTask,
-		"GET /api/calls":                         s.listCalls,
-		"POST /api/calls":                        s.postCall,
-		"GET /api/calls/{id}":                    s.getCall,
-		"PATCH /api/calls/{id}":                  s.patchCall,
-		"PUT /api/calls/by-key/{key}":            s.putCallByKey,
+// route is a handler with the right it needs; "" for one that everybody has, or that the handler asks for itself.
+type route struct {
+	right string
+	do    apiFunc
+}
+
+// apiRoutes is the API, but for signing in. Every one of them needs a bearer token.
+func (s *Server) apiRoutes() map[string]route {
+	return map[string]route{
+		"GET /api/whoami":                        {"whoami", s.whoami},
+		"GET /api/version":                       {"", s.getVersion},
+		"GET /api/permissions":                   {"", s.getPermissions},
+		"DELETE /api/session":                    {"", s.logout},
+		"GET /api/contacts":                      {"lookup", s.listContacts},
+		"POST /api/contacts":                     {"create_contact", s.postContact},
+		"GET /api/contacts/changes":              {"changes", s.listChanges},
+		"PUT /api/contacts/by-key/{key}":         {"create_contact", s.putContactByKey},
+		"PUT /api/contacts/{id}/phones/{number}": {"add_number", s.putPhone},
+		"GET /api/contacts/{id}":                 {"get", s.getContact},
+		"DELETE /api/contacts/{id}":              {rightDelete, s.deleteContact},
+		"PATCH /api/contacts/{id}":               {"update_contact", s.patchContact},
+		"GET /api/contacts/{id}/calls":           {"history", s.callsOfContact},
+		"GET /api/contacts/{id}/tickets":         {"list_tickets", tickets.ofContact(s)},
+		"GET /api/contacts/{id}/orders":          {"list_orders", s.ordersOfContact},
+		"GET /api/contacts/{id}/tasks":           {"history", tasks.ofContact(s)},
+		"GET /api/contacts/{id}/notes":           {"history", notes.ofContact(s)},
+		"PUT /api/contacts/{id}/tags/{tag}":      {"add_tags", s.putTag},
+		"DELETE /api/contacts/{id}/tags/{tag}":   {"remove_tags", s.deleteTag},
+		"GET /api/tags":                          {"list_options", s.listTags},
+		"GET /api/options/{kind}":                {"list_options", s.listOptions},
+		"GET /api/fields/{object}":               {"describe", s.listFields},
+		"POST /api/fields/{object}":              {rightFields, s.postField},
+		"GET /api/companies":                     {"lookup", s.listCompanies},
+		"GET /api/companies/{id}":                {"lookup", s.getCompany},
+		"GET /api/tickets":                       {"list_tickets", tickets.list(s)},
+		"POST /api/tickets":                      {"create_ticket", tickets.post(s)},
+		"PUT /api/tickets/by-key/{key}":          {"create_ticket", tickets.putByKey(s)},
+		"GET /api/tickets/{id}":                  {"list_tickets", tickets.get(s)},
+		"PATCH /api/tickets/{id}":                {"", s.patchTicket},
+		"GET /api/tasks":                         {"history", tasks.list(s)},
+		"POST /api/tasks":                        {"create_task", tasks.post(s)},
+		"PUT /api/tasks/by-key/{key}":            {"create_task", tasks.putByKey(s)},
+		"GET /api/tasks/{id}":                    {"history", tasks.get(s)},
+		"PATCH /api/tasks/{id}":                  {"create_task", tasks.patch(s)},
+		"GET /api/notes":                         {"history", notes.list(s)},
+		"POST /api/notes":                        {"add_note", notes.post(s)},
+		"PUT /api/notes/by-key/{key}":            {"add_note", notes.putByKey(s)},
+		"GET /api/notes/{id}":                    {"history", notes.get(s)},
+		"PATCH /api/notes/{id}":                  {"add_note", notes.patch(s)},
+		"GET /api/calls":                         {"history", s.listCalls},
+		"POST /api/calls":                        {"log_call", s.postCall},
+		"GET /api/calls/{id}":                    {"history", s.getCall},
+		"PATCH /api/calls/{id}":                  {"log_call", s.patchCall},
+		"PUT /api/calls/by-key/{key}":            {"log_call", s.putCallByKey},
+		"PUT /api/calls/{id}/{part}":             {"attach_recording", s.putRecording}, // only recording: a name there would collide with by-key
+		"POST /api/calls/{id}/recording":         {"attach_recording", s.postRecording},
 	}
 }
 
 func (s *Server) mainHandler() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, h := range s.apiRoutes() {
-		mux.Handle(pattern, s.api(h))
+	for pattern, to := range s.apiRoutes() {
+		mux.Handle(pattern, s.api(to))
 	}
-	mux.Handle("/api/", s.api(func(r *http.Request) (answer, error) { return answer{}, noRoute(mux, r) }))
+	mux.Handle("/api/", s.api(route{"", func(r *http.Request) (answer, error) { return answer{}, noRoute(mux, r) }}))
+	mux.HandleFunc("POST /api/session", s.login)
+	mux.Handle("GET /oauth/authorize", onlyLoopback(http.HandlerFunc(s.authorizeOAuth)))
+	mux.HandleFunc("POST /oauth/token", s.tokenOAuth)
+	mux.HandleFunc("POST /oauth/revoke", s.revokeOAuth)
 	mux.Handle("GET /{$}", onlyLoopback(http.HandlerFunc(s.listPage)))
 	mux.Handle("GET /contacts/{id}", onlyLoopback(http.HandlerFunc(s.cardPage)))
 	mux.Handle("GET /tickets/{id}", onlyLoopback(s.ownerPage(ticketOwner)))
@@ -74,10 +103,11 @@ func noRoute(mux *http.ServeMux, r *http.Request) *problem {
 	return notFound("path")
 }
 
-// api is the gate before each handler of the API: token, then work, then one answer.
-func (s *Server) api(h apiFunc) http.Handler {
+// api is the gate before each handler of the API: token, rate and right, then work, then one answer.
+func (s *Server) api(to route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := s.nature.authorize(r); p != nil {
+		who, p := s.authorize(r)
+		if p != nil {
 			s.stats.unauthorized.Add(1)
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			writeProblem(w, p)
@@ -87,11 +117,17 @@ func (s *Server) api(h apiFunc) http.Handler {
 			writeProblem(w, p)
 			return
 		}
-		a, err := s.once(h)(r)
+		r = signedIn(r, who)
+		var a answer
+		err := s.permit(r, to.right)
+		if err == nil {
+			a, err = s.once(to.do)(r)
+		}
 		status := a.status
 		if err != nil {
 			status = s.fail(w, err)
 		} else {
+			maps.Copy(w.Header(), a.header)
 			writeJSON(w, a.status, a.body)
 		}
 		s.log.Debug("request served", "request_id", w.Header().Get(requestIDHeader), "route", r.Pattern, "status", status)
@@ -102,6 +138,9 @@ func (s *Server) api(h apiFunc) http.Handler {
 func (s *Server) faulty(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(requestIDHeader, "req_"+rand.Text())
+		if skew := s.nature.get().DateSkewS; skew != 0 {
+			w.Header().Set("Date", time.Now().Add(time.Duration(skew)*time.Second).UTC().Format(http.TimeFormat))
+		}
 		s.stats.requests.Add(1)
 		f, hit := s.faults.claim(r)
 		if !hit {
@@ -153,10 +192,10 @@ func seconds(n int) string {
 	return strconv.Itoa(n)
 }
 
-// codes of refusals; others are unavailable.
+// codes of the refusals that a fault makes; others are unavailable.
 var codes = map[int]string{
 	http.StatusUnauthorized: "unauthorized", http.StatusForbidden: "forbidden", http.StatusConflict: "conflict",
-	http.StatusUnprocessableEntity: "invalid", http.StatusTooManyRequests: "rate_limited", http.StatusInternalServerError: "internal",
+	http.StatusNotFound: "not_found", http.StatusPreconditionFailed: "version_conflict", http.StatusUnprocessableEntity: "invalid", http.StatusTooManyRequests: "rate_limited", http.StatusInternalServerError: "internal",
 }
 
 func refuse(w http.ResponseWriter, status int, retryAfter string) {
@@ -203,14 +242,6 @@ func (s *Server) timed(mux *http.ServeMux) http.Handler {
 		mux.ServeHTTP(w, r)
 		s.times.add(r.Pattern, time.Since(begin))
 	})
-}
-
-func (s *Server) whoami(*http.Request) (answer, error) {
-	role := s.store.book.roles[s.agent.ID]
-	return ok(struct {
-		Agent
-		Role string `json:"role"`
-	}{s.agent, role}), nil
 }
 
 // newest sorts rows by time, latest first, equal times in order of creation reversed.

@@ -102,8 +102,8 @@ func (s *sower) addTicket(c *contact, country, lang string, open bool) {
 	words := s.pickIn(lang, s.tickets)
 	at := s.ago(60, country)
 	t := ticket{
-		ContactID: copyOf(&c.ID), Subject: words[1], Body: words[2], Status: "open", CreatedBy: s.st.Users[s.rnd.IntN(len(s.st.Users))],
-		Priority: s.oneOf("low", "normal", "normal", "normal", "high", "urgent"), CreatedAt: at, UpdatedAt: at,
+		common:  common{ContactID: copyOf(&c.ID), CreatedBy: s.st.Users[s.rnd.IntN(len(s.st.Users))], CreatedAt: at, UpdatedAt: at},
+		Subject: words[1], Body: words[2], Status: "open", Priority: s.oneOf("low", "normal", "normal", "normal", "high", "urgent"),
 	}
 	if !open {
 		t.Status = "solved"
@@ -132,6 +132,7 @@ func (s *sower) addTask(c *contact, country, lang string) {
 	at := s.ago(20, country)
 	due := stamp(s.day.AddDate(0, 0, 1+s.rnd.IntN(14)).Add(9 * time.Hour))
 	s.st.Tasks = append(s.st.Tasks, task{
-		ContactID: copyOf(&c.ID), Title: s.pickIn(lang, s.tasks)[1], DueAt: &due, Done: s.chance(25), Owner: c.Owner, CreatedAt: at, UpdatedAt: at,
+		common:  common{ContactID: copyOf(&c.ID), CreatedBy: Agent{ID: c.Owner.ID, Name: c.Owner.Name}, CreatedAt: at, UpdatedAt: at},
+		Subject: s.pickIn(lang, s.tasks)[1], DueAt: &due, Done: s.chance(25), Owner: copyOf(&c.Owner),
 	})
 }

@@ -34,6 +34,8 @@ type Options struct {
 	File string
 	// Token is the bearer token of the demo agent; "" means "sandbox-token".
 	Token string
+	// Users sign in beside that agent: AddUser adds more.
+	Users []User
 	// Chaos and Traits are there from the start; SetChaos and SetTraits change them.
 	Chaos  Chaos
 	Traits Traits
@@ -50,6 +52,7 @@ type Server struct {
 	faults  faultBox
 	dice    dice
 	replays replays
+	grants  *grants
 	stats   counters
 	times   answerTimes
 	main    *door
@@ -81,7 +84,7 @@ func build(o Options) (*Server, error) {
 	if err := checkAddresses(o); err != nil {
 		return nil, err
 	}
-	s := &Server{log: o.Log, quit: make(chan struct{}), done: make(chan struct{})}
+	s := &Server{log: o.Log, grants: newGrants(), quit: make(chan struct{}), done: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -101,6 +104,11 @@ func build(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.agent = s.store.book.users[0]
+	for _, u := range o.Users {
+		if _, err := s.AddUser(u); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
@@ -175,6 +183,10 @@ func isLoopback(hostport string) bool {
 	} else if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
 		host = host[1 : len(host)-1]
 	}
+	return isLoopbackHost(host)
+}
+
+func isLoopbackHost(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

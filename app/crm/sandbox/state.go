@@ -111,6 +111,8 @@ type book struct {
 	tickets   table[ticket]
 	tasks     table[task]
 	calls     table[Call]
+	notes     table[note]
+	custom    table[customField]
 
 	ledger []Entry  // since Start; not in the file
 	undo   []func() // of the change under way

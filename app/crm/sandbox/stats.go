@@ -24,6 +24,7 @@ type Stats struct {
 	Calls        int   `json:"calls"`
 	Tickets      int   `json:"tickets"`
 	Tasks        int   `json:"tasks"`
+	Notes        int   `json:"notes"`
 	// Troubles counts what was shown, by name.
 	Troubles map[Trouble]int64 `json:"troubles"`
 }
@@ -66,6 +67,7 @@ func (s *Server) Stats() Stats {
 		out.Writes = s.store.writes
 		out.Contacts, out.Calls = len(b.contacts.rows), len(b.calls.rows)
 		out.Tickets, out.Tasks = len(b.tickets.rows), len(b.tasks.rows)
+		out.Notes = len(b.notes.rows)
 	})
 	return out
 }

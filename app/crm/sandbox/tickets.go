@@ -2,90 +2,60 @@ package sandbox
 
 import (
 	"net/http"
-	"slices"
+	"net/url"
 )
 
 // ticket is a question or complaint that somebody works on.
 type ticket struct {
-	ID          string  `json:"id"`
-	ExternalKey *string `json:"external_key"` // unique among tickets
-	ContactID   *string `json:"contact_id"`
-	Subject     string  `json:"subject"`
-	Body        string  `json:"body"`
-	Status      string  `json:"status"`   // open, pending, solved
-	Priority    string  `json:"priority"` // low, normal, high, urgent
-	CreatedBy   Agent   `json:"created_by"`
-	CreatedAt   Stamp   `json:"created_at"`
-	UpdatedAt   Stamp   `json:"updated_at"`
+	common
+
+	Subject  string `json:"subject"`
+	Body     string `json:"body"`
+	Status   string `json:"status"`   // open, pending, solved
+	Priority string `json:"priority"` // low, normal, high, urgent
+	Queue    string `json:"queue"`    // one of the options, or ""
+	Type     string `json:"type"`     // one of the options, or ""
+	Owner    *owner `json:"owner"`    // who works on it, or nobody
 }
 
-func (t ticket) ident() string { return t.ID }
-func (t ticket) key() string   { return deref(t.ExternalKey) }
-
-func deref(p *string) string {
-	if p == nil {
-		return ""
-	}
-	return *p
+var tickets = shelf[ticket]{
+	noun: "ticket", prefix: "t",
+	table:  func(b *book) *table[ticket] { return &b.tickets },
+	fields: ticketFields,
+	common: func(t *ticket) *common { return &t.common },
+	begin:  func(t *ticket, _ person) { t.Status, t.Priority = "open", "normal" },
+	match:  func(t ticket, q url.Values) bool { return !q.Has("status") || t.Status == q.Get("status") },
 }
 
-func ticketFields() fields[ticket] {
+func ticketFields(b *book) fields[ticket] {
 	return fields[ticket]{
-		"external_key": optional(func(t *ticket) **string { return &t.ExternalKey }, maxLine),
-		"contact_id":   optional(func(t *ticket) **string { return &t.ContactID }, maxLine),
-		"subject":      filled(func(t *ticket) *string { return &t.Subject }),
+		"external_key": optional(func(t *ticket) **string { return &t.ExternalKey }, maxLine).only(),
+		"contact_id":   reference(func(t *ticket) **string { return &t.ContactID }),
+		"subject":      filled(func(t *ticket) *string { return &t.Subject }).needed(),
 		"body":         text(func(t *ticket) *string { return &t.Body }, maxText),
-		"status":       choice(func(t *ticket) *string { return &t.Status }, "open", "pending", "solved"),
-		"priority":     choice(func(t *ticket) *string { return &t.Priority }, "low", "normal", "high", "urgent"),
+		"status":       choice(func(t *ticket) *string { return &t.Status }, idsOf("status")...),
+		"priority":     choice(func(t *ticket) *string { return &t.Priority }, idsOf("priority")...),
+		"queue":        maybe(func(t *ticket) *string { return &t.Queue }, idsOf("queue")...),
+		"type":         maybe(func(t *ticket) *string { return &t.Type }, idsOf("type")...),
+		"owner":        userField(b, func(t *ticket) **owner { return &t.Owner }),
+		"fields":       customFields(b, "ticket", &b.tickets, func(t *ticket) *map[string]any { return &t.Fields }),
 	}
 }
 
-func (s *Server) postTicket(r *http.Request) (answer, error) {
-	in, err := parseBody(r)
-	if err != nil {
-		return answer{}, err
-	}
-	if err := in.need("subject"); err != nil {
-		return answer{}, err
-	}
-	at := now()
-	t := ticket{Status: "open", Priority: "normal", CreatedBy: s.agent, CreatedAt: at, UpdatedAt: at}
-	err = s.store.change(func(b *book) error {
-		t.ID = b.tickets.nextID("t")
-		return b.putTicket(&t, in)
-	})
-	return created(t), err
-}
-
+// patchTicket needs the right to set a status where that is all it does.
 func (s *Server) patchTicket(r *http.Request) (answer, error) {
 	in, err := parseBody(r)
 	if err != nil {
 		return answer{}, err
 	}
-	var t ticket
-	err = s.store.change(func(b *book) error {
-		var found bool
-		if t, found = b.tickets.get(r.PathValue("id")); !found {
-			return notFound("ticket")
-		}
-		t.UpdatedAt = now()
-		return b.putTicket(&t, in)
-	})
-	return ok(t), err
-}
-
-func (b *book) putTicket(t *ticket, in body) error {
-	if err := ticketFields().apply(t, in); err != nil {
-		return err
+	right := "update_ticket"
+	if in.onlyHas("status") {
+		right = "set_status"
 	}
-	if old, taken := b.tickets.getByKey(t.key()); taken && old.ID != t.ID {
-		return duplicate(old.ID)
+	if err := s.permit(r, right); err != nil {
+		return answer{}, err
 	}
-	if err := b.touch(t.ContactID, t.UpdatedAt); err != nil {
-		return err
-	}
-	put(b, &b.tickets, *t)
-	return nil
+	return tickets.change(s, r, in)
 }
 
 // touch marks a contact as active at that moment. It refuses an unknown one; nil is nobody.
@@ -102,45 +72,9 @@ func (b *book) touch(id *string, at Stamp) error {
 	return nil
 }
 
-func (s *Server) getTicket(r *http.Request) (answer, error) {
-	var out ticket
-	var found bool
-	s.store.read(func(b *book) { out, found = b.tickets.get(r.PathValue("id")) })
-	if !found {
-		return answer{}, notFound("ticket")
+// leave tells the feed of changes that something is no longer the contact's.
+func (b *book) leave(id string) {
+	if who, found := b.contact(id); found {
+		b.putContact(who)
 	}
-	return ok(out), nil
-}
-
-// listTickets filters by ?status=, ?contact_id= and ?external_key=, newest first.
-func (s *Server) listTickets(r *http.Request) (answer, error) {
-	n, err := limit(r, defaultLimit)
-	if err != nil {
-		return answer{}, err
-	}
-	q := r.URL.Query()
-	var out []ticket
-	s.store.read(func(b *book) {
-		out = b.tickets.where(func(t ticket) bool {
-			return (!q.Has("status") || t.Status == q.Get("status")) &&
-				(!q.Has("contact_id") || isOf(t.ContactID, q.Get("contact_id"))) &&
-				(!q.Has("external_key") || isOf(t.ExternalKey, q.Get("external_key")))
-		})
-	})
-	newest(out, func(t ticket) Stamp { return t.CreatedAt })
-	return items(first(out, n)), nil
-}
-
-func (s *Server) ticketsOfContact(r *http.Request) (answer, error) {
-	n, err := limit(r, defaultLimit)
-	if err != nil {
-		return answer{}, err
-	}
-	q := r.URL.Query()
-	rows, err := rowsOf(s, r, func(b *book) *table[ticket] { return &b.tickets }, func(t ticket) *string { return t.ContactID })
-	if q.Has("status") {
-		rows = slices.DeleteFunc(rows, func(t ticket) bool { return t.Status != q.Get("status") })
-	}
-	newest(rows, func(t ticket) Stamp { return t.CreatedAt })
-	return items(first(rows, n)), err
 }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -14,7 +15,10 @@ const (
 	IgnoreKeys = "ignore"
 )
 
-const defaultWindow = 24 * time.Hour
+const (
+	defaultWindow = 24 * time.Hour
+	maxSkew       = 366 * 24 * 60 * 60 // seconds
+)
 
 // Traits are what kind of CRM this is. The zero value is the training CRM as it comes: no limits, no lag, keys honoured.
 type Traits struct {
@@ -28,21 +32,47 @@ type Traits struct {
 	WindowMS    int64  `json:"window_ms"`
 	// PlainPosts makes POST /api/calls create a record each time, whatever its external_key.
 	PlainPosts bool `json:"plain_posts"`
-	// SearchLagMS is how long a new call record is not found by its external_key.
+	// SearchLagMS is how long a new record is not found by its external_key.
 	SearchLagMS int64 `json:"search_lag_ms"`
 	// TokenRequests and TokenMS end the token after so many requests or so long; 0 for never. RenewToken makes it valid again.
 	TokenRequests int   `json:"token_requests"`
 	TokenMS       int64 `json:"token_ms"`
+	// SessionMS is how long a session lasts, AccessMS an access token of OAuth; 0 for an hour. Refresh tokens do not end.
+	SessionMS int64 `json:"session_ms"`
+	AccessMS  int64 `json:"access_ms"`
+	// SoftRefusals refuses a login with status 200 and {"error":"…"}.
+	SoftRefusals bool `json:"soft_refusals"`
+	// ClientSecret is what the OAuth client must send; "" for a public client. OAuthAuto lets it in without asking.
+	ClientSecret string `json:"client_secret"`
+	OAuthAuto    bool   `json:"oauth_auto"`
+	// StrictRoles keeps agents from deleting contacts. Editing is what agents may edit of calls, tickets, tasks and notes: all (""), own
+	// or none. Denied are operations that agents may not do, with commas between.
+	StrictRoles bool   `json:"strict_roles"`
+	Editing     string `json:"editing"`
+	Denied      string `json:"denied"`
+	// DateSkewS shifts the Date header by so many seconds, back when negative; at most a year.
+	DateSkewS int64 `json:"date_skew_s"`
+	// Version is the version the server says it has; "" for its own.
+	Version string `json:"version"`
 }
 
 func (t Traits) check() error {
 	switch {
-	case t.PerSecond < 0 || t.Burst < 0 || t.WindowMS < 0 || t.SearchLagMS < 0 || t.TokenRequests < 0 || t.TokenMS < 0:
+	case t.PerSecond < 0 || t.Burst < 0 || t.WindowMS < 0 || t.SearchLagMS < 0 || t.TokenRequests < 0 || t.TokenMS < 0 || t.SessionMS < 0 || t.AccessMS < 0:
 		return fmt.Errorf("a trait must not be negative")
 	case t.RetryAfter != "" && t.RetryAfter != "seconds" && t.RetryAfter != "date" && t.RetryAfter != "none":
 		return fmt.Errorf("retry_after must be seconds, date or none")
 	case t.Idempotency != "" && t.Idempotency != HonourKeys && t.Idempotency != IgnoreKeys:
 		return fmt.Errorf("idempotency must be honour or ignore")
+	case t.Editing != "" && t.Editing != EditAll && t.Editing != EditOwn && t.Editing != EditNone:
+		return fmt.Errorf("editing must be all, own or none")
+	case max(t.DateSkewS, -t.DateSkewS) > maxSkew:
+		return fmt.Errorf("date_skew_s must be at most %d, back or forth", maxSkew)
+	}
+	for _, op := range t.denied() {
+		if !slices.Contains(operations, op) {
+			return fmt.Errorf("denied holds %q, which is no operation: known are %v", op, operations)
+		}
 	}
 	return nil
 }

@@ -156,7 +156,7 @@ func (s *Server) show(trouble Trouble, hang time.Duration, retryAfter int, w htt
 	if retryAfter == 0 {
 		retryAfter = defaultWait
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1)) // read now: only then does a server notice that its client has left
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxUpload+maxBody+1)) // read now: only then does a server notice that its client has left
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
