@@ -106,15 +106,15 @@ func (f *Flow) Created(was, id string) {
 // created: no id means that a person decided against it.
 func (f *Flow) created(was, id string) {
 	for _, card := range f.cards {
+		if card.accepted.CustomerID == was {
+			card.accepted.CustomerID = id
+		}
 		if id == "" && card.Picked == was {
 			card.Matches = slices.DeleteFunc(card.Matches, func(m cti.Match) bool { return m.Customer.ID == was })
 			card.chosen = false
 			f.matched(card, card.Matches)
 			f.show(card)
 			continue
-		}
-		if card.accepted.CustomerID == was {
-			card.accepted.CustomerID = id
 		}
 		if card.Picked != was {
 			continue

@@ -101,6 +101,8 @@ func (f *Flow) answered(leg string, n cti.Number, matches []cti.Match, err error
 func (f *Flow) matched(card *Card, matches []cti.Match) {
 	card.SearchKind = ""
 	switch settled := card.accepted.CustomerID; {
+	case len(matches) == 0 && settled != "" && !among(card.Matches, settled): // decided in an earlier run: that no number leads there takes nothing back
+		f.found(card, Found, nil, settled)
 	case len(matches) == 0:
 		f.found(card, Nobody, nil, "")
 	case card.accepted.Identity == cti.IdentityUnclear: // a person has to say, and may have said that it is not them
