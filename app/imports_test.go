@@ -35,6 +35,7 @@ var ours = []rule{
 	{pkg: "app/crm/presets"},
 	{pkg: "app/crm/sandbox"},
 	{pkg: "app/crm/crmtest", may: []string{"app/cti", "app/number", "app/crm"}},
+	{pkg: "app/crm/crmtest/servers"},
 	{pkg: "app/outbox", may: []string{"app/cti"}},
 	{pkg: "app/settings", may: []string{"app/cti", "app/number"}},
 	{pkg: "app/secret"},

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing for the parts named: window (build the window), display (show it without a screen), phones (real SIP
-# phones), keychain (a real keychain for tests), wine (run the Windows programs), faults (a disk whose power can be cut), stack (the same
-# below real file systems and kernels), kernel (Debian's, into build/bin/kernel, for QEMU), node (the page's packages). What is there
-# already is left alone.
+# phones), keychain (a real keychain for tests), crms (real CRMs for tests), wine (run the Windows programs), faults (a disk whose power
+# can be cut), stack (the same below real file systems and kernels), kernel (Debian's, into build/bin/kernel, for QEMU), node (the page's
+# packages). What is there already is left alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,6 +30,10 @@ for part in "$@"; do
 	Linux:display) packages+=(xvfb openbox xdotool xterm wmctrl x11-utils imagemagick fonts-dejavu-core fonts-noto-cjk) ;;
 	Linux:phones) packages+=(baresip-core) ;;
 	Linux:keychain) packages+=(dbus gnome-keyring) ;;
+	Linux:crms)
+		packages+=(perl request-tracker5 rt5-db-sqlite rt5-standalone)
+		packages+=(tryton-server tryton-modules-party tryton-modules-sale-opportunity python3-phonenumbers)
+		;;
 	Linux:faults) packages+=(fuse3) ;;
 	Linux:stack) packages+=(fuse3 xfsprogs btrfs-progs e2fsprogs qemu-system-x86 busybox-static cpio) ;;
 	Linux:wine) packages+=(wine wine64 gcc-mingw-w64-x86-64-win32) ;;
@@ -63,6 +67,11 @@ if [ ${#missing[@]} -gt 0 ]; then
 		exit 1
 	fi
 	rm -f "$log"
+	case " ${missing[*]} " in
+	*" tryton-server "*) # Debian starts what it installs; the tests start their own
+		[ ! -d /run/systemd/system ] || $sudo systemctl disable --now tryton-server >/dev/null 2>&1 || say "please stop the service tryton-server"
+		;;
+	esac
 fi
 
 for part in "$@"; do

@@ -1,0 +1,58 @@
+package crm_test
+
+import (
+	"strings"
+	"testing"
+
+	"ringside.dev/ringside/app/crm"
+	"ringside.dev/ringside/app/crm/crmtest"
+	"ringside.dev/ringside/app/crm/crmtest/servers"
+)
+
+// rtSetup holds what docs/rt.md gives administrators: the tests set RT up with the same files.
+const rtSetup = "../../docs/rt"
+
+func TestRequestTrackerPassesTheSuite(t *testing.T) {
+	rt := servers.StartRT(t, rtSetup)
+	door := servers.OpenDoor(t, rt.URL, servers.RTWrites)
+	known := addRTCustomer(t, rt, "Ada Lovelace", "020 7946 0123")
+	near := addRTCustomer(t, rt, "Same Tail", "0117 946 0123")
+	crmtest.Run(t, crmtest.Rig{
+		Connector: openRT(t, door.URL(), rt.Agent), BadSignIn: openRT(t, door.URL(), "1-14-0123456789abcdef"), Region: "GB",
+		KnownID: known, OtherID: near,
+		Spellings:  []string{"+442079460123", "02079460123", "00442079460123", "+44 (0)20 7946-0123", "sip:+442079460123@pbx.example", "０２０ ７９４６ ０１２３"},
+		NearNumber: "+441179460123", UnknownNumber: "+442073335678",
+		CountRecords:  func(key string) int { return len(rtCalls(t, rt, key)) },
+		Record:        func(key string) map[string]any { return rtCalls(t, rt, key)[0] },
+		DropNextWrite: door.DropNextWrite, Refuse: door.Refuse, Restore: door.Restore, Throttle: door.Throttle,
+	})
+	if mail := rt.Mail(t); mail != "" {
+		t.Errorf("a logged call sends mail:\n%s", mail)
+	}
+}
+
+func openRT(t *testing.T, base, token string) *crm.Engine {
+	t.Helper()
+	return openFile(t, "rt", base, token)
+}
+
+// addRTCustomer makes a customer and a call of theirs: a customer who has no ticket yet is not found by a number.
+func addRTCustomer(t *testing.T, rt *servers.RT, name, number string) string {
+	t.Helper()
+	id := rt.Add(t, "user", map[string]any{"Name": strings.ToLower(strings.ReplaceAll(name, " ", ".")), "RealName": name, "WorkPhone": number})
+	rt.Add(t, "ticket", map[string]any{"Queue": "Calls", "Status": "resolved", "Subject": "Call", "Requestor": []string{id}})
+	return id
+}
+
+// rtCalls reads the call records with a key as the administrator sees them.
+func rtCalls(t *testing.T, rt *servers.RT, key string) []map[string]any {
+	var out []map[string]any
+	for _, ticket := range rt.Tickets(t, "CF.{RingsideCallID} = '"+key+"'") {
+		row := map[string]any{"id": ticket.ID, "contact_id": nil, "note": ticket.Field("RingsideNote"), "outcome": ticket.Field("RingsideOutcome")}
+		if len(ticket.Requestors) > 0 {
+			row["contact_id"] = ticket.Requestors[0]
+		}
+		out = append(out, row)
+	}
+	return out
+}
