@@ -85,7 +85,7 @@ func (a *App) search(ctx context.Context, text string) (found []cti.Customer, er
 
 // CreateCustomer makes a customer of a call's caller: in the window and in the index at once, in the CRM as soon as it can be reached.
 func (a *App) CreateCustomer(ctx context.Context, leg string, r wire.CreateRequest) error {
-	if !a.customers.features.Create {
+	if !a.customers.features.Writes[cti.CreateCustomer] {
 		return cti.Errorf(cti.Invalid, "this CRM's connector cannot create customers: make them in the CRM, then search for them here", nil)
 	}
 	return a.flow.Create(ctx, leg, cti.NewCustomer{Type: r.Type, Name: r.Name, Company: r.Company, Email: r.Email})
@@ -97,7 +97,7 @@ func (a *App) AttachTo(ctx context.Context, leg string, r wire.AttachCallRequest
 	if id == "" {
 		return cti.Errorf(cti.Invalid, "name the customer by the id the CRM gave it", nil)
 	}
-	if r.AddNumber && !a.customers.features.AddNumber {
+	if r.AddNumber && !a.customers.features.Writes[cti.AddNumber] {
 		return cti.Errorf(cti.Invalid, "this CRM's connector cannot add numbers: add it in the CRM", nil)
 	}
 	return a.flow.AttachTo(ctx, leg, a.searched.of(id), r.AddNumber)
@@ -109,7 +109,7 @@ func crmAbilities(f crm.Features) []wire.CRMAbility {
 	for _, a := range []struct {
 		name wire.CRMAbility
 		has  bool
-	}{{wire.CRMSearch, f.Search != nil}, {wire.CRMCreate, f.Create}, {wire.CRMAddNumber, f.AddNumber}} {
+	}{{wire.CRMSearch, f.Search != nil}, {wire.CRMCreate, f.Writes[cti.CreateCustomer]}, {wire.CRMAddNumber, f.Writes[cti.AddNumber]}} {
 		if a.has {
 			can = append(can, a.name)
 		}

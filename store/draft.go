@@ -123,7 +123,7 @@ func (d *draft) putWrite(seq uint64, w cti.WriteBack) error {
 	if err != nil {
 		return err
 	}
-	if l.write != nil && *l.write == w {
+	if l.write != nil && l.write.Equal(w) {
 		return nil
 	}
 	if l.write != nil && (l.write.Leg != w.Leg || l.write.Key != w.Key) {

@@ -152,7 +152,7 @@ func itemOp(c outbox.Change, it, known outbox.Item, now time.Time) (*op, error) 
 	o.flush = c != outbox.Finished
 	o.must = c == outbox.Finished || c == outbox.Dropped || c == outbox.Tried || c == outbox.Started
 	e := entry{At: now.UTC(), Item: &it}
-	if !it.State.Final() || known.WriteBack != it.WriteBack {
+	if !it.State.Final() || !known.WriteBack.Equal(it.WriteBack) {
 		return o, o.add(string(cmp.Or(c, outbox.Edited)), e)
 	}
 	bare := it

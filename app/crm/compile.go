@@ -21,8 +21,8 @@ type loader struct {
 
 // The kinds of sign-in. All write their headers (or query) themselves; the type says what the window asks for.
 var (
-	authTypes      = []string{"none", "basic", "bearer", "api_key"}
-	laterAuthTypes = []string{"oauth2", "session", "script"}
+	authTypes      = []string{"none", "basic", "bearer", "api_key", "session", "oauth2"}
+	laterAuthTypes = []string{"script"}
 )
 
 func (l *loader) auth() (headers, query []pair) {
@@ -31,6 +31,7 @@ func (l *loader) auth() (headers, query []pair) {
 	switch {
 	case slices.Contains(laterAuthTypes, spec.Type):
 		l.add(place, words("auth type %q is not supported yet", "认证类型 %q 暂不支持", spec.Type), oneOf("", authTypes))
+	case spec.Type == "oauth2":
 	case !slices.Contains(authTypes, spec.Type):
 		l.add(place, words("unknown auth type %q", "未知的认证类型 %q", spec.Type), oneOf(spec.Type, authTypes))
 	case spec.Type == "none" && len(spec.Headers)+len(spec.Query) > 0:
@@ -40,8 +41,52 @@ func (l *loader) auth() (headers, query []pair) {
 			`Write headers: {Authorization: "Bearer ${param.token}"}, or for basic "Basic ${toBase64(param.user + ':' + param.password)}".`,
 			`请写 headers: {Authorization: "Bearer ${param.token}"}；basic 则写 "Basic ${toBase64(param.user + ':' + param.password)}"。`))
 	}
-	names := with(l.params, scope{"auth": types.Map{}})
-	return l.pairs(spec.Headers, names), l.pairs(spec.Query, names)
+	names := with(l.params, scope{"auth": l.authScope()})
+	headers, query = l.pairs(spec.Headers, names), l.pairs(spec.Query, names)
+	if spec.Type == "oauth2" && len(headers)+len(query) == 0 {
+		headers = append(headers, l.bearer(names))
+	}
+	return headers, query
+}
+
+// bearer is the header of RFC 6750, under the prefix that the CRM wants.
+func (l *loader) bearer(names scope) pair {
+	prefix := "Bearer"
+	if o := l.doc.Auth.OAuth2; o != nil && o.HeaderPrefix != "" {
+		prefix = o.HeaderPrefix
+	}
+	return pair{"Authorization", l.template(&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: prefix + " ${auth.access_token}"}, names)}
+}
+
+// authScope is what signing in leaves for the steps.
+func (l *loader) authScope() types.Map {
+	out := types.Map{}
+	for name := range l.doc.Auth.Save {
+		out[name] = types.Any
+	}
+	if o := l.doc.Auth.OAuth2; o != nil {
+		out["access_token"] = types.String
+		for name := range o.TokenFields {
+			out[name] = types.String
+		}
+	}
+	return out
+}
+
+// signIn compiles how requests sign in.
+func (l *loader) signIn(e *Engine) signIn {
+	switch l.doc.Auth.Type {
+	case "session":
+		return l.session(e)
+	case "oauth2":
+		return l.oauth2(e)
+	}
+	spec := l.doc.Auth
+	if len(spec.Login)+len(spec.Save)+len(spec.RefreshOn) > 0 || !spec.ExpiresIn.IsZero() || spec.OAuth2 != nil {
+		l.add(find(l.root, "auth"), words("auth type %s takes no login, save, expires_in, refresh_on or oauth2", "认证类型 %s 不使用 login、save、expires_in、refresh_on、oauth2", spec.Type),
+			words("Remove them, or write type: session or oauth2.", "请删除，或改为 type: session 或 oauth2。"))
+	}
+	return constant{}
 }
 
 func (l *loader) pairs(from map[string]yaml.Node, names scope) []pair {
@@ -79,7 +124,7 @@ func (l *loader) hosts() []*template {
 }
 
 func (l *loader) rules() []rule {
-	names := with(l.params, scope{"res": resScope, "input": types.Any, "step": types.Any, "auth": types.Map{}})
+	names := with(l.params, scope{"res": resScope, "input": types.Any, "step": types.Any, "auth": l.authScope()})
 	var out []rule
 	for i := range l.doc.Errors {
 		spec := &l.doc.Errors[i]
@@ -92,10 +137,23 @@ func (l *loader) rules() []rule {
 		if !slices.Contains(classNames, spec.Class) {
 			l.add(find(l.root, "errors", place, "class"), words("unknown error class %q", "未知的错误类别 %q", spec.Class), oneOf(spec.Class, classNames))
 		}
+		switch spec.Scope {
+		case "", scopeConnector:
+		case scopeOp:
+			r.alone = true
+		default:
+			l.add(find(l.root, "errors", place, "scope"), words("unknown scope %q", "未知的范围 %q", spec.Scope), oneOf(spec.Scope, []string{scopeConnector, scopeOp}))
+		}
 		out = append(out, r)
 	}
 	return out
 }
+
+// How far a refusal goes.
+const (
+	scopeConnector = "connector"
+	scopeOp        = "op"
+)
 
 func (l *loader) verify() string {
 	all := []string{verifyStrict, verifyBlankOK, verifyOff}
@@ -110,13 +168,24 @@ func (l *loader) verify() string {
 	}
 }
 
+func (l *loader) candidates() []string {
+	for i, name := range l.doc.Phone.Candidates {
+		if candidateForms[name] == nil {
+			l.add(find(l.root, "phone", "candidates", strconv.Itoa(i)), words("unknown spelling %q", "未知的写法 %q", name), oneOf(name, sortedKeys(candidateForms)))
+		}
+	}
+	return l.doc.Phone.Candidates
+}
+
+func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
+
 func (l *loader) links() map[string]*template {
 	for kind := range l.doc.DeepLink {
 		if !slices.Contains(deepLinkKinds, kind) {
 			l.add(find(l.root, "deep_link", kind), words("unknown kind of link %q", "未知的链接类型 %q", kind), oneOf(kind, deepLinkKinds))
 		}
 	}
-	return l.templates(l.doc.DeepLink, with(l.params, scope{"input": types.Map{"id": types.String}, "auth": types.Map{}}))
+	return l.templates(l.doc.DeepLink, with(l.params, scope{"input": types.Map{"id": types.String}, "auth": l.authScope()}))
 }
 
 func (l *loader) operations() map[string]*operation {
@@ -139,14 +208,8 @@ func (l *loader) operations() map[string]*operation {
 }
 
 func (l *loader) unknownOp(name string) {
-	what := words("unknown operation %q", "未知的操作 %q", name)
-	if slices.Contains(laterOps, name) {
-		what = words("operation %q is not supported yet", "操作 %q 暂不支持", name)
-	}
-	l.add(find(l.root, "operations", name), what, oneOf(name, opNames()))
+	l.add(find(l.root, "operations", name), words("unknown operation %q", "未知的操作 %q", name), oneOf(name, opNames()))
 }
-
-func opNames() []string { return slices.Sorted(maps.Keys(shapes)) }
 
 func (l *loader) operation(name string, shape opShape, spec operationSpec) *operation {
 	op := &operation{name: name, shape: shape}
@@ -154,11 +217,13 @@ func (l *loader) operation(name string, shape opShape, spec operationSpec) *oper
 		l.add(find(l.root, "operations", name), words("operation %s has no steps", "操作 %s 没有步骤", name),
 			words("Write steps: [{id: a, request: {url: …}}].", "请写 steps: [{id: a, request: {url: …}}]。"))
 	}
-	names := with(l.params, scope{"input": inputScopes[name], "auth": types.Map{}})
+	names := with(l.params, scope{"input": shape.input, "auth": l.authScope()})
 	op.promise = l.promise(name, shape, spec, names)
 	op.steps, names = l.steps([]string{"operations", name, "steps"}, spec.Steps, with(names, foundScope(op.strategy)))
 	op.update = l.update(name, shape, spec)
+	op.needs = l.requires(name, spec)
 	done := with(names, scope{"res": resScope})
+	op.mergeBy = l.scalar(&spec.MergeBy, with(done, scope{"item": types.Any}))
 	if shape.list {
 		op.mapping = l.result([]string{"operations", name, "map"}, spec.Map, shape, with(done, scope{"item": types.Any}))
 		if shape.page != nil {
@@ -171,6 +236,19 @@ func (l *loader) operation(name string, shape opShape, spec operationSpec) *oper
 		l.noneOf(name, "map", spec.Map)
 	}
 	return op
+}
+
+func (l *loader) requires(name string, spec operationSpec) []string {
+	var ids []string
+	for _, s := range l.doc.Setup {
+		ids = append(ids, s.ID)
+	}
+	for i, id := range spec.Requires {
+		if !slices.Contains(ids, id) {
+			l.add(find(l.root, "operations", name, "requires", strconv.Itoa(i)), words("there is no setup %q", "没有名为 %q 的 setup", id), oneOf(id, ids))
+		}
+	}
+	return spec.Requires
 }
 
 // steps compiles a list of steps and gives what may be named after them.
@@ -213,7 +291,13 @@ func (l *loader) result(place []string, spec map[string]yaml.Node, shape opShape
 }
 
 func (l *loader) step(place []string, spec *stepSpec, names scope) step {
-	s := step{id: spec.ID, method: strings.ToUpper(spec.Request.Method), when: l.scalar(&spec.When, names)}
+	s := step{id: spec.ID, method: strings.ToUpper(spec.Request.Method), when: l.scalar(&spec.When, names), foreach: l.scalar(&spec.Foreach, names)}
+	if s.foreach != nil {
+		names = with(names, scope{"each": types.Any})
+	}
+	if s.pages = l.pages(place, spec, names); s.pages != nil {
+		names = with(names, scope{"page": pageScope})
+	}
 	if s.method == "" {
 		s.method = http.MethodGet
 	}
@@ -232,7 +316,7 @@ func (l *loader) step(place []string, spec *stepSpec, names scope) step {
 			words(`Write url: "${param.base_url}/…".`, `请写 url: "${param.base_url}/…"。`))
 	}
 	s.query, s.headers = l.pairs(spec.Request.Query, names), l.pairs(spec.Request.Headers, names)
-	s.json = l.body(&spec.Request.JSON, names)
+	s.body = l.bodyOf(place, &spec.Request, names)
 	answered := with(names, scope{"res": resScope})
 	s.items, s.save = l.scalar(&spec.Items, answered), l.body(&spec.Save, answered)
 	return s

@@ -49,8 +49,16 @@ type Features struct {
 	Search func(ctx context.Context, text string, limit int) ([]cti.Customer, error)
 	// Changes gives a page of the customers that were changed or deleted since the page before it; without a cursor, of all there are.
 	Changes func(ctx context.Context, cursor string) (cti.CustomerPage, error)
-	// Create and AddNumber tell which write-backs it takes beside call records.
-	Create, AddNumber bool
+	// Get gives a customer by id; notfound when the CRM has them no more.
+	Get func(ctx context.Context, customerID string) (cti.Customer, error)
+	// Orders gives what a customer bought, newest first as far as the CRM sorts.
+	Orders func(ctx context.Context, customerID string, limit int) ([]cti.Order, error)
+	// Options gives the choices of a kind: owner, queue, status, priority, tag, pipeline or outcome.
+	Options func(ctx context.Context, kind string, limit int) ([]cti.Option, error)
+	// Describe gives the fields of an object: call, customer, ticket or task.
+	Describe func(ctx context.Context, object string) ([]Field, error)
+	// Writes tells which write-backs it takes.
+	Writes map[cti.Op]bool
 	// DeepLink gives the page of a record in the CRM's own window. Kind is contact, ticket, call or search. The host is always
 	// one of the connector's allowed ones.
 	DeepLink func(kind, id string) (string, error)

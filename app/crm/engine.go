@@ -2,10 +2,8 @@ package crm
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/url"
-	"slices"
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/number"
@@ -18,12 +16,19 @@ type Engine struct {
 	region      string
 	verify      string
 	http        *client
+	agent       cti.Agent
+	tokens      Tokens
+	candidates  []string
+	signIn      signIn
+	setups      []setup
+	rights      []right
+	ready       readiness
 	authHeaders []pair
 	authQuery   []pair
 	rules       []rule
 	ops         map[string]*operation
 	links       map[string]*template
-	redact      redactor
+	redact      *redactor
 	gates       *Gates
 	limits      limits
 	log         *slog.Logger
@@ -62,6 +67,17 @@ func (e *Engine) Lookup(ctx context.Context, n cti.Number) ([]cti.Customer, erro
 	if n.Key == "" {
 		n.Key = textOf(phone["national"])
 	}
+	for _, spelling := range e.spellings(n, phone) {
+		phone["candidate"] = spelling
+		found, err := e.lookup(ctx, n, phone)
+		if err != nil || len(found) > 0 {
+			return found, err
+		}
+	}
+	return nil, nil
+}
+
+func (e *Engine) lookup(ctx context.Context, n cti.Number, phone vars) ([]cti.Customer, error) {
 	r, err := e.run(ctx, "lookup", vars{"phone": phone, "limit": maxCandidates})
 	if err != nil {
 		return nil, err
@@ -96,7 +112,10 @@ func (e *Engine) Write(ctx context.Context, w cti.WriteBack) (cti.Receipt, error
 	if w.RecordID != "" {
 		return e.change(ctx, w)
 	}
-	r, err := e.run(ctx, string(w.Op), writeInput(w))
+	if err := e.prepared(ctx, e.ops[string(w.Op)]); err != nil {
+		return cti.Receipt{}, err
+	}
+	r, err := e.run(ctx, string(w.Op), writeInput(w, e.agent))
 	if err != nil {
 		return cti.Receipt{}, err
 	}
@@ -105,101 +124,6 @@ func (e *Engine) Write(ctx context.Context, w cti.WriteBack) (cti.Receipt, error
 		return cti.Receipt{}, err
 	}
 	return cti.Receipt{ID: clean(out["id"])}, nil
-}
-
-// Features implements Connector.
-func (e *Engine) Features() Features {
-	var f Features
-	if e.ops["history"] != nil {
-		f.History = e.history
-	}
-	if e.ops["list_tickets"] != nil {
-		f.Tickets = e.tickets
-	}
-	f.Create, f.AddNumber = e.ops["create_contact"] != nil, e.ops["add_number"] != nil
-	if e.ops["search"] != nil {
-		f.Search = e.search
-	}
-	if e.ops["changes"] != nil {
-		f.Changes = e.changes
-	}
-	if len(e.links) > 0 {
-		f.DeepLink = e.deepLink
-	}
-	return f
-}
-
-func (e *Engine) history(ctx context.Context, customerID string, limit int) ([]cti.Contact, error) {
-	r, err := e.run(ctx, "history", vars{"contact": contactInput(customerID), "limit": limit})
-	if err != nil {
-		return nil, err
-	}
-	var out []cti.Contact
-	err = r.each(func(row map[string]any) error {
-		c, err := contact(row)
-		out = append(out, c)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	slices.SortStableFunc(out, func(a, b cti.Contact) int { return b.At.Compare(a.At) })
-	return out[:min(len(out), max(limit, 0))], nil
-}
-
-func (e *Engine) tickets(ctx context.Context, customerID string, limit int) ([]cti.Ticket, error) {
-	r, err := e.run(ctx, "list_tickets", vars{"contact": contactInput(customerID), "limit": limit})
-	if err != nil {
-		return nil, err
-	}
-	var out []cti.Ticket
-	err = r.each(func(row map[string]any) error {
-		t, err := ticket(row)
-		out = append(out, t)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out[:min(len(out), max(limit, 0))], nil
-}
-
-func (e *Engine) search(ctx context.Context, text string, limit int) ([]cti.Customer, error) {
-	r, err := e.run(ctx, "search", vars{"text": text, "limit": limit})
-	if err != nil {
-		return nil, err
-	}
-	var out []cti.Customer
-	err = r.each(func(row map[string]any) error {
-		c, err := customer(row)
-		out = append(out, c)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out[:min(len(out), max(limit, 0))], nil
-}
-
-func (e *Engine) changes(ctx context.Context, cursor string) (cti.CustomerPage, error) {
-	r, err := e.run(ctx, "changes", vars{"cursor": cursor, "limit": maxItems})
-	if err != nil {
-		return cti.CustomerPage{}, err
-	}
-	var page cti.CustomerPage
-	if page.Deleted, err = r.deleted(); err != nil {
-		return cti.CustomerPage{}, err
-	}
-	page.Customers = r.customers()
-	out, err := r.named(r.op.output, r.v)
-	if err != nil {
-		return cti.CustomerPage{}, err
-	}
-	page.Cursor, page.More = clean(out["cursor"]), out["more"] == true
-	if page.More && (page.Cursor == "" || page.Cursor == cursor) {
-		return cti.CustomerPage{}, cti.Errorf(cti.Invalid, e.doing("changes")+": the CRM says that there is more, and not where", nil)
-	}
-	return page, nil
 }
 
 // customers maps the items of a page. One that does not fit is left out: it must not keep all others from being read.
@@ -246,25 +170,6 @@ func (r *run) deleted() (ids []string, err error) {
 	}
 	r.items = left
 	return ids, nil
-}
-
-func (e *Engine) deepLink(kind, id string) (string, error) {
-	t := e.links[kind]
-	if t == nil {
-		return "", cti.Errorf(cti.Invalid, e.doing("deep_link")+fmt.Sprintf(": there is no link to a %s", kind), nil)
-	}
-	address, err := t.address(vars{"param": e.params, "input": vars{"id": id}, "auth": vars{}})
-	if err != nil {
-		return "", e.failed(e.doing("deep_link"), err, false)
-	}
-	u, err := url.Parse(address)
-	if err == nil {
-		err = e.http.fence.check(u)
-	}
-	if err != nil {
-		return "", e.failed(e.doing("deep_link"), err, false)
-	}
-	return address, nil
 }
 
 // gate gives the gate of an address's endpoint.

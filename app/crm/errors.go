@@ -63,6 +63,7 @@ type verdict struct {
 	class      class
 	message    string // the CRM's words, redacted; may be empty
 	retryAfter time.Duration
+	alone      bool // throttled: only this request waits
 }
 
 // rule is one entry of errors:, compiled.
@@ -71,6 +72,7 @@ type rule struct {
 	class      class
 	message    *template
 	retryAfter *template
+	alone      bool
 }
 
 // judge runs the connector's rules on an answer, 2xx included, because some CRMs report failures inside HTTP 200; the meaning of the
@@ -89,7 +91,7 @@ func (e *Engine) judge(res *response, v vars) verdict {
 }
 
 func (e *Engine) ruled(r rule, res *response, v vars) verdict {
-	out := verdict{class: r.class, retryAfter: e.limits.headers.asked(res.header)}
+	out := verdict{class: r.class, retryAfter: e.limits.headers.asked(res.header), alone: r.alone}
 	out.message = e.redact.text(e.spoken(r.message, v))
 	if wait := e.spoken(r.retryAfter, v); wait != "" {
 		out.retryAfter = retryAfter(wait)
@@ -143,7 +145,7 @@ func (e *Engine) byStatus(res *response) verdict {
 // report is what an answer tells the gate. A 409 that asks to wait is about one record, not about the endpoint.
 func (e *Engine) report(res *response, v verdict) report {
 	out := report{fate: worked, wait: v.retryAfter, header: res.header}
-	out.throttled = v.class == classThrottled && res.status != http.StatusConflict || res.status == http.StatusServiceUnavailable && v.retryAfter > 0
+	out.throttled = v.class == classThrottled && !v.alone && res.status != http.StatusConflict || res.status == http.StatusServiceUnavailable && v.retryAfter > 0
 	refused := res.status >= 400 && res.status < 500 && res.status != http.StatusProxyAuthRequired
 	if v.class == classTransient && !refused {
 		out.fate = failed
@@ -193,7 +195,13 @@ func (e *Engine) failed(what string, err error, written bool) error {
 	var kept *refusal
 	var gated *held
 	var f *failure
+	var said *cti.Error
 	switch {
+	case errors.As(err, &said): // of signing in, which writes nothing
+		if written && (said.Kind == cti.Offline || said.Kind == cti.Limited) {
+			return &cti.Error{Kind: cti.Uncertain, Msg: said.Msg, RetryAfter: said.RetryAfter}
+		}
+		return said
 	case errors.As(err, &gated):
 		kind := gated.kind
 		if written { // by an earlier step

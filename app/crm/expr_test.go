@@ -13,7 +13,7 @@ import (
 // names is a scope such as an operation has.
 var names = scope{
 	"param": types.Map{"base_url": types.String, "ids": types.Array(types.String)},
-	"input": inputScopes["log_call"], "item": types.Any, "res": resScope, "step": types.Map{}, "auth": types.Map{},
+	"input": shapes["log_call"].input, "item": types.Any, "res": resScope, "step": types.Map{}, "auth": types.Map{},
 }
 
 func values() vars {

@@ -111,7 +111,7 @@ var (
 )
 
 func newGate(l limits) *gate {
-	g := &gate{limits: l, free: l.concurrency, rate: newRates(l.buckets)}
+	g := &gate{limits: l, free: l.concurrency, rate: newRates(l)}
 	g.breaker = gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 		MaxRequests: 1,
 		Timeout:     openFor,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -38,7 +39,8 @@ type client struct {
 type call struct {
 	method, url string
 	header      http.Header
-	body        []byte // JSON, or nil
+	body        []byte // nil: none
+	kind        string // its media type
 	write       bool
 }
 
@@ -61,8 +63,8 @@ type failure struct {
 func (f *failure) Error() string { return f.what + ": " + f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-func newClient(given *http.Client, f fence, timeout time.Duration, limit int64, secretHeaders []string) *client {
-	base := http.Client{Transport: newTransport()}
+func newClient(given *http.Client, f fence, timeout time.Duration, limit int64, secretHeaders []string, roots *x509.CertPool) *client {
+	base := http.Client{Transport: newTransport(roots)}
 	if given != nil {
 		base = *given
 	}
@@ -74,10 +76,10 @@ func newClient(given *http.Client, f fence, timeout time.Duration, limit int64, 
 	return c
 }
 
-func newTransport() *http.Transport {
+func newTransport(roots *x509.CertPool) *http.Transport {
 	return &http.Transport{
 		Proxy:               proxyFor,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 		ForceAttemptHTTP2:   true,
 		MaxIdleConnsPerHost: defaultConcurrency,
 		IdleConnTimeout:     idleTimeout,
@@ -152,10 +154,12 @@ func newRequest(ctx context.Context, out call) (*http.Request, error) {
 		return nil, &refusal{words("the request's address or method is malformed", "请求的地址或方法格式有误")}
 	}
 	r.Header = out.header.Clone()
-	r.Header.Set("Accept", "application/json")
+	if r.Header.Get("Accept") == "" {
+		r.Header.Set("Accept", "application/json")
+	}
 	r.Header.Set("User-Agent", "Ringside")
 	if out.body != nil {
-		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Content-Type", out.kind)
 	}
 	if out.body != nil || out.write {
 		// A body of a type net/http does not know leaves GetBody nil: without it net/http cannot send the request a second time,

@@ -50,7 +50,7 @@ func (e *Engine) Find(ctx context.Context, w cti.WriteBack) (cti.Receipt, error)
 	if w.Key == "" {
 		return cti.Receipt{}, cti.Errorf(cti.Internal, what+": no key", nil)
 	}
-	r, err := e.begin(op, writeInput(w))
+	r, err := e.begin(op, writeInput(w, e.agent))
 	if err != nil {
 		return cti.Receipt{}, err
 	}
@@ -114,7 +114,7 @@ func (l *loader) promise(op string, shape opShape, spec operationSpec, names sco
 		return promise{}
 	}
 	declared := spec.Idempotency
-	p := promise{strategy: declared.Strategy, key: l.scalar(&declared.Key, with(l.params, scope{"input": inputScopes[op]}))}
+	p := promise{strategy: declared.Strategy, key: l.scalar(&declared.Key, with(l.params, scope{"input": shape.input}))}
 	l.strategy(op, p.strategy, spec)
 	p.probe, p.found = l.probe(op, declared, names)
 	p.repeat = cti.Repeat{
@@ -188,10 +188,7 @@ func (l *loader) probe(op string, spec *idempotencySpec, names scope) ([]step, *
 	if len(spec.Probe) == 0 {
 		return nil, nil
 	}
-	steps, names := l.steps([]string{"operations", op, "idempotency", "probe"}, spec.Probe, names)
-	for i := range steps {
-		steps[i].reads = true
-	}
+	steps, names := l.reading([]string{"operations", op, "idempotency", "probe"}, spec.Probe, names)
 	return steps, l.scalar(&spec.Found, with(names, scope{"res": resScope}))
 }
 

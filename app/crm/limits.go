@@ -15,6 +15,7 @@ const (
 	maxAllowance       = 10_000_000
 	maxPer             = 31 * 24 * time.Hour
 	maxDays            = 10_000
+	maxCost            = 1000
 	keptForReads       = 50 // the last fiftieth of what the CRM counts down is for look-ups
 )
 
@@ -23,6 +24,7 @@ type limits struct {
 	concurrency int
 	buckets     []allowance
 	headers     meterHeaders
+	cost        map[string]int // of an operation's requests; 1 where it is not named
 }
 
 // allowance is so many requests in a time.
@@ -108,7 +110,16 @@ func (m meterHeaders) asked(h http.Header) time.Duration {
 // gateLimits reads limits:. The size of a bucket may hang on a parameter, so its templates are worked out later (sizes).
 func (l *loader) gateLimits() (limits, []*template) {
 	spec := l.doc.Limits
-	out := limits{concurrency: defaultConcurrency, headers: l.meterHeaders()}
+	out := limits{concurrency: defaultConcurrency, headers: l.meterHeaders(), cost: spec.Cost}
+	for _, op := range sortedKeys(spec.Cost) {
+		if _, known := shapes[op]; !known {
+			l.add(find(l.root, "limits", "cost", op), words("unknown operation %q", "未知的操作 %q", op), oneOf(op, opNames()))
+		}
+		if n := spec.Cost[op]; n < 1 || n > maxCost {
+			l.add(find(l.root, "limits", "cost", op), words("a cost is not between 1 and %d", "cost 不在 1 到 %d 之间", maxCost),
+				words("Write what one request takes of the CRM's allowance.", "请写一次请求占用的额度。"))
+		}
+	}
 	if n := spec.Concurrency; n != nil {
 		if out.concurrency = *n; *n < 1 || *n > maxConcurrency {
 			l.add(find(l.root, "limits", "concurrency"), words("concurrency is not between 1 and %d", "concurrency 不在 1 到 %d 之间", maxConcurrency),

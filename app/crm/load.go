@@ -1,6 +1,7 @@
 package crm
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,6 +29,10 @@ type Config struct {
 	Params map[string]string
 	// Region is the ISO 3166-1 alpha-2 code in which the CRM's national numbers are read.
 	Region string
+	// Agent is the person for whom is written: what steps see as input.agent.
+	Agent cti.Agent
+	// Tokens keeps what signing in with OAuth 2 gives; nil: it is lost when the engine ends.
+	Tokens Tokens
 	// HTTP replaces the transport; nil is the one with TLS 1.2 and the environment's proxy. Fence and time-outs stay ours.
 	HTTP *http.Client
 	// Gates are shared with other engines that speak to the same endpoints; nil: the engine has its own.
@@ -131,7 +136,7 @@ func (p *problems) badYAMLAt(e *yaml.LoadError) {
 }
 
 func (p *problems) build(doc *document, root *yaml.Node, c Config) (*Engine, error) {
-	e := &Engine{doc: doc, region: c.Region, log: c.Log}
+	e := &Engine{doc: doc, region: c.Region, agent: c.Agent, tokens: c.Tokens, log: c.Log}
 	if e.log == nil {
 		e.log = slog.Default()
 	}
@@ -141,10 +146,13 @@ func (p *problems) build(doc *document, root *yaml.Node, c Config) (*Engine, err
 	hosts := l.hosts()
 	authHeaders, authQuery := l.auth()
 	e.authHeaders, e.authQuery = authHeaders, authQuery
-	e.rules, e.ops, e.links, e.verify = l.rules(), l.operations(), l.links(), l.verify()
+	e.signIn = l.signIn(e)
+	e.rules, e.ops, e.links, e.verify, e.candidates = l.rules(), l.operations(), l.links(), l.verify(), l.candidates()
+	e.setups, e.rights = l.setups(), l.rights()
 	timeout, limit := l.exchange()
 	gateLimits, sizes := l.gateLimits()
 	e.params = p.readParams(doc.Params, c.Params)
+	l.region(e)
 	if err := p.err(); err != nil {
 		return nil, err
 	}
@@ -166,8 +174,47 @@ func (p *problems) build(doc *document, root *yaml.Node, c Config) (*Engine, err
 	for _, h := range authHeaders {
 		secretHeaders = append(secretHeaders, h.name)
 	}
-	e.http = newClient(c.HTTP, newFence(allowed), timeout, limit, secretHeaders)
+	roots, err := l.authorities(e.params)
+	if err != nil {
+		return nil, err
+	}
+	e.http = newClient(c.HTTP, newFence(allowed), timeout, limit, secretHeaders, roots)
 	return e, nil
+}
+
+// region is where the CRM's national numbers are read: the site's, or what a parameter says.
+func (l *loader) region(e *Engine) {
+	name := l.doc.Phone.RegionParam
+	if name == "" {
+		return
+	}
+	if !slices.ContainsFunc(l.doc.Params, func(p Param) bool { return p.Name == name }) {
+		l.add(find(l.root, "phone", "region_param"), words("there is no parameter %q", "没有名为 %q 的参数", name), words("Declare it under params.", "请在 params 中声明。"))
+		return
+	}
+	if text := textOf(e.params[name]); text != "" {
+		e.region = text
+	}
+}
+
+// authorities are those of the system and, where a parameter names its file, that of the company; nil: those of the system.
+func (l *loader) authorities(params map[string]any) (*x509.CertPool, error) {
+	name := l.doc.Network.TLS.CAParam
+	if name == "" || textOf(params[name]) == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(textOf(params[name]))
+	if err != nil {
+		return nil, cti.Errorf(cti.Invalid, "the certificate file that crm.params."+name+" names cannot be read", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, cti.Errorf(cti.Invalid, "the file that crm.params."+name+" names holds no certificate: it must be PEM, beginning with -----BEGIN CERTIFICATE-----", nil)
+	}
+	return pool, nil
 }
 
 func (p *problems) metadata(doc *document, root *yaml.Node) {

@@ -2,7 +2,6 @@ package crm
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,6 +18,8 @@ type operation struct {
 	steps   []step
 	mapping map[string]*template // item → canonical names
 	output  map[string]*template // last answer → canonical names
+	mergeBy *template            // items for which this is the same are one; nil: none are
+	needs   []string             // ids of setup
 	promise                      // of a write
 	update  *update              // of a write: how it changes what is there; nil: the file does not say
 }
@@ -31,7 +32,9 @@ type step struct {
 	url     *template
 	query   []pair
 	headers []pair
-	json    *tree
+	body    body
+	foreach *template // nil: once
+	pages   *pages    // nil: one answer is all
 	items   *template
 	save    *tree
 }
@@ -41,8 +44,11 @@ type pair struct {
 	value *template
 }
 
-// maxItems caps how many items of one answer are read.
-const maxItems = 200
+// maxItems caps how many items of one answer are read, maxEach how often a step runs for a list.
+const (
+	maxItems = 200
+	maxEach  = 50
+)
 
 // run is one execution of an operation.
 type run struct {
@@ -50,9 +56,13 @@ type run struct {
 	op      *operation
 	v       vars
 	items   []any
-	written bool // a write of this operation may have reached the CRM
-	asked   bool // at least one of its steps was not left out
-	changes bool // it updates a record that an earlier one made
+	got     int       // items in the last answer
+	last    *response // the last answer
+	address string    // of the last request
+	open    bool      // its requests carry no sign-in: it is what signs in
+	written bool      // a write of this operation may have reached the CRM
+	asked   bool      // at least one of its steps was not left out
+	changes bool      // it updates a record that an earlier one made
 }
 
 func (e *Engine) run(ctx context.Context, name string, input vars) (*run, error) {
@@ -83,11 +93,32 @@ func (r *run) all(ctx context.Context, steps []step) error {
 			return err
 		}
 	}
+	return r.merge()
+}
+
+// merge leaves the first of the items that are the same.
+func (r *run) merge() error {
+	if r.op.mergeBy == nil {
+		return nil
+	}
+	seen, kept := map[string]bool{}, []any{}
+	for _, item := range r.items {
+		r.v["item"] = item
+		key, err := r.op.mergeBy.text(r.v)
+		if err != nil {
+			return r.unfit(err)
+		}
+		if !seen[key] {
+			seen[key], kept = true, append(kept, item)
+		}
+	}
+	r.items = kept
 	return nil
 }
 
 func (e *Engine) begin(op *operation, input vars) (*run, error) {
-	r := &run{e: e, op: op, v: vars{"param": e.params, "input": input, "auth": vars{}, "step": vars{}, "res": nil, "item": nil, "found": nil}}
+	r := &run{e: e, op: op, v: vars{"param": e.params, "input": input, "auth": vars{}, "step": vars{}, "res": nil, "item": nil, "found": nil,
+		"each": nil, "page": nil}}
 	return r, r.rekey(input)
 }
 
@@ -102,12 +133,40 @@ func (r *run) step(ctx context.Context, s *step) error {
 			return nil
 		}
 	}
-	r.asked = true
-	out, err := r.request(s)
+	if s.foreach == nil {
+		return r.pagewise(ctx, s)
+	}
+	value, err := s.foreach.value(r.v)
 	if err != nil {
 		return r.unfit(err)
 	}
-	verdict, err := r.exchange(ctx, s, out)
+	list, ok := value.([]any)
+	if !ok && value != nil {
+		return r.unfit(fmt.Errorf("%s: foreach is not a list", s.foreach.where))
+	}
+	if len(list) > maxEach {
+		return r.unfit(fmt.Errorf("%s: foreach has more than %d elements", s.foreach.where, maxEach))
+	}
+	for _, one := range list {
+		r.v["each"] = one
+		if err := r.pagewise(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) pagewise(ctx context.Context, s *step) error {
+	if s.pages != nil {
+		return s.pages.all(ctx, r, s)
+	}
+	return r.once(ctx, s, "")
+}
+
+// once makes one request, to an address of its own where a page named it, and takes what it answers.
+func (r *run) once(ctx context.Context, s *step, address string) error {
+	r.asked = true
+	verdict, err := r.signedIn(ctx, s, address)
 	if err != nil {
 		return r.unfit(err)
 	}
@@ -123,6 +182,30 @@ func (r *run) step(ctx context.Context, s *step) error {
 		}
 	}
 	return r.keep(s)
+}
+
+// signedIn makes a request; when the CRM does not take the sign-in any more it gets a new one and one more try: what is refused has written nothing.
+func (r *run) signedIn(ctx context.Context, s *step, address string) (verdict, error) {
+	for again := false; ; again = true {
+		var err error
+		var badge badge
+		if !r.open {
+			if badge, err = r.e.signIn.current(ctx); err != nil {
+				return verdict{}, err
+			}
+			r.v["auth"] = badge.vars
+		}
+		out, err := r.request(s, address)
+		if err != nil {
+			return verdict{}, err
+		}
+		before := r.written
+		v, err := r.exchange(ctx, s, out)
+		if err != nil || again || r.open || !r.e.signIn.expired(badge, v.class) {
+			return v, err
+		}
+		r.written = before
+	}
 }
 
 // exchange makes one request once the endpoint's gate lets it through, judges the answer and tells the gate.
@@ -145,7 +228,7 @@ func (r *run) exchange(ctx context.Context, s *step, out call) (verdict, error) 
 		pass.leave(report{fate: fateOf(ctx, err)})
 		return verdict{}, err
 	}
-	r.v["res"] = res.vars()
+	r.v["res"], r.last, r.address = res.vars(), res, out.url
 	v := r.e.judge(res, r.v)
 	told := r.e.report(res, v)
 	if left := pass.leave(told); told.throttled {
@@ -182,22 +265,30 @@ func (r *run) take(s *step) error {
 	if !ok && value != nil {
 		return r.unfit(fmt.Errorf("%s: items is not a list", s.items.where))
 	}
+	r.got = len(items)
 	r.items = append(r.items, items[:min(len(items), maxItems)]...)
 	return nil
 }
 
 func (r *run) unfit(err error) error { return r.e.failed(r.e.doing(r.op.name), err, r.written) }
 
-func (r *run) request(s *step) (call, error) {
+func (r *run) request(s *step, address string) (call, error) {
 	out := call{method: s.method, header: http.Header{}, write: r.op.shape.write && !s.reads && s.method != http.MethodGet && s.method != http.MethodHead}
-	address, err := s.url.address(r.v)
-	if err != nil {
-		return call{}, err
+	var err error
+	if address == "" {
+		if address, err = s.url.address(r.v); err != nil {
+			return call{}, err
+		}
+		if address, err = r.query(address, s); err != nil {
+			return call{}, err
+		}
 	}
-	if out.url, err = r.query(address, s); err != nil {
-		return call{}, err
+	out.url = address
+	headers := s.headers
+	if !r.open {
+		headers = slices.Concat(r.e.authHeaders, s.headers)
 	}
-	for _, h := range slices.Concat(r.e.authHeaders, s.headers) {
+	for _, h := range headers {
 		value, err := h.value.text(r.v)
 		if err != nil {
 			return call{}, err
@@ -206,14 +297,7 @@ func (r *run) request(s *step) (call, error) {
 			out.header.Set(h.name, value)
 		}
 	}
-	if s.json == nil {
-		return out, nil
-	}
-	body, err := s.json.value(r.v)
-	if err != nil {
-		return call{}, err
-	}
-	out.body, err = json.Marshal(body)
+	out.body, out.kind, err = s.body.work(r.v)
 	return out, err
 }
 
@@ -224,13 +308,24 @@ func (r *run) query(address string, s *step) (string, error) {
 		return "", &refusal{words("the request's address is malformed", "请求的地址格式有误")}
 	}
 	q := u.Query()
-	for _, p := range slices.Concat(r.e.authQuery, s.query) {
+	pairs := s.query
+	if !r.open {
+		pairs = slices.Concat(r.e.authQuery, s.query)
+	}
+	for _, p := range pairs {
 		value, err := p.value.text(r.v)
 		if err != nil {
 			return "", err
 		}
 		if value != "" {
 			q.Set(p.name, value)
+		}
+	}
+	if s.pages != nil {
+		for name, value := range s.pages.query(r.v) {
+			if value != "" {
+				q.Set(name, value)
+			}
 		}
 	}
 	u.RawQuery = q.Encode()

@@ -25,6 +25,8 @@ type rates struct {
 	second  time.Time // the running second, and how many requests worked in it and in the one before
 	now     int
 	before  int
+	cost    map[string]int
+	dearest int // operation
 }
 
 // bucket is one allowance.
@@ -36,12 +38,15 @@ type bucket struct {
 	limiter *rate.Limiter
 }
 
-func newRates(declared []allowance) rates {
-	var r rates
-	for _, a := range declared {
-		burst := 1
+func newRates(l limits) rates {
+	r := rates{cost: l.cost, dearest: 1}
+	for _, n := range l.cost {
+		r.dearest = max(r.dearest, n)
+	}
+	for _, a := range l.buckets {
+		burst := r.dearest
 		if !a.shared {
-			burst = max(1, int(float64(a.max)*spared))
+			burst = max(r.dearest, int(float64(a.max)*spared))
 		}
 		r.buckets = append(r.buckets, newBucket(a.ops, float64(a.max)*(1-spared)/a.per.Seconds(), burst))
 	}
@@ -77,17 +82,19 @@ func (r *rates) shared(one, other string) bool {
 func (r *rates) wait(op string, now time.Time) time.Duration {
 	longest := time.Duration(0)
 	for _, b := range r.of(op) {
-		if missing := 1 - b.limiter.TokensAt(now); missing > 0 {
+		if missing := float64(r.costOf(op)) - b.limiter.TokensAt(now); missing > 0 {
 			longest = max(longest, time.Duration(missing/b.current*float64(time.Second))+time.Microsecond)
 		}
 	}
 	return longest
 }
 
+func (r *rates) costOf(op string) int { return max(r.cost[op], 1) }
+
 // take uses the permission that wait gave.
 func (r *rates) take(op string, now time.Time) {
 	for _, b := range r.of(op) {
-		b.limiter.AllowN(now, 1)
+		b.limiter.AllowN(now, r.costOf(op))
 	}
 }
 
@@ -130,7 +137,7 @@ func (r *rates) cut(op string, now time.Time) {
 	r.cutAt = now
 	under := r.of(op)
 	if len(under) == 0 {
-		b := newBucket(nil, float64(max(r.now, r.before, 1)), 1)
+		b := newBucket(nil, float64(max(r.now, r.before, 1)), r.dearest)
 		r.learned = b
 		under = []*bucket{b}
 	}

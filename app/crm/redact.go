@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 
 	"ringside.dev/ringside/app/cti"
 )
@@ -18,26 +20,55 @@ const maxMessage = 300
 // numberLike finds what may be a telephone number: six digits or more, however they are grouped.
 var numberLike = regexp.MustCompile(`\+?\p{Nd}(?:[\s().\-/]*\p{Nd}){5,}`)
 
-// redactor takes secrets and telephone numbers out of text that was not written here.
-type redactor struct{ replace *strings.Replacer }
+// redactor takes secrets and telephone numbers out of text that was not written here. Safe for concurrent use.
+type redactor struct {
+	mu      sync.Mutex
+	known   []string
+	replace *strings.Replacer
+}
 
-func newRedactor(secrets []string) redactor {
-	var pairs []string
+// mostSecrets is how many are remembered: the parameters, and the newest tokens.
+const mostSecrets = 50
+
+func newRedactor(secrets []string) *redactor {
+	r := &redactor{}
 	for _, s := range secrets {
-		if len(s) < shortestSecret {
-			continue
-		}
+		r.learn(s)
+	}
+	return r
+}
+
+// learn adds a secret, such as a token that the CRM gave.
+func (r *redactor) learn(secret string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(secret) < shortestSecret || slices.Contains(r.known, secret) {
+		return
+	}
+	if r.known = append(r.known, secret); len(r.known) > mostSecrets {
+		r.known = r.known[len(r.known)-mostSecrets:]
+	}
+	var pairs []string
+	for _, s := range r.known {
 		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s), base64.StdEncoding.EncodeToString([]byte(s))} {
 			pairs = append(pairs, form, "***")
 		}
 	}
-	return redactor{strings.NewReplacer(pairs...)}
+	r.replace = strings.NewReplacer(pairs...)
 }
 
 // text is for the words of a CRM: one line, short, masked.
-func (r redactor) text(s string) string {
+func (r *redactor) text(s string) string {
 	return cti.Clean(numberLike.ReplaceAllString(r.secrets(s), "***"), maxMessage)
 }
 
 // secrets keeps digits, so that the address in a network error stays readable.
-func (r redactor) secrets(s string) string { return r.replace.Replace(s) }
+func (r *redactor) secrets(s string) string {
+	r.mu.Lock()
+	replace := r.replace
+	r.mu.Unlock()
+	if replace == nil {
+		return s
+	}
+	return replace.Replace(s)
+}

@@ -21,6 +21,8 @@ type document struct {
 	Limits     limitsSpec               `yaml:"limits"`
 	Errors     []errorSpec              `yaml:"errors"`
 	Phone      phoneSpec                `yaml:"phone"`
+	Setup      []setupSpec              `yaml:"setup"`
+	Rights     []rightSpec              `yaml:"rights"`
 	Defs       yaml.Node                `yaml:"defs"` // a place for YAML anchors; not read
 	Operations map[string]operationSpec `yaml:"operations"`
 	DeepLink   map[string]yaml.Node     `yaml:"deep_link"`
@@ -55,18 +57,46 @@ type networkSpec struct {
 	AllowHosts  []yaml.Node `yaml:"allow_hosts"`  // host or host:port; without a port, the scheme's own
 	Timeout     string      `yaml:"timeout"`      // of one request; Go's notation, 8s
 	MaxResponse int64       `yaml:"max_response"` // bytes, at most maxResponse
+	TLS         tlsSpec     `yaml:"tls"`
+}
+
+type tlsSpec struct {
+	CAParam string `yaml:"ca_param"` // the parameter that names the file of the company's own certificate authority, PEM
 }
 
 type authSpec struct {
-	Type    string               `yaml:"type"`
-	Headers map[string]yaml.Node `yaml:"headers"`
-	Query   map[string]yaml.Node `yaml:"query"`
+	Type      string               `yaml:"type"`
+	Headers   map[string]yaml.Node `yaml:"headers"`
+	Query     map[string]yaml.Node `yaml:"query"`
+	Login     []stepSpec           `yaml:"login"`      // session: how one begins
+	Save      map[string]yaml.Node `yaml:"save"`       // session: what the steps see of it under auth
+	ExpiresIn yaml.Node            `yaml:"expires_in"` // session: after so many seconds a new one is begun
+	RefreshOn []string             `yaml:"refresh_on"` // session, oauth2: error classes after which a new one is begun; none: auth
+	OAuth2    *oauth2Spec          `yaml:"oauth2"`
+}
+
+// oauth2Spec is the authorization code grant of RFC 6749 for a native app (RFC 8252), with PKCE (RFC 7636).
+type oauth2Spec struct {
+	AuthorizeURL yaml.Node            `yaml:"authorize_url"`
+	TokenURL     yaml.Node            `yaml:"token_url"`
+	RevokeURL    yaml.Node            `yaml:"revoke_url"`
+	PKCE         string               `yaml:"pkce"`        // S256 or off; none: S256
+	ClientAuth   string               `yaml:"client_auth"` // none, basic or post; none: none
+	ClientID     yaml.Node            `yaml:"client_id"`
+	ClientSecret yaml.Node            `yaml:"client_secret"`
+	Redirect     string               `yaml:"redirect"` // loopback_any or loopback_fixed
+	Port         int                  `yaml:"port"`     // of loopback_fixed
+	Scopes       []string             `yaml:"scopes"`
+	ExtraParams  map[string]yaml.Node `yaml:"extra_params"` // of the authorisation request
+	TokenFields  map[string]string    `yaml:"token_fields"` // name under auth: name in the token's answer
+	HeaderPrefix string               `yaml:"header_prefix"`
 }
 
 type limitsSpec struct {
 	Concurrency *int             `yaml:"concurrency"`
 	Buckets     []bucketSpec     `yaml:"buckets"`
 	Headers     meterHeadersSpec `yaml:"headers"`
+	Cost        map[string]int   `yaml:"cost"` // operation: what each of its requests takes of a bucket; 1 where it is not named
 }
 
 type bucketSpec struct {
@@ -90,10 +120,33 @@ type errorSpec struct {
 	Class      string    `yaml:"class"`
 	RetryAfter yaml.Node `yaml:"retry_after"` // seconds or an HTTP date
 	Message    yaml.Node `yaml:"message"`
+	Scope      string    `yaml:"scope"` // of a throttled: connector (the usual) pauses all, op this request alone
 }
 
 type phoneSpec struct {
-	Verify string `yaml:"verify"`
+	Verify      string   `yaml:"verify"`
+	Candidates  []string `yaml:"candidates"`   // spellings that lookup tries one after the other as input.phone.candidate
+	RegionParam string   `yaml:"region_param"` // the parameter that names the region in which the CRM's numbers are read
+}
+
+// setupSpec is something that has to be in the CRM before some operations work.
+type setupSpec struct {
+	ID     string     `yaml:"id"`
+	Title  string     `yaml:"title"`
+	Check  []stepSpec `yaml:"check"`
+	OK     yaml.Node  `yaml:"ok"`     // whether it is there; none: when check succeeds
+	Apply  []stepSpec `yaml:"apply"`  // makes it
+	Manual string     `yaml:"manual"` // or how a person makes it
+}
+
+// rightSpec tells how to ask whether the signed-in user may do something.
+type rightSpec struct {
+	ID      string     `yaml:"id"`
+	Title   string     `yaml:"title"`
+	Ops     []string   `yaml:"ops"`    // the operations that need it
+	Excess  bool       `yaml:"excess"` // an agent should not have it
+	Steps   []stepSpec `yaml:"steps"`
+	Allowed yaml.Node  `yaml:"allowed"`
 }
 
 type operationSpec struct {
@@ -101,7 +154,9 @@ type operationSpec struct {
 	Map         map[string]yaml.Node `yaml:"map"`
 	Output      map[string]yaml.Node `yaml:"output"`
 	Idempotency *idempotencySpec     `yaml:"idempotency"`
-	Update      *updateSpec          `yaml:"update"` // how a write changes the record of an earlier one
+	Update      *updateSpec          `yaml:"update"`   // how a write changes the record of an earlier one
+	MergeBy     yaml.Node            `yaml:"merge_by"` // items for which this is the same are one
+	Requires    []string             `yaml:"requires"` // ids of setup
 }
 
 type updateSpec struct {
@@ -110,11 +165,23 @@ type updateSpec struct {
 }
 
 type stepSpec struct {
-	ID      string      `yaml:"id"`
-	When    yaml.Node   `yaml:"when"` // else the step is left out
-	Request requestSpec `yaml:"request"`
-	Items   yaml.Node   `yaml:"items"`
-	Save    yaml.Node   `yaml:"save"`
+	ID       string        `yaml:"id"`
+	When     yaml.Node     `yaml:"when"`    // else the step is left out
+	Foreach  yaml.Node     `yaml:"foreach"` // once for each of a list, seen as each
+	Request  requestSpec   `yaml:"request"`
+	Paginate *paginateSpec `yaml:"paginate"`
+	Items    yaml.Node     `yaml:"items"`
+	Save     yaml.Node     `yaml:"save"`
+}
+
+type paginateSpec struct {
+	Type      string    `yaml:"type"`       // cursor, token, offset, page or link
+	Param     string    `yaml:"param"`      // the query's name for the cursor, offset or page; none: the request says it itself
+	SizeParam string    `yaml:"size_param"` // and for the size
+	Size      int       `yaml:"size"`       // items of a page
+	Start     *int      `yaml:"start"`      // the first page's number; none: 1
+	Next      yaml.Node `yaml:"next"`       // cursor and token: the next one, or the address of the next page; null or empty: it was the last
+	MaxPages  int       `yaml:"max_pages"`
 }
 
 type requestSpec struct {
@@ -123,6 +190,11 @@ type requestSpec struct {
 	Query   map[string]yaml.Node `yaml:"query"`
 	Headers map[string]yaml.Node `yaml:"headers"`
 	JSON    yaml.Node            `yaml:"json"`
+
+	Form      map[string]yaml.Node `yaml:"form"`      // application/x-www-form-urlencoded
+	Multipart map[string]yaml.Node `yaml:"multipart"` // multipart/form-data; a file is {name, type, content}
+	Raw       yaml.Node            `yaml:"raw"`       // text
+	Type      string               `yaml:"type"`      // the media type of raw
 }
 
 type idempotencySpec struct {
@@ -149,53 +221,4 @@ const (
 var strategies = []string{upsert, clientID, header, duplicateIsSuccess, probe, probeOnUncertain, naturallyIdempotent, atLeastOnce}
 
 // laterKeys belong to schema v1, but the engine does not read them yet: a file that relies on them must not load as if they worked.
-var laterKeys = map[string]bool{
-	"cost": true, "fields": true, "setup": true, "mock": true, "tls": true, "region_param": true, "candidates": true,
-	"foreach": true, "paginate": true, "form": true, "multipart": true, "raw": true, "merge_by": true, "requires": true,
-	"ack": true, "scope": true, "login": true, "save": true,
-	"expires_in": true, "refresh_on": true, "oauth2": true, "when_param": true,
-}
-
-// opShape is what the engine knows of an operation: whether it changes the CRM, and which names its result has.
-type opShape struct {
-	write  bool
-	list   bool // the result is a list of items, each through map
-	fields []string
-	needs  []string
-	page   []string // of a list that is read page by page: the names of output, all needed
-}
-
-// line is where requests of the operation stand.
-func (s opShape) line() line {
-	switch {
-	case s.write:
-		return writes
-	case s.page != nil:
-		return background
-	}
-	return lookUps
-}
-
-// customerFields are those of a customer.
-var customerFields = []string{"id", "type", "name", "company", "email", "phones", "tags", "status", "owner", "open_tickets", "last_activity_at"}
-
-// shapes lists the operations the engine runs.
-var shapes = map[string]opShape{
-	"whoami":       {fields: []string{"id", "name", "email"}, needs: []string{"name"}},
-	"lookup":       {list: true, fields: customerFields, needs: []string{"id", "name", "phones"}},
-	"search":       {list: true, fields: customerFields, needs: []string{"id", "name"}},
-	"changes":      {list: true, fields: append([]string{"deleted"}, customerFields...), needs: []string{"id", "name", "phones"}, page: []string{"cursor", "more"}},
-	"history":      {list: true, fields: []string{"at", "direction", "ending", "outcome", "note", "agent", "talk_ms"}, needs: []string{"at"}},
-	"list_tickets": {list: true, fields: []string{"id", "subject", "status", "priority", "updated_at"}, needs: []string{"id", "subject"}},
-	"log_call":     {write: true, fields: []string{"id"}, needs: []string{"id"}},
-
-	"create_contact": {write: true, fields: []string{"id"}, needs: []string{"id"}},
-	"add_number":     {write: true, fields: []string{"id"}, needs: []string{"id"}},
-}
-
-// laterOps belong to schema v1, but the engine does not run them yet.
-var laterOps = []string{"get", "update_contact", "add_note", "create_ticket", "update_ticket", "set_status",
-	"add_tags", "remove_tags", "create_task", "attach_recording", "list_options"}
-
-// deepLinkKinds are the pages a connector may link to.
-var deepLinkKinds = []string{"contact", "ticket", "call", "search"}
+var laterKeys = map[string]bool{"fields": true, "mock": true, "ack": true, "when_param": true}

@@ -31,7 +31,7 @@ func (e *Engine) change(ctx context.Context, w cti.WriteBack) (cti.Receipt, erro
 	if op.update == nil && !slices.Contains(updating, op.strategy) {
 		return cti.Receipt{}, refusal
 	}
-	r, err := e.begin(op, writeInput(w))
+	r, err := e.begin(op, writeInput(w, e.agent))
 	if err != nil {
 		return cti.Receipt{}, err
 	}
@@ -74,8 +74,8 @@ func (l *loader) update(op string, shape opShape, spec operationSpec) *update {
 		l.add(find(l.root, steps...), words("a step of update sends an idempotency header", "update 的步骤发送了幂等请求头"),
 			words("Remove the header: the CRM would take the change for the first write and keep that.", "请删除该请求头：CRM 会把修改当作首次写入而不予更新。"))
 	}
-	input := with(inputScopes[op], scope{"record": types.Map{"id": types.String}})
-	out, names := &update{}, with(l.params, scope{"input": input, "auth": types.Map{}})
+	input := with(shape.input, scope{"record": types.Map{"id": types.String}})
+	out, names := &update{}, with(l.params, scope{"input": input, "auth": l.authScope()})
 	out.steps, names = l.steps(steps, declared.Steps, names)
 	if declared.Output != nil {
 		out.output = l.result(slices.Concat(place, []string{"output"}), declared.Output, shape, with(names, scope{"res": resScope}))
@@ -88,7 +88,8 @@ func namesRecord(steps []stepSpec) bool {
 	seen := map[*yaml.Node]bool{}
 	return slices.ContainsFunc(steps, func(s stepSpec) bool {
 		parts := slices.Concat(slices.Collect(maps.Values(s.Request.Query)), slices.Collect(maps.Values(s.Request.Headers)))
-		parts = append(parts, s.Request.URL, s.Request.JSON)
+		parts = slices.Concat(parts, slices.Collect(maps.Values(s.Request.Form)), slices.Collect(maps.Values(s.Request.Multipart)))
+		parts = append(parts, s.Request.URL, s.Request.JSON, s.Request.Raw)
 		return slices.ContainsFunc(parts, func(n yaml.Node) bool { return mentions(&n, "input.record", seen) })
 	})
 }

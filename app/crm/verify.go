@@ -1,6 +1,7 @@
 package crm
 
 import (
+	"slices"
 	"strings"
 
 	"ringside.dev/ringside/app/cti"
@@ -19,6 +20,31 @@ const (
 	fewestDigits = 5 // a shorter number is an extension, not a customer
 	tailDigits   = 8 // compared where one side cannot be read as a whole number
 )
+
+// candidateForms are the spellings of a number that a CRM may be asked for, each made of the number's parts.
+var candidateForms = map[string]func(n cti.Number, national string) string{
+	"tail8":    func(_ cti.Number, national string) string { return national[max(0, len(national)-tailDigits):] },
+	"e164":     func(n cti.Number, _ string) string { return n.E164 },
+	"digits":   func(n cti.Number, _ string) string { return number.Digits(n.E164) },
+	"national": func(_ cti.Number, national string) string { return national },
+	"trunk":    func(_ cti.Number, national string) string { return "0" + national },
+	"raw":      func(n cti.Number, _ string) string { return n.Raw },
+	"spaced":   func(n cti.Number, _ string) string { return number.Written(n) },
+}
+
+// spellings are those of a number that look-ups try, one after the other; without candidates once, whatever the steps make of it.
+func (e *Engine) spellings(n cti.Number, phone vars) []string {
+	if len(e.candidates) == 0 {
+		return []string{n.Best()}
+	}
+	var out []string
+	for _, form := range e.candidates {
+		if text := candidateForms[form](n, number.Digits(textOf(phone["national"]))); text != "" && !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out
+}
 
 // verified tells whether a candidate really has the number.
 func (e *Engine) verified(asked cti.Number, c cti.Customer) bool {

@@ -18,6 +18,7 @@ type Customer struct {
 	Owner          string    `json:"owner,omitempty"`        // the name of the agent who looks after them, or the e-mail address, or the id
 	OpenTickets    int       `json:"open_tickets,omitempty"` // as far as the CRM says
 	LastActivityAt time.Time `json:"last_activity_at,omitzero"`
+	Version        string    `json:"version,omitempty"` // what the CRM calls this state of them; empty where it has no versions
 }
 
 // CustomerPage is a page of what changed in a CRM.
@@ -74,6 +75,23 @@ type Ticket struct {
 	Status    string    `json:"status"`
 	Priority  string    `json:"priority,omitempty"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
+	Version   string    `json:"version,omitempty"` // what the CRM calls this state of it
+}
+
+// Order is something a customer bought.
+type Order struct {
+	ID       string    `json:"id"`
+	Number   string    `json:"number"`
+	Status   string    `json:"status,omitempty"`
+	Total    string    `json:"total,omitempty"` // a decimal, as the CRM writes it
+	Currency string    `json:"currency,omitempty"`
+	At       time.Time `json:"at,omitzero"`
+}
+
+// Option is a choice a CRM offers: an owner, a queue, a status.
+type Option struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 // Contact is one line of a customer's history, newest first in lists.

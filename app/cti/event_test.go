@@ -73,7 +73,7 @@ func TestWriteBackReadBackIsEqual(t *testing.T) {
 		t.Fatal(err)
 	}
 	var read cti.WriteBack
-	if err := json.Unmarshal(text, &read); err != nil || read != w {
+	if err := json.Unmarshal(text, &read); err != nil || !read.Equal(w) {
 		t.Errorf("read back (%v):\n%s", err, cmp.Diff(w, read))
 	}
 }

@@ -1,6 +1,7 @@
 package cti
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,9 +13,18 @@ type Op string
 
 // The operations.
 const (
-	LogCall        Op = "log_call"       // writes the call record; repeated with the same key it updates that record
-	CreateCustomer Op = "create_contact" // makes a customer of NewCustomer with the record's number, unless somebody has that by now
-	AddNumber      Op = "add_number"     // adds the record's number to those of the customer
+	LogCall         Op = "log_call"         // writes the call record; repeated with the same key it updates that record
+	CreateCustomer  Op = "create_contact"   // makes a customer of NewCustomer with the record's number, unless somebody has that by now
+	AddNumber       Op = "add_number"       // adds the record's number to those of the customer
+	UpdateCustomer  Op = "update_contact"   // sets what New says of the customer; what is empty there stays
+	AddNote         Op = "add_note"         // writes Note to the ticket, or to the customer where Ticket names none
+	CreateTicket    Op = "create_ticket"    // opens Ticket for the customer
+	UpdateTicket    Op = "update_ticket"    // sets what Ticket says; what is empty there stays
+	SetStatus       Op = "set_status"       // sets Ticket's status
+	AddTags         Op = "add_tags"         // adds Tags to those of the customer
+	RemoveTags      Op = "remove_tags"      // takes Tags from those of the customer
+	CreateTask      Op = "create_task"      // makes Task for the customer
+	AttachRecording Op = "attach_recording" // tells the call's record where its recording is; it waits for that record
 )
 
 // Identity tells how far it is known whom a write-back is for.
@@ -69,19 +79,66 @@ type WriteBack struct {
 	CustomerID string   `json:"customer_id,omitempty"`
 	Record     Record   `json:"record"` // of CreateCustomer and AddNumber the number alone
 
-	New NewCustomer `json:"new,omitzero"` // CreateCustomer: who is to be made
+	New       NewCustomer `json:"new,omitzero"`       // CreateCustomer: who is to be made; UpdateCustomer: what they become
+	Note      Note        `json:"note,omitzero"`      // AddNote
+	Ticket    TicketDraft `json:"ticket,omitzero"`    // CreateTicket, UpdateTicket, SetStatus; of AddNote the id alone
+	Task      TaskDraft   `json:"task,omitzero"`      // CreateTask
+	Tags      []string    `json:"tags,omitempty"`     // AddTags, RemoveTags
+	Recording Recording   `json:"recording,omitzero"` // AttachRecording
+
+	// Version is what the CRM called the state of the record when the person saw it, in its own words. A CRM that knows versions refuses a
+	// change of another one as kind conflict. Empty: whatever is there is changed.
+	Version string `json:"version,omitempty"`
 
 	// RecordID is the CRM's id of the record that this one updates. Only the outbox sets it, while it sends: an update of what
 	// was delivered before. A CRM that is told the id cannot write a second record, whatever it makes of keys.
 	RecordID string `json:"record_id,omitempty"`
 }
 
-// NewCustomer is what a person says of a caller whom the CRM does not know.
+// Equal tells whether two say the same.
+func (w WriteBack) Equal(other WriteBack) bool { return reflect.DeepEqual(w, other) }
+
+// Note is a remark of an agent, at most MaxNote.
+type Note struct {
+	Text string    `json:"text"`
+	At   time.Time `json:"at,omitzero"`
+}
+
+// TicketDraft is what an agent says of a ticket. The words of status, priority, queue and type are those of the CRM (its options).
+type TicketDraft struct {
+	ID       string `json:"id,omitempty"` // of one that is there
+	Subject  string `json:"subject,omitempty"`
+	Body     string `json:"body,omitempty"`
+	Status   string `json:"status,omitempty"`
+	Priority string `json:"priority,omitempty"`
+	Queue    string `json:"queue,omitempty"`
+	Owner    string `json:"owner,omitempty"`
+	Type     string `json:"type,omitempty"`
+}
+
+// TaskDraft is something to do about a customer.
+type TaskDraft struct {
+	Subject string    `json:"subject"`
+	Body    string    `json:"body,omitempty"`
+	DueAt   time.Time `json:"due_at,omitzero"`
+	Owner   string    `json:"owner,omitempty"` // empty: the agent
+}
+
+// Recording is where the recording of a call is.
+type Recording struct {
+	URL        string `json:"url"`
+	Name       string `json:"name,omitempty"`
+	Type       string `json:"type,omitempty"` // media type, audio/wav
+	DurationMS int64  `json:"duration_ms,omitempty"`
+}
+
+// NewCustomer is what a person says of a caller whom the CRM does not know, or of what a customer becomes.
 type NewCustomer struct {
 	Type    string `json:"type,omitempty"` // the CRM's object type; empty: the connector's usual one
 	Name    string `json:"name,omitempty"`
 	Company string `json:"company,omitempty"`
 	Email   string `json:"email,omitempty"`
+	Status  string `json:"status,omitempty"` // follow-up status, in the CRM's words
 	// Besides holds the ids of those who have the number and are somebody else, as the person saw; one in a line.
 	Besides string `json:"besides,omitempty"`
 }

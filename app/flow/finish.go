@@ -51,7 +51,7 @@ func (f *Flow) accept(card *Card, writes []cti.WriteBack) error {
 		}
 		return nil
 	}
-	if w := writes[0]; w != card.accepted || card.Write.State == WriteUnsaved {
+	if w := writes[0]; !w.Equal(card.accepted) || card.Write.State == WriteUnsaved {
 		card.accepted, card.Write = w, Write{State: WriteQueued}
 		if w.Identity == cti.IdentityUnclear {
 			card.Write = Write{State: WriteReview, Kind: cti.Conflict}

@@ -34,7 +34,7 @@ func TestAnUnfinishedCallOfAnEarlierRunCanBePicked(t *testing.T) {
 			t.Fatalf("card %+v, want it back with its candidates and its draft, without a pop", c)
 		}
 		for _, w := range r.writes() { // the queue drops what it has already
-			if w != r.earlier[0].WriteBack {
+			if !w.Equal(r.earlier[0].WriteBack) {
 				t.Errorf("before the pick %+v was written", w)
 			}
 		}
@@ -47,7 +47,7 @@ func TestAnUnfinishedCallOfAnEarlierRunCanBePicked(t *testing.T) {
 }
 
 func TestWhoseARestoredRecordIsStaysDecided(t *testing.T) {
-	for name, find := range map[string]*rig{"several": newRig(nil).knows(match(cti.Sure, "c1", "c2")), "nobody answers": {find: silentCRM}} {
+	for name, find := range map[string]*rig{"several": newRig(nil).knows(match(cti.Sure, "c1", "c2")), "nobody is found": newRig(nil).knows(nil), "nobody answers": {find: silentCRM}} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t)
 			r.find = find.find

@@ -63,7 +63,7 @@ func TestTheSameWrapUpAgainIsNoNews(t *testing.T) {
 		r.flow.Progress(flow.Progress{Leg: "a", Write: done})
 		pass(time.Minute)
 		must(t, r.save("", " call back "))
-		if w := r.writes(); w[len(w)-1] != w[len(w)-2] {
+		if w := r.writes(); !w[len(w)-1].Equal(w[len(w)-2]) {
 			t.Errorf("the second time another record was written: %+v", w)
 		}
 		if c := r.card(); c.Write != done {

@@ -79,3 +79,15 @@ func (p *Plan) fromHere(e164 string) string {
 	}
 	return Digits(phonenumbers.Format(parsed, phonenumbers.NATIONAL))
 }
+
+// Written is the number as people write it for abroad, +49 30 901820; "" where the country is not known.
+func Written(n cti.Number) string {
+	if n.E164 == "" {
+		return ""
+	}
+	parsed, err := phonenumbers.Parse(n.E164, "ZZ")
+	if err != nil {
+		return ""
+	}
+	return phonenumbers.Format(parsed, phonenumbers.INTERNATIONAL)
+}

@@ -48,7 +48,7 @@ func (o *Outbox) prepare(w cti.WriteBack) (place, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e := o.schedule.entries[latest.Seq]
-	if latest.Seq != 0 && latest.WriteBack == w && (e != nil && !e.is(doubtful) || latest.State.Final()) { // a store may have kept what it refused
+	if latest.Seq != 0 && latest.WriteBack.Equal(w) && (e != nil && !e.is(doubtful) || latest.State.Final()) { // a store may have kept what it refused
 		return place{}, nil
 	}
 	p := place{news: true, item: Item{Lane: laneOf(w), CreatedAt: o.clock.today()}}

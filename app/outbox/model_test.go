@@ -134,7 +134,7 @@ func (m *model) inOrder(w cti.WriteBack) {
 	if err != nil {
 		m.crm.fault = err.Error()
 	}
-	at := slices.IndexFunc(items, func(it outbox.Item) bool { return it.WriteBack == w })
+	at := slices.IndexFunc(items, func(it outbox.Item) bool { return it.WriteBack.Equal(w) })
 	if at < 0 {
 		return // it is in the act of being taken down
 	}
