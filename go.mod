@@ -7,6 +7,7 @@ ignore ./frontend/node_modules
 require (
 	filippo.io/age v1.3.2 // recordings on the disk, and the way back to lost keys
 	github.com/Microsoft/go-winio v0.6.4 // the local API on Windows: named pipes
+	github.com/emersion/go-vcard v0.0.0-20260618161152-d854b7e0e2d3 // local contacts in vCard files
 	github.com/expr-lang/expr v1.17.8 // expressions in connector files
 	github.com/gofrs/flock v0.13.2 // one process at a time has the store
 	github.com/google/go-cmp v0.7.0 // tests only
@@ -40,7 +41,6 @@ require (
 	git.sr.ht/~jackmordaunt/go-toast/v2 v2.0.3 // indirect
 	github.com/bep/debounce v1.2.1 // indirect
 	github.com/danieljoos/wincred v1.2.3 // indirect
-	github.com/emersion/go-vcard v0.0.0-20260618161152-d854b7e0e2d3 // indirect
 	github.com/go-ole/go-ole v1.3.0 // indirect
 	github.com/godbus/dbus/v5 v5.2.2 // indirect
 	github.com/gorilla/websocket v1.5.3 // indirect

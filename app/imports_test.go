@@ -33,6 +33,7 @@ var ours = []rule{
 	{pkg: "app/identify", may: []string{"app/cti", "app/number"}},
 	{pkg: "app/crm", may: []string{"app/cti", "app/number", "app/crm/presets"}},
 	{pkg: "app/crm/presets"},
+	{pkg: "app/crm/local", may: []string{"app/cti", "app/number", "app/crm"}},
 	{pkg: "app/crm/sandbox"},
 	{pkg: "app/crm/crmtest", may: []string{"app/cti", "app/number", "app/crm"}},
 	{pkg: "app/crm/crmtest/servers"},
@@ -68,6 +69,7 @@ var theirs = []struct {
 	reason string
 }{
 	{"github.com/wailsapp/wails", []string{".", "app/window", "build/bench/floor"}, "the agent runs and is tested without a window"},
+	{"github.com/emersion/go-vcard", []string{"app/crm/local"}, "one place reads files of contacts"},
 	{"go.etcd.io/bbolt", []string{"store", "store/customers", "store/storetest"}, "one place knows each file on disk"},
 	{"github.com/zalando/go-keyring", []string{"app/secret"}, "one place touches secrets"},
 	{"filippo.io/age", []string{"app/secret", "store/spool"}, "keys and files are sealed in one place each"},
