@@ -245,6 +245,9 @@ func (s *Server) putContactByKey(r *http.Request) (answer, error) {
 	key, status := r.PathValue("key"), http.StatusOK
 	v, err := s.writeContact(func(b *book) (contact, error) {
 		old, found := b.contacts.getByKey(key)
+		if found && old.Deleted {
+			return old, &problem{Status: http.StatusGone, Code: "gone", Message: "the contact with this key was deleted", Field: "external_key", ID: old.ID}
+		}
 		if found {
 			return b.editContact(r, old, func(c *contact) error { return contactFields(b).apply(c, in) })
 		}

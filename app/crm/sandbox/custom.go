@@ -14,7 +14,10 @@ import (
 	"unicode/utf8"
 )
 
-const maxCustom = 100 // fields that can be added to one kind of record
+const (
+	maxCustom = 100     // fields that can be added to one kind of record
+	maxWhole  = 1 << 53 // beyond it JSON numbers are not exact
+)
 
 var (
 	fieldName   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
@@ -44,6 +47,8 @@ func (f customField) check() error {
 		return invalid("max_length", fmt.Sprintf("must be 1 to %d", maxText))
 	case (f.Type == kindEnum) != (len(f.Values) > 0):
 		return invalid("values", "an enum needs values, others have none")
+	case slices.ContainsFunc(f.Values, func(v string) bool { return strings.TrimSpace(v) == "" || f.tooLong(v) }):
+		return invalid("values", "each needs 1 to max_length characters")
 	case f.Unique && (f.Type == kindList || f.Type == kindBool):
 		return invalid("unique", "a "+f.Type+" cannot be unique")
 	}
@@ -118,7 +123,7 @@ func (f customField) typed(b *book, v any) (any, bool) {
 	number, isNumber := v.(float64)
 	switch f.Type {
 	case kindInt:
-		return v, isNumber && number == math.Trunc(number)
+		return v, isNumber && number == math.Trunc(number) && math.Abs(number) <= maxWhole
 	case kindFloat:
 		return v, isNumber
 	case kindBool:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -66,7 +67,8 @@ func parseState(b []byte) (*book, error) {
 }
 
 func (st fileState) book() (*book, error) {
-	b := &book{seed: st.Seed, users: st.Users, roles: st.Roles}
+	b := &book{seed: st.Seed, users: st.Users, roles: map[string]string{}}
+	maps.Copy(b.roles, st.Roles)
 	st.modernise()
 	var errs [8]error
 	b.companies, errs[0] = newTable(st.Companies)

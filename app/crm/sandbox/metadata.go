@@ -47,6 +47,9 @@ func describe[T any](writable fields[T], readOnly ...fieldView) []fieldView {
 			out = append(out, fieldView{name, f.kind, f.length, f.required, true, f.unique, f.values, false})
 		}
 	}
+	for i := range out {
+		out[i].Values = append([]string{}, out[i].Values...) // [] rather than null
+	}
 	slices.SortFunc(out, byName)
 	return out
 }
@@ -64,14 +67,11 @@ func (s *Server) listFields(r *http.Request) (answer, error) {
 			out = append(out, f.view())
 		}
 	})
-	for i := range out {
-		out[i].Values = append([]string{}, out[i].Values...) // [] rather than null
-	}
 	return paged(r, out, maxLimit)
 }
 
 func (f customField) view() fieldView {
-	return fieldView{f.Name, f.Type, f.MaxLength, false, true, f.Unique, f.Values, true}
+	return fieldView{f.Name, f.Type, f.MaxLength, false, true, f.Unique, append([]string{}, f.Values...), true}
 }
 
 // postField adds a field to a kind of record.

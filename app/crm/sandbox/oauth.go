@@ -35,6 +35,9 @@ func oauthProblem(code, description string) *oauthError {
 func (s *Server) authorizeOAuth(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	back, err := loopback(q.Get("redirect_uri"))
+	if err == nil {
+		err = eachOnce(q)
+	}
 	if err == nil && q.Get("client_id") != oauthClient {
 		err = oauthProblem("invalid_client", "the client_id is not "+oauthClient)
 	}
@@ -144,6 +147,10 @@ func (s *Server) revokeOAuth(w http.ResponseWriter, r *http.Request) {
 		refuseOAuth(w, err)
 		return
 	}
+	if form.Get("token") == "" {
+		refuseOAuth(w, oauthProblem("invalid_request", "token is missing"))
+		return
+	}
 	s.grants.revoke(form.Get("token"))
 	writeJSON(w, http.StatusOK, struct{}{})
 }
@@ -165,6 +172,9 @@ func (s *Server) oauthForm(r *http.Request) (url.Values, *oauthError) {
 	if err != nil {
 		return nil, oauthProblem("invalid_request", "the form cannot be read")
 	}
+	if err := eachOnce(form); err != nil {
+		return nil, err
+	}
 	id, secret, basic := r.BasicAuth()
 	if !basic {
 		id, secret = form.Get("client_id"), form.Get("client_secret")
@@ -176,6 +186,16 @@ func (s *Server) oauthForm(r *http.Request) (url.Values, *oauthError) {
 		return nil, &oauthError{"invalid_client", "client_id or client_secret is wrong", http.StatusUnauthorized}
 	}
 	return form, nil
+}
+
+// eachOnce: no parameter may come twice (RFC 6749, 3.1 and 3.2).
+func eachOnce(q url.Values) *oauthError {
+	for name, values := range q {
+		if len(values) > 1 {
+			return oauthProblem("invalid_request", name+" comes more than once")
+		}
+	}
+	return nil
 }
 
 func (g *grants) newCode(c code) string {
@@ -192,6 +212,8 @@ func (g *grants) redeem(form url.Values, life time.Duration, now time.Time) (tok
 	defer g.mu.Unlock()
 	c := g.codes[hashOf(form.Get("code"))]
 	switch {
+	case form.Get("code") == "":
+		return tokens{}, oauthProblem("invalid_request", "code is missing")
 	case c == nil:
 		return tokens{}, oauthProblem("invalid_grant", "the code is unknown")
 	case c.family != "":
@@ -224,6 +246,8 @@ func (g *grants) rotate(token string, life time.Duration, now time.Time) (tokens
 	defer g.mu.Unlock()
 	old := g.refreshes[hashOf(token)]
 	switch {
+	case token == "":
+		return tokens{}, oauthProblem("invalid_request", "refresh_token is missing")
 	case old == nil:
 		return tokens{}, oauthProblem("invalid_grant", "the refresh token is unknown or revoked")
 	case old.used:

@@ -9,6 +9,8 @@ import (
 	"strconv"
 )
 
+const maxPlace = 1 << 20 // no list is as long
+
 // list is a page of a list. Cursor and Next are absent on the last one.
 type list[T any] struct {
 	Items  []T    `json:"items"`
@@ -60,7 +62,7 @@ func windowOf(r *http.Request, otherwise int, at func(id string) int) (window, e
 	}
 	w := window{size: size, next: q}
 	if q.Has("offset") {
-		w.from, err = whole(q, "offset", 0, 0, 1<<31)
+		w.from, err = whole(q, "offset", 0, 0, maxPlace)
 		q.Set("offset", strconv.Itoa(w.from+size))
 		return w, err
 	}
@@ -75,7 +77,7 @@ func windowOf(r *http.Request, otherwise int, at func(id string) int) (window, e
 }
 
 func numbered(q url.Values, otherwise int) (window, error) {
-	n, err := whole(q, "page", 1, 1, 1<<31)
+	n, err := whole(q, "page", 1, 1, maxPlace)
 	if err != nil {
 		return window{}, err
 	}

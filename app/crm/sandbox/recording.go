@@ -46,11 +46,8 @@ func (s *Server) putRecording(r *http.Request) (answer, error) {
 	if err := recordingFields().apply(&rec, in); err != nil {
 		return answer{}, err
 	}
-	if err := recordingFields().need(in); err != nil {
-		return answer{}, err
-	}
-	if u, err := url.Parse(rec.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return answer{}, invalid("url", "must be an address that begins with http:// or https://")
+	if rec.URL == "" {
+		return answer{}, invalid("url", "is required")
 	}
 	return s.attach(r, rec)
 }
@@ -74,6 +71,9 @@ func (s *Server) postRecording(r *http.Request) (answer, error) {
 	}
 	if rec.SHA256 == "" {
 		return answer{}, invalid("file", "is required: a part with a file name")
+	}
+	if len(rec.Name) > maxLine || len(rec.Type) > maxLine {
+		return answer{}, invalid("file", fmt.Sprintf("its name and type are limited to %d bytes each", maxLine))
 	}
 	return s.attach(r, rec)
 }
@@ -131,6 +131,9 @@ func (rec *Recording) note(name string, from io.Reader) error {
 
 // attach gives a call its recording and answers the call.
 func (s *Server) attach(r *http.Request, rec Recording) (answer, error) {
+	if u, err := url.Parse(rec.URL); rec.URL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return answer{}, invalid("url", "must be an address that begins with http:// or https://")
+	}
 	return s.changeCall(r, func(_ *book, c *Call) error {
 		c.Recording = &rec
 		return nil

@@ -19,8 +19,8 @@ type replay struct {
 	a    answer
 }
 
-// begin gives the first answer, or busy while the first request is being worked on; else the request is the first.
-func (p *replays) begin(key string, window time.Duration) (a answer, hit, busy bool) {
+// begin gives the first answer, or busy while the first request is being worked on; else the request is the first and mine is its entry.
+func (p *replays) begin(key string, window time.Duration) (mine *replay, a answer, busy bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.by == nil {
@@ -30,21 +30,21 @@ func (p *replays) begin(key string, window time.Duration) (a answer, hit, busy b
 		if old.done {
 			p.hit++
 		}
-		return old.a, old.done, !old.done
+		return nil, old.a, !old.done
 	}
-	p.by[key] = &replay{at: time.Now()}
-	return answer{}, false, false
+	mine = &replay{at: time.Now()}
+	p.by[key] = mine
+	return mine, answer{}, false
 }
 
-// end keeps a success; after a refusal the same key may try again.
-func (p *replays) end(key string, a answer, err error) {
+// end keeps a success; after a refusal the same key may try again. Once the window has passed the key may be another request's.
+func (p *replays) end(key string, mine *replay, a answer, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err != nil {
+	mine.done, mine.a = err == nil, a
+	if err != nil && p.by[key] == mine {
 		delete(p.by, key)
-		return
 	}
-	p.by[key].done, p.by[key].a = true, a
 }
 
 func (p *replays) hits() int64 {
@@ -65,15 +65,15 @@ func (s *Server) once(h apiFunc) apiFunc {
 			window = time.Duration(t.WindowMS) * time.Millisecond
 		}
 		key = r.Method + " " + r.URL.Path + " " + key
-		a, hit, busy := s.replays.begin(key, window)
+		mine, a, busy := s.replays.begin(key, window)
 		switch {
 		case busy:
 			return answer{}, &problem{Status: http.StatusConflict, Code: "in_progress", Message: "a request with this Idempotency-Key is being worked on", after: "1"}
-		case hit:
+		case mine == nil:
 			return a, nil
 		}
 		a, err := s.inTime(h, r)
-		s.replays.end(key, a, err)
+		s.replays.end(key, mine, a, err)
 		return a, err
 	}
 }

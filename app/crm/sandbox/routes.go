@@ -138,9 +138,7 @@ func (s *Server) api(to route) http.Handler {
 func (s *Server) faulty(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(requestIDHeader, "req_"+rand.Text())
-		if skew := s.nature.get().DateSkewS; skew != 0 {
-			w.Header().Set("Date", time.Now().Add(time.Duration(skew)*time.Second).UTC().Format(http.TimeFormat))
-		}
+		w.Header().Set("Date", s.nature.get().clock(time.Now()))
 		s.stats.requests.Add(1)
 		f, hit := s.faults.claim(r)
 		if !hit {

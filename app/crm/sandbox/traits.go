@@ -50,7 +50,7 @@ type Traits struct {
 	StrictRoles bool   `json:"strict_roles"`
 	Editing     string `json:"editing"`
 	Denied      string `json:"denied"`
-	// DateSkewS shifts the Date header by so many seconds, back when negative; at most a year.
+	// DateSkewS puts the server's clock, as Date and Retry-After tell it, forward by so many seconds, back when negative; at most a year.
 	DateSkewS int64 `json:"date_skew_s"`
 	// Version is the version the server says it has; "" for its own.
 	Version string `json:"version"`
@@ -104,6 +104,11 @@ func (n *nature) set(t Traits) {
 	n.renewed, n.used = time.Now(), 0
 }
 
+// clock is the server's own time, as its headers spell it.
+func (t Traits) clock(at time.Time) string {
+	return at.Add(time.Duration(t.DateSkewS) * time.Second).UTC().Format(http.TimeFormat)
+}
+
 func (t Traits) burst() float64 {
 	if t.Burst > 0 {
 		return float64(t.Burst)
@@ -134,7 +139,7 @@ func (n *nature) allow(now time.Time) *problem {
 	case "", "seconds":
 		p.after = strconv.Itoa(int(wait.Seconds()))
 	case "date":
-		p.after = now.Add(wait).UTC().Format(http.TimeFormat)
+		p.after = t.clock(now.Add(wait))
 	}
 	return p
 }

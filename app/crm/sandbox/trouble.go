@@ -190,7 +190,7 @@ func (s *Server) show(trouble Trouble, hang time.Duration, retryAfter int, w htt
 	case Err429Wait:
 		refuse(w, statusOf(trouble), strconv.Itoa(retryAfter))
 	case Err429Date:
-		refuse(w, statusOf(trouble), time.Now().Add(time.Duration(retryAfter)*time.Second).UTC().Format(http.TimeFormat))
+		refuse(w, statusOf(trouble), s.nature.get().clock(time.Now().Add(time.Duration(retryAfter)*time.Second)))
 	default:
 		refuse(w, statusOf(trouble), "")
 	}
@@ -210,12 +210,8 @@ func statusOf(trouble Trouble) int {
 func half(w http.ResponseWriter, whole *sink) {
 	maps.Copy(w.Header(), whole.header)
 	w.WriteHeader(max(whole.status, http.StatusOK))
-	_, err := w.Write(whole.body[:len(whole.body)/2])
-	if err == nil {
-		err = http.NewResponseController(w).Flush()
-	}
-	if err != nil {
-		panic(http.ErrAbortHandler)
+	if _, err := w.Write(whole.body[:len(whole.body)/2]); err == nil {
+		_ = http.NewResponseController(w).Flush() // a client that has gone sees less than half
 	}
 	panic(http.ErrAbortHandler)
 }

@@ -167,12 +167,12 @@ func TestKeyOfARequestUnderWayIsInProgress(t *testing.T) {
 	c := dial(t, s)
 	body := strings.Replace(callBody, "{", `{"external_key":"k",`, 1)
 	const key = "POST /api/calls k"
-	s.replays.begin(key, time.Hour) // somebody works on it
+	mine, _, _ := s.replays.begin(key, time.Hour) // somebody works on it
 	r := c.do(http.StatusConflict, "POST", "/api/calls", body, "Idempotency-Key", "k")
 	if wantRefusal(t, r, "in_progress", ""); r.header.Get("Retry-After") != "1" {
 		t.Errorf("Retry-After %q", r.header.Get("Retry-After"))
 	}
-	s.replays.end(key, answer{}, errors.New("it failed"))
+	s.replays.end(key, mine, answer{}, errors.New("it failed"))
 	c.do(http.StatusCreated, "POST", "/api/calls", body, "Idempotency-Key", "k")
 	if n := len(withKey(s, "k")); n != 1 {
 		t.Errorf("%d records", n)

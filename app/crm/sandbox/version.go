@@ -20,7 +20,7 @@ func etag(version int) string { return `"` + strconv.Itoa(version) + `"` }
 // fits refuses a write whose If-Match is not the record's version, with the record as it is. Quotes may be missing. Version 0 is a record
 // that does not exist: even * does not fit it (RFC 9110, 13.1.1).
 func fits(r *http.Request, version int, current any) error {
-	wanted := r.Header.Get("If-Match")
+	wanted := strings.Join(r.Header.Values("If-Match"), ",")
 	if wanted == "" {
 		return nil
 	}
