@@ -66,7 +66,7 @@ func (l logged) encode() ([]byte, error) {
 		s.Write = &storedWrite{WriteBack: *w, Record: &w.Record}
 		r := w.Record
 		u := unsaid{r.Queue, r.RingMS, r.QueueMS, r.TalkMS, r.HoldMS, r.WrapMS, r.Ending, r.Cause}
-		if l.call != nil && u.record(w.Key, *l.call) == r {
+		if l.call != nil && u.record(w.Key, *l.call).Equal(r) {
 			s.Write.Record, s.Write.Unsaid = nil, &u
 		}
 	}

@@ -17,6 +17,7 @@ type Engine struct {
 	verify      string
 	http        *client
 	agent       cti.Agent
+	mapping     *mapping
 	tokens      Tokens
 	candidates  []string
 	signIn      signIn
@@ -45,19 +46,6 @@ func (e *Engine) Name() string { return e.doc.Metadata.ID }
 // Close gives back idle connections. Calls in progress end by their own contexts.
 func (e *Engine) Close() { e.http.reads.CloseIdleConnections() }
 
-// Whoami implements Connector.
-func (e *Engine) Whoami(ctx context.Context) (cti.Agent, error) {
-	r, err := e.run(ctx, "whoami", vars{})
-	if err != nil {
-		return cti.Agent{}, err
-	}
-	out, err := r.named(r.op.output, r.v)
-	if err != nil {
-		return cti.Agent{}, err
-	}
-	return cti.Agent{ID: clean(out["id"]), Name: clean(out["name"]), Email: clean(out["email"])}, nil
-}
-
 // Lookup implements Connector.
 func (e *Engine) Lookup(ctx context.Context, n cti.Number) ([]cti.Customer, error) {
 	phone := phoneInput(n)
@@ -84,7 +72,7 @@ func (e *Engine) lookup(ctx context.Context, n cti.Number, phone vars) ([]cti.Cu
 	}
 	var found []cti.Customer
 	err = r.each(func(row map[string]any) error {
-		c, err := customer(row)
+		c, err := e.customer(row)
 		if err == nil && e.verified(n, c) && len(found) < maxCandidates {
 			found = append(found, c)
 		}
@@ -115,7 +103,11 @@ func (e *Engine) Write(ctx context.Context, w cti.WriteBack) (cti.Receipt, error
 	if err := e.prepared(ctx, e.ops[string(w.Op)]); err != nil {
 		return cti.Receipt{}, err
 	}
-	r, err := e.run(ctx, string(w.Op), writeInput(w, e.agent))
+	input, err := e.writeInput(w)
+	if err != nil {
+		return cti.Receipt{}, err
+	}
+	r, err := e.run(ctx, string(w.Op), input)
 	if err != nil {
 		return cti.Receipt{}, err
 	}
@@ -134,7 +126,7 @@ func (r *run) customers() []cti.Customer {
 		row, err := r.named(r.op.mapping, r.v)
 		var c cti.Customer
 		if err == nil {
-			c, err = customer(row)
+			c, err = r.e.customer(row)
 		}
 		if err != nil {
 			r.e.log.Warn("a customer does not fit the connector file and is left out", "connector", r.e.Name(), "err", err)

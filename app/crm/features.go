@@ -97,7 +97,7 @@ func (e *Engine) describe(ctx context.Context, object string) ([]Field, error) {
 }
 
 func (e *Engine) search(ctx context.Context, text string, limit int) ([]cti.Customer, error) {
-	return listed(ctx, e, "search", vars{"text": text, "limit": limit}, limit, customer)
+	return listed(ctx, e, "search", vars{"text": text, "limit": limit}, limit, e.customer)
 }
 
 func (e *Engine) get(ctx context.Context, customerID string) (cti.Customer, error) {
@@ -109,7 +109,7 @@ func (e *Engine) get(ctx context.Context, customerID string) (cti.Customer, erro
 	if err != nil {
 		return cti.Customer{}, err
 	}
-	c, err := customer(row)
+	c, err := e.customer(row)
 	if err != nil {
 		return cti.Customer{}, r.unfit(err)
 	}

@@ -50,7 +50,7 @@ func (e *Engine) Find(ctx context.Context, w cti.WriteBack) (cti.Receipt, error)
 	if w.Key == "" {
 		return cti.Receipt{}, cti.Errorf(cti.Internal, what+": no key", nil)
 	}
-	r, err := e.begin(op, writeInput(w, e.agent))
+	r, err := e.begin(op, canonical(w, e.agent))
 	if err != nil {
 		return cti.Receipt{}, err
 	}

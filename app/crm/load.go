@@ -33,6 +33,8 @@ type Config struct {
 	Agent cti.Agent
 	// Tokens keeps what signing in with OAuth 2 gives; nil: it is lost when the engine ends.
 	Tokens Tokens
+	// Mapping is the path of the site's mapping file, which says what else goes into which field of the CRM; empty: none.
+	Mapping string
 	// HTTP replaces the transport; nil is the one with TLS 1.2 and the environment's proxy. Fence and time-outs stay ours.
 	HTTP *http.Client
 	// Gates are shared with other engines that speak to the same endpoints; nil: the engine has its own.
@@ -53,7 +55,12 @@ func Open(c Config) (*Engine, error) {
 	if err := p.err(); err != nil {
 		return nil, err
 	}
-	return p.build(doc, root, c)
+	e, err := p.build(doc, root, c)
+	if err != nil || c.Mapping == "" {
+		return e, err
+	}
+	e.mapping, err = openMapping(c.Mapping)
+	return e, err
 }
 
 func source(connector string) (name string, text []byte, err error) {
@@ -89,7 +96,7 @@ func (p *problems) parse(text []byte) (*document, *yaml.Node) {
 			words("It starts with apiVersion: %s and kind: %s.", "应以 apiVersion: %s 和 kind: %s 开头。", schemaVersion, kindConnector))
 		return nil, nil
 	}
-	p.version(&root)
+	p.version(&root, kindConnector)
 	if len(p.list) > 0 {
 		return nil, nil // what follows was not written for this schema
 	}
@@ -105,8 +112,8 @@ func (p *problems) parse(text []byte) (*document, *yaml.Node) {
 	return &doc, &root
 }
 
-func (p *problems) version(root *yaml.Node) {
-	for _, want := range []struct{ key, value string }{{"apiVersion", schemaVersion}, {"kind", kindConnector}} {
+func (p *problems) version(root *yaml.Node, kind string) {
+	for _, want := range []struct{ key, value string }{{"apiVersion", schemaVersion}, {"kind", kind}} {
 		_, value := child(root.Content[0], want.key)
 		if value == nil || value.Value != want.value {
 			p.add(find(root, want.key), words("%s is not %s", "%s 不是 %s", want.key, want.value),

@@ -63,6 +63,8 @@ type run struct {
 	written bool      // a write of this operation may have reached the CRM
 	asked   bool      // at least one of its steps was not left out
 	changes bool      // it updates a record that an earlier one made
+	dry     bool      // its writes are shown and not made
+	shown   []Request
 }
 
 func (e *Engine) run(ctx context.Context, name string, input vars) (*run, error) {
@@ -166,6 +168,9 @@ func (r *run) pagewise(ctx context.Context, s *step) error {
 // once makes one request, to an address of its own where a page named it, and takes what it answers.
 func (r *run) once(ctx context.Context, s *step, address string) error {
 	r.asked = true
+	if r.dry && r.writes(s) {
+		return r.show(s, address)
+	}
 	verdict, err := r.signedIn(ctx, s, address)
 	if err != nil {
 		return r.unfit(err)
@@ -272,8 +277,13 @@ func (r *run) take(s *step) error {
 
 func (r *run) unfit(err error) error { return r.e.failed(r.e.doing(r.op.name), err, r.written) }
 
+// writes tells whether a step may change the CRM.
+func (r *run) writes(s *step) bool {
+	return r.op.shape.write && !s.reads && s.method != http.MethodGet && s.method != http.MethodHead
+}
+
 func (r *run) request(s *step, address string) (call, error) {
-	out := call{method: s.method, header: http.Header{}, write: r.op.shape.write && !s.reads && s.method != http.MethodGet && s.method != http.MethodHead}
+	out := call{method: s.method, header: http.Header{}, write: r.writes(s)}
 	var err error
 	if address == "" {
 		if address, err = s.url.address(r.v); err != nil {

@@ -36,6 +36,7 @@ var (
 		"queue": types.String, "remote_name": types.String, "started_at": types.String, "answered_at": types.Any, "ended_at": types.String,
 		"ring_ms": types.Int, "queue_ms": types.Int, "talk_ms": types.Int, "hold_ms": types.Int, "wrap_ms": types.Int,
 		"duration_ms": types.Int, "ending": types.String, "cause": types.String, "outcome": types.String, "note": types.String, "wrapped_up": types.Bool,
+		"data": types.TypeOf(map[string]string{}),
 	}
 	customerScope  = types.Map{"type": types.String, "name": types.String, "company": types.String, "email": types.String, "status": types.String}
 	agentScope     = types.Map{"id": types.String, "name": types.String, "email": types.String}
@@ -53,8 +54,8 @@ var (
 
 // The names results have.
 var (
-	customerFields = []string{"id", "type", "name", "company", "email", "phones", "tags", "status", "owner", "open_tickets", "last_activity_at", "version"}
-	ticketFields   = []string{"id", "subject", "status", "priority", "updated_at", "version"}
+	customerFields = []string{"id", "type", "name", "company", "email", "phones", "tags", "status", "owner", "open_tickets", "last_activity_at", "version", "fields"}
+	ticketFields   = []string{"id", "subject", "status", "priority", "updated_at", "version", "fields"}
 	idAlone        = []string{"id"}
 )
 
@@ -98,9 +99,10 @@ var shapes = map[string]opShape{
 	"attach_recording": write(types.Map{"contact": contactScope, "recording": recordingScope}),
 }
 
-// write is the shape of an operation that changes the CRM; all of them see the key, the agent they are for, the record they change and the version of it.
+// write is the shape of an operation that changes the CRM; all of them see the key, the agent they are for, the record they change, the version
+// of it, and what the site maps.
 func write(input types.Map) opShape {
-	maps.Copy(input, types.Map{"key": types.String, "agent": agentScope, "record": types.Any, "version": types.String})
+	maps.Copy(input, types.Map{"key": types.String, "agent": agentScope, "record": types.Any, "version": types.String, "fields": types.TypeOf(map[string]any{})})
 	return opShape{write: true, input: input, fields: idAlone, needs: idAlone}
 }
 

@@ -6,6 +6,15 @@ import (
 	"ringside.dev/ringside/app/cti"
 )
 
+// customer reads a row, with what the site maps besides.
+func (e *Engine) customer(row map[string]any) (cti.Customer, error) {
+	c, err := customer(row)
+	if err == nil {
+		e.mapping.read(&c, row["fields"])
+	}
+	return c, err
+}
+
 func customer(row map[string]any) (cti.Customer, error) {
 	c := cti.Customer{
 		ID: clean(row["id"]), Type: clean(row["type"]), Name: clean(row["name"]), Company: clean(row["company"]), Email: clean(row["email"]),

@@ -33,8 +33,19 @@ func recordInput(id string) any {
 	return vars{"id": id}
 }
 
-// writeInput is what the steps of a write see; which of it, the shape of its operation says.
-func writeInput(w cti.WriteBack, agent cti.Agent) vars {
+// writeInput is what the steps of a write see, with the fields that the site maps.
+func (e *Engine) writeInput(w cti.WriteBack) (vars, error) {
+	input := canonical(w, e.agent)
+	fields, err := e.mapping.write(string(w.Op), input)
+	if err != nil {
+		return nil, cti.Errorf(cti.Invalid, e.doing(string(w.Op))+": "+e.redact.text(err.Error()), nil)
+	}
+	input["fields"] = fields
+	return input, nil
+}
+
+// canonical is a write-back in the words of the schema; which of it the steps may name, the shape of its operation says.
+func canonical(w cti.WriteBack, agent cti.Agent) vars {
 	c, t := w.New, w.Ticket
 	return vars{
 		"key": w.Key, "phone": phoneInput(w.Record.Number), "contact": contactInput(w.CustomerID), "record": recordInput(w.RecordID), "version": w.Version,
@@ -60,6 +71,7 @@ func callInput(w cti.WriteBack) vars {
 		"ring_ms": int(r.RingMS), "queue_ms": int(r.QueueMS), "talk_ms": int(r.TalkMS), "hold_ms": int(r.HoldMS), "wrap_ms": int(r.WrapMS),
 		"duration_ms": int(r.TalkMS + r.HoldMS), "ending": string(r.Ending), "cause": r.Cause,
 		"outcome": r.WrapUp.Outcome, "note": r.WrapUp.Note, "wrapped_up": !r.WrapUp.SavedAt.IsZero(),
+		"data": maps.Clone(r.Data),
 	}
 }
 

@@ -29,8 +29,8 @@ type Setup struct {
 // Right is something the signed-in user may or may not do.
 type Right struct {
 	ID, Title string
-	Ops       []string // the operations that need it
-	Excess    bool     // an agent does not need it
+	Op        string // the operation that needs it; empty for one that an agent does not need
+	Excess    bool   // an agent does not need it
 	Allowed   bool
 	Err       error // it could not be found out
 }
@@ -168,28 +168,36 @@ func (e *Engine) prepared(ctx context.Context, op *operation) error {
 	return nil
 }
 
-// Rights tells what the signed-in user may do, as far as the connector says how to ask.
+// Rights tells what the signed-in user may do, as far as the connector says how to ask: one for each operation that needs it.
 func (e *Engine) Rights(ctx context.Context) []Right {
 	var out []Right
 	for _, one := range e.rights {
-		right := Right{ID: one.id, Title: one.title, Ops: one.ops, Excess: one.excess}
-		right.Allowed, right.Err = e.may(ctx, one)
-		out = append(out, right)
+		r, err := e.begin(&operation{name: "rights"}, vars{})
+		if err == nil {
+			err = r.all(ctx, one.steps)
+		}
+		ops := one.ops
+		if len(ops) == 0 {
+			ops = []string{""}
+		}
+		for _, op := range ops {
+			right := Right{ID: one.id, Title: one.title, Op: op, Excess: one.excess}
+			right.Allowed, right.Err = one.given(r, op, err)
+			out = append(out, right)
+		}
 	}
 	return out
 }
 
-func (e *Engine) may(ctx context.Context, one right) (bool, error) {
-	r, err := e.begin(&operation{name: "rights"}, vars{})
-	if err == nil {
-		err = r.all(ctx, one.steps)
-	}
+// given judges what the steps brought for one operation. That the CRM refused them is an answer.
+func (one right) given(r *run, op string, err error) (bool, error) {
 	if cti.KindOf(err) == cti.Denied {
 		return false, nil
 	}
 	if err != nil || one.allowed == nil {
 		return err == nil, err
 	}
+	r.v["op"] = op
 	value, err := one.allowed.value(r.v)
 	if err != nil {
 		return false, r.unfit(err)
@@ -258,7 +266,7 @@ func (l *loader) rights() []right {
 		}
 		var done scope
 		one.steps, done = l.reading(slices.Concat(place, []string{"steps"}), spec.Steps, names)
-		one.allowed = l.scalar(&spec.Allowed, with(done, scope{"res": resScope}))
+		one.allowed = l.scalar(&spec.Allowed, with(done, scope{"res": resScope, "op": types.String}))
 		out = append(out, one)
 	}
 	return out

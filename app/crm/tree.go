@@ -1,6 +1,9 @@
 package crm
 
 import (
+	"maps"
+	"slices"
+
 	"go.yaml.in/yaml/v4"
 )
 
@@ -16,9 +19,11 @@ type tree struct {
 	kind   yaml.Kind
 }
 
+// field is a key of a map with its value; splice has no name and brings the keys of its value along.
 type field struct {
-	name  string
-	value *tree
+	name   string
+	splice bool
+	value  *tree
 }
 
 // body compiles a structure. A node that is missing gives nil.
@@ -62,20 +67,25 @@ func (p *problems) tree(n *yaml.Node, names scope, left *int) *tree {
 	return t
 }
 
-// fields reads a map, with `<<: *anchor` merged in first so that the map's own keys win.
+// fields reads a map, with `<<: *anchor` merged in first so that the map's own keys win. `<<: "${…}"` comes last: what a site says wins.
 func (p *problems) fields(n *yaml.Node, names scope, left *int) []field {
-	var merged, own []field
+	var merged, own, spliced []field
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if key.ShortTag() == "!!merge" {
-			if from := p.tree(value, names, left); from != nil {
+			from := p.tree(value, names, left)
+			switch {
+			case from == nil:
+			case from.scalar != nil:
+				spliced = append(spliced, field{splice: true, value: from})
+			default:
 				merged = append(merged, from.fields...)
 			}
 			continue
 		}
-		own = append(own, field{key.Value, p.tree(value, names, left)})
+		own = append(own, field{name: key.Value, value: p.tree(value, names, left)})
 	}
-	return append(merged, own...)
+	return slices.Concat(merged, own, spliced)
 }
 
 // value gives the structure with its expressions worked out. In a map null drops the key; in a list it stays, the place counts.
@@ -106,6 +116,12 @@ func (t *tree) object(v vars) (map[string]any, error) {
 		value, err := f.value.value(v)
 		if err != nil {
 			return nil, err
+		}
+		if f.splice {
+			if more, ok := value.(map[string]any); ok {
+				maps.Copy(out, more)
+			}
+			continue
 		}
 		if value == nil {
 			delete(out, f.name)

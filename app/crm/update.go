@@ -31,7 +31,11 @@ func (e *Engine) change(ctx context.Context, w cti.WriteBack) (cti.Receipt, erro
 	if op.update == nil && !slices.Contains(updating, op.strategy) {
 		return cti.Receipt{}, refusal
 	}
-	r, err := e.begin(op, writeInput(w, e.agent))
+	input, err := e.writeInput(w)
+	if err != nil {
+		return cti.Receipt{}, err
+	}
+	r, err := e.begin(op, input)
 	if err != nil {
 		return cti.Receipt{}, err
 	}

@@ -19,6 +19,8 @@ type Customer struct {
 	OpenTickets    int       `json:"open_tickets,omitempty"` // as far as the CRM says
 	LastActivityAt time.Time `json:"last_activity_at,omitzero"`
 	Version        string    `json:"version,omitempty"` // what the CRM calls this state of them; empty where it has no versions
+
+	Data map[string]string `json:"data,omitempty"` // what the site's mapping reads besides, under the site's names
 }
 
 // CustomerPage is a page of what changed in a CRM.

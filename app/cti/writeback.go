@@ -68,6 +68,8 @@ type Record struct {
 	Ending     Ending    `json:"ending"`
 	Cause      string    `json:"cause"`
 	WrapUp     WrapUp    `json:"wrapup"`
+
+	Data map[string]string `json:"data,omitempty"` // what came with the call (headers, channel variables, IVR input), under its declared names
 }
 
 // WriteBack is one change to make in a CRM.
@@ -94,6 +96,9 @@ type WriteBack struct {
 	// was delivered before. A CRM that is told the id cannot write a second record, whatever it makes of keys.
 	RecordID string `json:"record_id,omitempty"`
 }
+
+// Equal tells whether two say the same.
+func (r Record) Equal(other Record) bool { return reflect.DeepEqual(r, other) }
 
 // Equal tells whether two say the same.
 func (w WriteBack) Equal(other WriteBack) bool { return reflect.DeepEqual(w, other) }

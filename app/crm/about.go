@@ -1,0 +1,64 @@
+package crm
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// About is what a CRM says of itself and of who is signed in.
+type About struct {
+	Agent     cti.Agent
+	Version   string   // of the server; empty: it does not say
+	Roles     []string // of the signed-in user
+	Supported bool     // its version lies in what the connector was made for
+	Known     bool     // false: the server, or the connector, names no version
+	Range     string   // the versions the connector was made for
+	// Skew is how far the server's clock is ahead of this one, to a second (RFC 9110, 6.6.1: Date). Zero where it sends no date.
+	Skew time.Duration
+}
+
+// About asks the CRM who is signed in, and reads what else it says while it answers.
+func (e *Engine) About(ctx context.Context) (About, error) {
+	began := time.Now()
+	r, err := e.run(ctx, "whoami", vars{})
+	if err != nil {
+		return About{}, err
+	}
+	out, err := r.named(r.op.output, r.v)
+	if err != nil {
+		return About{}, err
+	}
+	a := About{
+		Agent:   cti.Agent{ID: clean(out["id"]), Name: clean(out["name"]), Email: clean(out["email"])},
+		Version: clean(out["version"]), Roles: cleanAll(out["roles"]), Range: e.doc.Metadata.VendorVersions,
+		Skew: skew(r.last, began, time.Now()),
+	}
+	a.Supported, a.Known = e.Supports(a.Version)
+	return a, nil
+}
+
+// Whoami implements Connector.
+func (e *Engine) Whoami(ctx context.Context) (cti.Agent, error) {
+	a, err := e.About(ctx)
+	return a.Agent, err
+}
+
+// skew compares the date of an answer with the middle of the exchange. A date has whole seconds: less than two is none.
+func skew(res *response, began, ended time.Time) time.Duration {
+	if res == nil {
+		return 0
+	}
+	theirs, err := http.ParseTime(res.header.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	ours := began.Add(ended.Sub(began) / 2)
+	ahead := theirs.Add(500 * time.Millisecond).Sub(ours).Round(time.Second)
+	if ahead.Abs() < 2*time.Second {
+		return 0
+	}
+	return ahead
+}
