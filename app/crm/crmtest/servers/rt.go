@@ -102,7 +102,7 @@ func StartRT(t testing.TB, setup string) *RT {
 	rt := &RT{folder: folder}
 	rt.readTokens(t)
 	rt.URL = start(t, program{
-		name: "perl", env: rtEnv(folder), log: filepath.Join(folder, "server.log"),
+		name: "perl", env: func(string) []string { return rtEnv(folder) }, log: filepath.Join(folder, "server.log"),
 		args: func(port string) []string {
 			return []string{rtServer, "--host", "127.0.0.1", "--port", port, "--max-workers", "3"}
 		},

@@ -107,7 +107,7 @@ func command(ctx context.Context, env []string, name string, args ...string) (st
 type program struct {
 	name  string
 	args  func(port string) []string
-	env   []string
+	env   func(port string) []string
 	log   string // file
 	ready func(base string) string
 }
@@ -136,7 +136,7 @@ func (p program) try(t testing.TB, port string) (string, error) {
 		return "", err
 	}
 	cmd := exec.Command(p.name, p.args(port)...) //nolint:gosec,noctx // a program of Debian's; it is ended below, politely first
-	cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), p.env...), log, log
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), p.env(port)...), log, log
 	together(cmd)
 	if err := cmd.Start(); err != nil {
 		return "", errors.Join(err, log.Close())

@@ -1,0 +1,72 @@
+package crm_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"ringside.dev/ringside/app/crm"
+	"ringside.dev/ringside/app/crm/crmtest"
+	"ringside.dev/ringside/app/crm/crmtest/servers"
+)
+
+func TestTrytonPassesTheSuite(t *testing.T) {
+	tr := servers.StartTryton(t)
+	door := servers.OpenDoor(t, tr.URL, servers.TrytonWrites)
+	e := openTryton(t, tr, door.URL(), tr.Agent, tr.Password)
+	if err := e.Apply(t.Context(), "nobody"); err != nil {
+		t.Fatal(err)
+	}
+	known := addParty(t, tr, "Ada Lovelace", "+44 20 7946 0123")
+	near := addParty(t, tr, "Same Tail", "+44 117 946 0123")
+	crmtest.Run(t, crmtest.Rig{
+		Connector: e, BadSignIn: openTryton(t, tr, door.URL(), tr.Agent, "not the password"), Region: "GB",
+		KnownID: known, OtherID: near,
+		Spellings:  []string{"+442079460123", "02079460123", "00442079460123", "+44 (0)20 7946-0123", "sip:+442079460123@pbx.example", "０２０ ７９４６ ０１２３"},
+		NearNumber: "+441179460123", UnknownNumber: "+442073335678",
+		CountRecords:  func(key string) int { return len(trytonCalls(t, tr, key)) },
+		Record:        func(key string) map[string]any { return trytonCalls(t, tr, key)[0] },
+		DropNextWrite: door.DropNextWrite, Refuse: door.Refuse, Restore: door.Restore, Throttle: door.Throttle,
+	})
+}
+
+func openTryton(t *testing.T, tr *servers.Tryton, base, login, password string) *crm.Engine {
+	t.Helper()
+	e, err := crm.Open(crm.Config{
+		Connector: "tryton", Region: "GB",
+		Params: map[string]string{"base_url": base, "database": tr.Database, "login": login, "password": password},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	return e
+}
+
+func addParty(t *testing.T, tr *servers.Tryton, name, number string) string {
+	t.Helper()
+	return strconv.Itoa(tr.Add(t, "party.party", map[string]any{
+		"name": name, "contact_mechanisms": []any{[]any{"create", []any{map[string]any{"type": "phone", "value": number}}}},
+	}))
+}
+
+// trytonCalls reads the call records with a key as the administrator sees them.
+func trytonCalls(t *testing.T, tr *servers.Tryton, key string) []map[string]any {
+	var out []map[string]any
+	for _, note := range tr.Find(t, "ir.note", []any{[]any{"message", "like", "%" + key + "%"}}, "message", "resource") {
+		message, _ := note["message"].(string)
+		lines := strings.SplitN(message, "\n", 4)
+		if len(lines) != 4 {
+			t.Fatalf("the record of a call is %q", message)
+		}
+		resource, _ := note["resource"].(string)
+		row := map[string]any{
+			"id": note["id"], "contact_id": strings.TrimPrefix(resource, "party.party,"), "outcome": strings.TrimPrefix(lines[2], "Outcome: "), "note": lines[3],
+		}
+		if nobody := tr.Find(t, "party.party", []any{[]any{"code", "=", "RINGSIDE-NOBODY"}}, "id"); row["contact_id"] == strconv.Itoa(int(nobody[0]["id"].(float64))) {
+			row["contact_id"] = nil
+		}
+		out = append(out, row)
+	}
+	return out
+}
