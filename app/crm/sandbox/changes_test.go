@@ -67,3 +67,39 @@ func TestADeletedContactIsOutOfSight(t *testing.T) {
 		t.Errorf("the whole feed gives %d contacts", len(ids))
 	}
 }
+
+// What is done to a customer's records makes the customer appear in the feed, once, and nobody else.
+func TestTheFeedTellsOfWhatIsDoneToACustomersRecords(t *testing.T) {
+	c := dial(t, begin(t, Options{}))
+	call := someCall(c)
+	ticket := "/api/tickets/" + read[row](t, c.do(http.StatusCreated, "POST", "/api/tickets", `{"contact_id":"c_000001","subject":"A"}`)).ID
+	_, _, cursor := feed(c, "", 500)
+	for _, one := range []struct {
+		status             int
+		method, path, body string
+		want               []string
+	}{
+		{200, "PATCH", ticket, `{"status":"pending"}`, []string{"c_000001"}},
+		{200, "PATCH", ticket, `{"status":"pending"}`, nil},
+		{201, "PUT", "/api/tickets/by-key/k", `{"contact_id":"c_000002","subject":"A"}`, []string{"c_000002"}},
+		{200, "PUT", "/api/tickets/by-key/k", `{"contact_id":"c_000002","subject":"A"}`, nil},
+		{200, "PATCH", ticket, `{"contact_id":"c_000003"}`, []string{"c_000001", "c_000003"}},
+		{200, "PATCH", ticket, `{"contact_id":null}`, []string{"c_000003"}},
+		{200, "PUT", "/api/contacts/c_000004/tags/new", "", []string{"c_000004"}},
+		{200, "PUT", "/api/contacts/c_000004/tags/new", "", nil},
+		{200, "DELETE", "/api/contacts/c_000004/tags/new", "", []string{"c_000004"}},
+		{200, "PATCH", "/api/contacts/c_000005", `{"status":"inactive"}`, []string{"c_000005"}},
+		{201, "PUT", "/api/notes/by-key/k", `{"contact_id":"c_000006","text":"A"}`, []string{"c_000006"}},
+		{201, "PUT", "/api/tasks/by-key/k", `{"contact_id":"c_000007","subject":"A"}`, []string{"c_000007"}},
+		{200, "PUT", call + "/recording", `{"url":"https://a.example"}`, []string{"c_000001"}},
+		{422, "PATCH", "/api/contacts/c_000008", `{"status":"asleep"}`, nil},
+		{422, "PATCH", ticket, `{"contact_id":"c_000008","status":"asleep"}`, nil},
+	} {
+		c.do(one.status, one.method, one.path, one.body)
+		ids, _, next := feed(c, cursor, 500)
+		if slices.Sort(ids); !slices.Equal(ids, one.want) {
+			t.Errorf("%s %s %s: the feed gives %v, want %v", one.method, one.path, one.body, ids, one.want)
+		}
+		cursor = next
+	}
+}

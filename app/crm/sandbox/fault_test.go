@@ -115,6 +115,21 @@ func TestCountedStatusCarriesRetryAfterAndClearsItself(t *testing.T) {
 	c.do(http.StatusCreated, "PUT", "/api/calls/by-key/busy", callBody)
 }
 
+func TestEveryStatusThereIsIsAnsweredWithoutWorking(t *testing.T) {
+	s := begin(t, Options{})
+	c := dial(t, s)
+	for _, status := range statuses {
+		steer(t, s, Fault{Status: status, Writes: true, Count: 1})
+		r := c.do(status, "PUT", "/api/calls/by-key/k", callBody)
+		if p := read[refusal](t, r).Error; p.Code == "" || p.Message == "" {
+			t.Errorf("%d says %s", status, r.body)
+		}
+	}
+	if n := len(withKey(s, "k")); n != 0 {
+		t.Errorf("%d records", n)
+	}
+}
+
 func TestLatencyDelaysTheAnswerButIsNotTheServersOwnTime(t *testing.T) {
 	s := begin(t, Options{})
 	c := dial(t, s)

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"net/http"
 	"sync"
 	"testing"
@@ -36,7 +37,7 @@ func TestARecordWithAKeyIsMadeOnceAndThenChanged(t *testing.T) {
 			if got := read[list[map[string]any]](t, c.do(http.StatusOK, "GET", kind.path+"?external_key=k%2F1", "")).Items; len(got) != 1 || got[0]["id"] != first["id"] {
 				t.Errorf("by key: %v", got)
 			}
-			if got := read[map[string]any](t, c.do(http.StatusOK, "GET", kind.path+"/"+first["id"].(string), "")); got[kind.name] != kind.want {
+			if got := read[map[string]any](t, c.do(http.StatusOK, "GET", fmt.Sprint(kind.path, "/", first["id"]), "")); got[kind.name] != kind.want {
 				t.Errorf("read back it is %v", got)
 			}
 			wantRefusal(t, c.do(http.StatusUnprocessableEntity, "PUT", kind.path+"/by-key/k3", `{"external_key":"z",`+kind.make[1:]), "invalid", "external_key")

@@ -179,6 +179,35 @@ func TestKeyOfARequestUnderWayIsInProgress(t *testing.T) {
 	}
 }
 
+// A request that takes longer than the window leaves the key to the one after it.
+func TestAWindowMayPassWhileItsRequestIsWorkedOn(t *testing.T) {
+	var p replays
+	first, _, _ := p.begin("k", 0)
+	second, _, busy := p.begin("k", 0)
+	if busy || second == nil {
+		t.Fatal("the window has not passed")
+	}
+	p.end("k", second, answer{}, errors.New("it failed"))
+	p.end("k", first, answer{status: http.StatusCreated}, nil)
+	if third, _, busy := p.begin("k", time.Hour); third == nil || busy {
+		t.Error("after the refusal the key is not free")
+	}
+}
+
+func TestALateFirstRequestDoesNotFreeTheKeyOfTheSecond(t *testing.T) {
+	var p replays
+	first, _, _ := p.begin("k", 0)
+	second, _, _ := p.begin("k", 0)
+	p.end("k", first, answer{}, errors.New("it failed"))
+	if _, _, busy := p.begin("k", time.Hour); !busy {
+		t.Error("the key is free while the second works on it")
+	}
+	p.end("k", second, answer{status: http.StatusCreated}, nil)
+	if mine, a, _ := p.begin("k", time.Hour); mine != nil || a.status != http.StatusCreated {
+		t.Errorf("it gives %+v", a)
+	}
+}
+
 func TestTokenEndsAndIsRenewed(t *testing.T) {
 	s := begin(t, Options{Traits: Traits{TokenRequests: 2}})
 	c := dial(t, s)
