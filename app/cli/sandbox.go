@@ -15,14 +15,16 @@ import (
 
 func (e *env) sandboxCommand() *cobra.Command {
 	var o sandbox.Options
-	var chaos, traits string
+	var chaos, traits, users string
 	c := command("sandbox", e.say("Run the training CRM with 500 made-up customers", "运行带有 500 个虚构客户的练习用 CRM"), 0, func(ctx context.Context, _ []string) error {
-		if err := readJSON(chaos, &o.Chaos, traits, &o.Traits); err != nil {
-			return err
+		for _, one := range []jsonFlag{{"--chaos", chaos, &o.Chaos}, {"--traits", traits, &o.Traits}, {"--users", users, &o.Users}} {
+			if err := one.read(); err != nil {
+				return err
+			}
 		}
 		server, err := sandbox.Start(ctx, o)
 		if err != nil {
-			return cti.Errorf(cti.Invalid, "check --addr, --control and --file", err)
+			return cti.Errorf(cti.Invalid, "check --addr, --control, --file, --chaos, --traits and --users", err)
 		}
 		if o.Token == "" {
 			o.Token = sandbox.DefaultToken
@@ -50,24 +52,25 @@ func (e *env) sandboxCommand() *cobra.Command {
 	c.Flags().Uint64Var(&o.Seed, "seed", 0, e.say("seed of the customers", "客户数据的种子"))
 	c.Flags().StringVar(&o.Token, "token", "", e.say("bearer token of the agent", "坐席的访问令牌"))
 	c.Flags().StringVar(&chaos, "chaos", "", e.say("troubles by chance, as JSON (see docs/sandbox.md)", "随机故障，JSON（见 docs/sandbox.zh-CN.md）"))
-	c.Flags().StringVar(&traits, "traits", "", e.say("what kind of CRM it is, as JSON", "CRM 的特性，JSON"))
+	c.Flags().StringVar(&traits, "traits", "", e.say("what kind of CRM it is, as JSON: limits, roles, logins, OAuth, clock", "CRM 的特性，JSON：限流、角色、登录、OAuth、时钟"))
+	c.Flags().StringVar(&users, "users", "", e.say("who signs in beside the agent, as a JSON list", "其他登录用户，JSON 列表"))
 	return c
 }
 
-// readJSON reads the two flags that hold JSON.
-func readJSON(chaos string, intoChaos *sandbox.Chaos, traits string, intoTraits *sandbox.Traits) error {
-	for _, one := range []struct {
-		flag, text string
-		into       any
-	}{{"--chaos", chaos, intoChaos}, {"--traits", traits, intoTraits}} {
-		if one.text == "" {
-			continue
-		}
-		d := json.NewDecoder(strings.NewReader(one.text))
-		d.DisallowUnknownFields()
-		if err := d.Decode(one.into); err != nil {
-			return cti.Errorf(cti.Invalid, one.flag+" is not the JSON that is wanted", err)
-		}
+// jsonFlag is a flag that holds JSON; an empty text is none.
+type jsonFlag struct {
+	name, text string
+	into       any
+}
+
+func (f jsonFlag) read() error {
+	if f.text == "" {
+		return nil
+	}
+	d := json.NewDecoder(strings.NewReader(f.text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(f.into); err != nil {
+		return cti.Errorf(cti.Invalid, f.name+" is not the JSON that is wanted", err)
 	}
 	return nil
 }

@@ -18,7 +18,8 @@ func TestTheSandboxSaysWhereItIsAndRunsUntilStopped(t *testing.T) {
 	out, write := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- cli.Main(ctx, []string{"sandbox", "--json", "--addr", "127.0.0.1:0", "--control", "127.0.0.1:0", "--token", "a-token"},
+		code <- cli.Main(ctx, []string{"sandbox", "--json", "--addr", "127.0.0.1:0", "--control", "127.0.0.1:0", "--token", "a-token",
+			"--traits", `{"strict_roles":true}`, "--users", `[{"name":"Lea","email":"lea@ringside.example","role":"lead","token":"lea-token"}]`},
 			cli.Streams{In: strings.NewReader(""), Out: write, Err: io.Discard, Getenv: none})
 	}()
 	var where struct{ URL, Control, Token string }
@@ -38,6 +39,11 @@ func TestTheSandboxSaysWhereItIsAndRunsUntilStopped(t *testing.T) {
 	for _, want := range []int{http.StatusServiceUnavailable, http.StatusOK} {
 		if status := call(t, http.MethodGet, whoami, where.Token, ""); status != want {
 			t.Errorf("with the fault the CRM answers %d, want %d", status, want)
+		}
+	}
+	for token, want := range map[string]int{where.Token: http.StatusForbidden, "lea-token": http.StatusOK} {
+		if status := call(t, http.MethodDelete, where.URL+"/api/contacts/c_000001", token, ""); status != want {
+			t.Errorf("%s may delete a contact: %d, want %d", token, status, want)
 		}
 	}
 	select {
@@ -80,14 +86,28 @@ func TestASandboxThatCannotStartSaysWhichOptionToCheck(t *testing.T) {
 		"open with the public token": {"--addr", "0.0.0.0:0"},
 		"no address":                 {"--addr", "nowhere.invalid:http:1"},
 		"a file that cannot be":      {"--file", "/dev/null/state.json"},
+		"a trait that cannot be":     {"--traits", `{"editing":"some"}`},
+		"a user without a token":     {"--users", `[{"name":"A","email":"a@ringside.example"}]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, errs bytes.Buffer
 			args := append([]string{"sandbox", "--addr", "127.0.0.1:0", "--control", ""}, args...)
 			code := cli.Main(t.Context(), args, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Getenv: none})
-			if code != cli.ExitInvalid || out.Len() != 0 || !strings.Contains(errs.String(), "check --addr, --control and --file") {
+			if code != cli.ExitInvalid || out.Len() != 0 || !strings.Contains(errs.String(), "check --addr, --control, --file, --chaos, --traits and --users") {
 				t.Errorf("exit code %d, %q, %q", code, &out, &errs)
 			}
 		})
+	}
+}
+
+func TestASandboxsJSONIsReadStrictly(t *testing.T) {
+	for _, flag := range []string{"--chaos", "--traits", "--users"} {
+		for _, text := range []string{`{"colour":"red"}`, `[{"colour":"red"}]`, `{`} {
+			var out, errs bytes.Buffer
+			code := cli.Main(t.Context(), []string{"sandbox", "--addr", "127.0.0.1:0", "--control", "", flag, text}, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Getenv: none})
+			if code != cli.ExitInvalid || out.Len() != 0 || !strings.Contains(errs.String(), flag+" is not the JSON that is wanted") {
+				t.Errorf("%s %s: exit code %d, %q, %q", flag, text, code, &out, &errs)
+			}
+		}
 	}
 }
