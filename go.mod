@@ -15,6 +15,7 @@ require (
 	github.com/nyaruka/phonenumbers v1.8.1 // libphonenumber
 	github.com/oklog/ulid/v2 v2.1.2 // names of recordings
 	github.com/rogpeppe/go-internal v1.16.0 // tests only: testscript
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // tests only: checks connector.schema.json
 	github.com/spf13/cobra v1.10.2 // ringctl
 	github.com/wailsapp/wails/v2 v2.16.0 // the window; pinned by number, the newest a proxy names may be old
 	github.com/zalando/go-keyring v0.2.8 // the keychain of the operating system
