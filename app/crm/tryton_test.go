@@ -10,18 +10,11 @@ import (
 	"ringside.dev/ringside/app/crm/crmtest/servers"
 )
 
-func TestTrytonPassesTheSuite(t *testing.T) {
-	tr := servers.StartTryton(t)
-	door := servers.OpenDoor(t, tr.URL, servers.TrytonWrites)
-	e := openTryton(t, tr, door.URL(), tr.Agent, tr.Password)
-	if err := e.Apply(t.Context(), "nobody"); err != nil {
-		t.Fatal(err)
-	}
-	known := addParty(t, tr, "Ada Lovelace", "+44 20 7946 0123")
-	near := addParty(t, tr, "Same Tail", "+44 117 946 0123")
+func trytonSuite(t *testing.T, d *trytonDesk) {
+	tr, door := d.Tryton, d.door
 	crmtest.Run(t, crmtest.Rig{
-		Connector: e, BadSignIn: openTryton(t, tr, door.URL(), tr.Agent, "not the password"), Region: "GB",
-		KnownID: known, OtherID: near,
+		Connector: d.e, BadSignIn: openTryton(t, tr, door.URL(), tr.Agent, "not the password"), Region: "GB",
+		KnownID: d.ada, OtherID: addParty(t, tr, "Same Tail", "+44 117 946 0123"),
 		Spellings:  []string{"+442079460123", "02079460123", "00442079460123", "+44 (0)20 7946-0123", "sip:+442079460123@pbx.example", "０２０ ７９４６ ０１２３"},
 		NearNumber: "+441179460123", UnknownNumber: "+442073335678",
 		CountRecords:  func(key string) int { return len(trytonCalls(t, tr, key)) },
