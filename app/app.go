@@ -11,10 +11,8 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -55,7 +53,7 @@ type App struct {
 	plan      *number.Plan
 	mask      masker
 	source    bridge.Source
-	connector *crm.Engine
+	connector *Connection
 	flow      *flow.Flow
 	outbox    *outbox.Outbox
 	board     *loopback.Board
@@ -68,9 +66,6 @@ type App struct {
 
 	window atomic.Pointer[func()] // shows it; nil until there is one
 }
-
-// secretPrefix marks a connector parameter that names a secret.
-const secretPrefix = "keychain:"
 
 // New builds all parts and opens the store; Run starts them, Close lets go of the store.
 func New(cfg Config) (*App, error) {
@@ -127,38 +122,14 @@ func (a *App) takeUp(connector crm.Connector, told *storage) (err error) {
 }
 
 // connect opens phone and CRM as the profile names them; nothing is sent yet.
-func (a *App) connect() error {
-	params := map[string]string{}
-	for name, value := range a.cfg.Profile.CRM.Params {
-		if wanted, ok := strings.CutPrefix(value, secretPrefix); ok {
-			var err error
-			if value, err = a.secret(name, wanted); err != nil {
-				return err
-			}
-		}
-		params[name] = value
-	}
-	var err error
-	if a.connector, err = crm.Open(crm.Config{Connector: a.cfg.Profile.CRM.Connector, Params: params, Region: a.cfg.Profile.Region, Log: a.cfg.Log}); err != nil {
+func (a *App) connect() (err error) {
+	if a.connector, err = OpenConnection(a.cfg); err != nil {
 		return err
 	}
 	if a.source = a.cfg.Phone; a.source == nil {
 		a.source, err = bridge.Open(a.cfg.Profile, a.cfg.Log)
 	}
 	return err
-}
-
-// secret reads the secret that a parameter names. A keychain that cannot be asked is kind offline and keeps its own error.
-func (a *App) secret(param, name string) (string, error) {
-	value, err := a.cfg.Secret(name)
-	switch {
-	case errors.Is(err, secret.ErrNotFound):
-		return "", cti.Errorf(cti.Auth, fmt.Sprintf("crm.params.%s names the secret %[2]s, which is not there; store it with: ringctl secret set %[2]s"+
-			" (with RINGSIDE_KEYCHAIN=env: set the variable %[3]s)", param, name, secret.EnvName(name)), nil)
-	case err != nil:
-		return "", cti.Errorf(cti.Offline, "crm.params."+param, err)
-	}
-	return value, nil
 }
 
 // Run runs the agent until ctx ends or a part fails, and returns after everything has stopped.
@@ -201,7 +172,7 @@ func (a *App) greet(ctx context.Context) error {
 
 // woke: the computer slept, so every connection is dead, and what waited for the network need not wait any longer.
 func (a *App) woke() {
-	a.connector.Close()
+	a.connector.Wake()
 	a.outbox.Wake()
 }
 

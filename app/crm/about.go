@@ -2,7 +2,9 @@ package crm
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"ringside.dev/ringside/app/cti"
@@ -44,6 +46,40 @@ func (e *Engine) About(ctx context.Context) (About, error) {
 func (e *Engine) Whoami(ctx context.Context) (cti.Agent, error) {
 	a, err := e.About(ctx)
 	return a.Agent, err
+}
+
+// asAgent makes sure that a write is made as the agent for whom it is: by who is signed in, or because the operation itself tells the CRM. It
+// asks once.
+func (e *Engine) asAgent(ctx context.Context, op *operation) error {
+	if e.shared || op.agents || e.agent.Email == "" {
+		return nil
+	}
+	who := e.signedInAs.Load()
+	if who == nil {
+		is, err := e.Whoami(ctx)
+		if err != nil {
+			return err
+		}
+		e.signedInAs.Store(&is)
+		who = &is
+	}
+	if e.IsAgent(*who) {
+		return nil
+	}
+	return cti.Errorf(cti.Denied, fmt.Sprintf("%s: the CRM would book this as %s, who is not this agent: sign in as the agent, or correct agent.email or agent.id in the profile;"+
+		" where all agents share one sign-in on purpose, write crm.shared_sign_in: true", e.doing(op.name), who.Name), nil)
+}
+
+// IsAgent tells whether a user of the CRM is the agent of the profile: by the id that it names, else by the e-mail address. Where the CRM tells
+// neither they are taken for the agent.
+func (e *Engine) IsAgent(who cti.Agent) bool {
+	switch {
+	case e.agent.ID != "" && who.ID != "":
+		return e.agent.ID == who.ID
+	case e.agent.Email != "" && who.Email != "":
+		return strings.EqualFold(e.agent.Email, who.Email)
+	}
+	return true
 }
 
 // skew compares the date of an answer with the middle of the exchange. A date has whole seconds: less than two is none.

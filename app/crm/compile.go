@@ -217,12 +217,12 @@ func (l *loader) operation(name string, shape opShape, spec operationSpec) *oper
 		l.add(find(l.root, "operations", name), words("operation %s has no steps", "操作 %s 没有步骤", name),
 			words("Write steps: [{id: a, request: {url: …}}].", "请写 steps: [{id: a, request: {url: …}}]。"))
 	}
-	names := with(l.params, scope{"input": shape.input, "auth": l.authScope()})
-	op.promise = l.promise(name, shape, spec, names)
-	op.steps, names = l.steps([]string{"operations", name, "steps"}, spec.Steps, with(names, foundScope(op.strategy)))
+	known := with(l.params, scope{"input": shape.input, "auth": l.authScope()})
+	op.promise = l.promise(name, shape, spec, known)
+	op.steps, known = l.steps([]string{"operations", name, "steps"}, spec.Steps, with(known, foundScope(op.strategy)))
 	op.update = l.update(name, shape, spec)
-	op.needs = l.requires(name, spec)
-	done := with(names, scope{"res": resScope})
+	op.needs, op.agents = l.requires(name, spec), stepsName(spec.Steps, "input.agent")
+	done := with(known, scope{"res": resScope})
 	op.mergeBy = l.scalar(&spec.MergeBy, with(done, scope{"item": types.Any}))
 	if shape.list {
 		op.mapping = l.result([]string{"operations", name, "map"}, spec.Map, shape, with(done, scope{"item": types.Any}))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/url"
+	"sync/atomic"
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/number"
@@ -18,6 +19,8 @@ type Engine struct {
 	http        *client
 	agent       cti.Agent
 	mapping     *mapping
+	shared      bool
+	signedInAs  atomic.Pointer[cti.Agent]
 	tokens      Tokens
 	candidates  []string
 	signIn      signIn
@@ -96,6 +99,9 @@ func (e *Engine) Write(ctx context.Context, w cti.WriteBack) (cti.Receipt, error
 	}
 	if w.Key == "" {
 		return cti.Receipt{}, cti.Errorf(cti.Internal, what+": no key", nil)
+	}
+	if err := e.asAgent(ctx, e.ops[string(w.Op)]); err != nil {
+		return cti.Receipt{}, err
 	}
 	if w.RecordID != "" {
 		return e.change(ctx, w)

@@ -31,6 +31,8 @@ type Config struct {
 	Region string
 	// Agent is the person for whom is written: what steps see as input.agent.
 	Agent cti.Agent
+	// Shared allows that writes are made as a user who is not the agent.
+	Shared bool
 	// Tokens keeps what signing in with OAuth 2 gives; nil: it is lost when the engine ends.
 	Tokens Tokens
 	// Mapping is the path of the site's mapping file, which says what else goes into which field of the CRM; empty: none.
@@ -143,7 +145,7 @@ func (p *problems) badYAMLAt(e *yaml.LoadError) {
 }
 
 func (p *problems) build(doc *document, root *yaml.Node, c Config) (*Engine, error) {
-	e := &Engine{doc: doc, region: c.Region, agent: c.Agent, tokens: c.Tokens, log: c.Log}
+	e := &Engine{doc: doc, region: c.Region, agent: c.Agent, shared: c.Shared, tokens: c.Tokens, log: c.Log}
 	if e.log == nil {
 		e.log = slog.Default()
 	}

@@ -71,7 +71,7 @@ func (l *loader) update(op string, shape opShape, spec operationSpec) *update {
 	case !shape.write:
 		l.add(find(l.root, place...), words("operation %s only reads", "操作 %s 只读取数据", op), words("Remove update.", "请删除 update。"))
 		return nil
-	case !namesRecord(declared.Steps):
+	case !stepsName(declared.Steps, "input.record"):
 		l.add(find(l.root, steps...), words("no step of update names the record it changes", "update 没有步骤指明要修改的记录"),
 			words(`Write its id into the request: url: "${param.base_url}/…/${input.record.id}".`, `请在请求中写明其 id：url: "${param.base_url}/…/${input.record.id}"。`))
 	case sendsKey(declared.Steps):
@@ -87,14 +87,14 @@ func (l *loader) update(op string, shape opShape, spec operationSpec) *update {
 	return out
 }
 
-// namesRecord tells whether a request is told which record it is about.
-func namesRecord(steps []stepSpec) bool {
+// stepsName tells whether a request of the steps says something of the input.
+func stepsName(steps []stepSpec, what string) bool {
 	seen := map[*yaml.Node]bool{}
 	return slices.ContainsFunc(steps, func(s stepSpec) bool {
 		parts := slices.Concat(slices.Collect(maps.Values(s.Request.Query)), slices.Collect(maps.Values(s.Request.Headers)))
 		parts = slices.Concat(parts, slices.Collect(maps.Values(s.Request.Form)), slices.Collect(maps.Values(s.Request.Multipart)))
 		parts = append(parts, s.Request.URL, s.Request.JSON, s.Request.Raw)
-		return slices.ContainsFunc(parts, func(n yaml.Node) bool { return mentions(&n, "input.record", seen) })
+		return slices.ContainsFunc(parts, func(n yaml.Node) bool { return mentions(&n, what, seen) })
 	})
 }
 

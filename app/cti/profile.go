@@ -38,8 +38,21 @@ type NumbersProfile struct {
 
 // CRMProfile names the connector and fills its parameters.
 type CRMProfile struct {
-	Connector string            `yaml:"connector"` // a preset's id, or the path of a connector file
+	Connector string            `yaml:"connector"` // local, a preset's id, or the path of a connector file
 	Params    map[string]string `yaml:"params"`
+	Mapping   string            `yaml:"mapping"` // the site's mapping file; empty: none
+	Also      []CRMTarget       `yaml:"also"`    // systems that take some of the operations over
+
+	// SharedSignIn allows that records are written as a user of the CRM who is not the agent.
+	SharedSignIn bool `yaml:"shared_sign_in"`
+}
+
+// CRMTarget is a system beside the CRM, such as a help desk.
+type CRMTarget struct {
+	Connector  string            `yaml:"connector"`
+	Params     map[string]string `yaml:"params"`
+	Mapping    string            `yaml:"mapping"`
+	Operations []string          `yaml:"operations"` // what it takes over
 }
 
 // CustomersProfile tells how customers are found and kept; the zero value works.

@@ -27,6 +27,12 @@ const (
 	AttachRecording Op = "attach_recording" // tells the call's record where its recording is; it waits for that record
 )
 
+// writeOps are the operations that change a CRM.
+var writeOps = []Op{LogCall, CreateCustomer, AddNumber, UpdateCustomer, AddNote, CreateTicket, UpdateTicket, SetStatus, AddTags, RemoveTags, CreateTask, AttachRecording}
+
+// Writes tells whether it is an operation that changes a CRM.
+func (o Op) Writes() bool { return slices.Contains(writeOps, o) }
+
 // Identity tells how far it is known whom a write-back is for.
 type Identity string
 

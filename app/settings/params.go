@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"ringside.dev/ringside/app/cti"
 )
 
 // secretPrefix begins a parameter value that names a secret of the OS keychain.
@@ -18,29 +20,70 @@ var secretName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 // secretEndings are the last words of a parameter's name that make its value a secret: api_token is one, token_url is not.
 var secretEndings = []string{"token", "password", "passwd", "passphrase", "secret", "api_key", "apikey", "authorization"}
 
-func (r *reader) params(path string, n *yaml.Node) {
-	if n.Kind != yaml.MappingNode {
-		r.wrongKind(path, n, say("a section of indented lines like name: value", "由缩进的“名称: 值”组成的小节"))
-		return
-	}
-	r.profile.CRM.Params = map[string]string{}
-	written := map[string]*yaml.Node{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		name := key.Value
-		switch {
-		case key.Kind != yaml.ScalarNode || name == "":
-			r.unknownKey(path, key, nil)
-		case written[name] != nil:
-			r.twice(join(path, name), key, written[name])
-		case value.ShortTag() == "!!null":
-			r.profile.CRM.Params[name] = ""
-		default:
-			var text string
-			r.text(&text, paramCheck(name))(join(path, name), value)
-			r.profile.CRM.Params[name] = text
+// params reads a connector's parameters.
+func (r *reader) params(into *map[string]string) func(path string, n *yaml.Node) {
+	return func(path string, n *yaml.Node) {
+		if n.Kind != yaml.MappingNode {
+			r.wrongKind(path, n, say("a section of indented lines like name: value", "由缩进的“名称: 值”组成的小节"))
+			return
 		}
-		written[name] = key
+		params := map[string]string{}
+		*into = params
+		written := map[string]*yaml.Node{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key, value := n.Content[i], n.Content[i+1]
+			name := key.Value
+			switch {
+			case key.Kind != yaml.ScalarNode || name == "":
+				r.unknownKey(path, key, nil)
+			case written[name] != nil:
+				r.twice(join(path, name), key, written[name])
+			case value.ShortTag() == "!!null":
+				params[name] = ""
+			default:
+				var text string
+				r.text(&text, paramCheck(name))(join(path, name), value)
+				params[name] = text
+			}
+			written[name] = key
+		}
+	}
+}
+
+// also reads the systems beside the CRM.
+func (r *reader) also(path string, n *yaml.Node) {
+	r.list(path, n, func(path string, n *yaml.Node) {
+		var t cti.CRMTarget
+		r.section(path, n, n, append(connection(r, &t.Connector, &t.Params, &t.Mapping),
+			field{key: "operations", need: write("a list of what it takes over, such as [create_ticket, list_tickets]", "它接管的操作列表，例如 [create_ticket, list_tickets]"),
+				read: r.operations(&t.Operations)}))
+		r.profile.CRM.Also = append(r.profile.CRM.Also, t)
+	})
+}
+
+// connection is what the CRM and the systems beside it have alike.
+func connection(r *reader, connector *string, params *map[string]string, mapping *string) []field {
+	return []field{
+		{key: "connector", need: write("a preset's name, such as sandbox, or the path of a connector file", "预设名称（例如 sandbox）或连接器文件的路径"),
+			read: r.text(connector, nil)},
+		{key: "params", read: r.params(params)},
+		{key: "mapping", read: r.text(mapping, nil)},
+	}
+}
+
+// handedOver are the operations that another system can take over. Who the caller is, the CRM alone says.
+var handedOver = []string{
+	string(cti.LogCall), string(cti.AttachRecording), string(cti.AddNote), string(cti.CreateTicket), string(cti.UpdateTicket), string(cti.SetStatus), string(cti.CreateTask),
+	"history", "list_tickets", "list_orders", "list_options",
+}
+
+func (r *reader) operations(into *[]string) func(path string, n *yaml.Node) {
+	return func(path string, n *yaml.Node) {
+		r.list(path, n, func(path string, n *yaml.Node) {
+			var name string
+			r.text(&name, oneOf(handedOver...))(path, n)
+			*into = append(*into, name)
+		})
 	}
 }
 

@@ -53,11 +53,9 @@ func (r *reader) fields() []field {
 			{key: "privacy", read: r.numbers(&p.Numbers.Privacy)},
 			{key: "mask", read: r.text(&p.Numbers.Mask, oneOf(maskModes()...))},
 		}},
-		{key: "crm", need: write("a section crm: with connector: and params:", "包含 connector: 和 params: 的 crm: 小节"), within: []field{
-			{key: "connector", need: write("a preset's name, such as sandbox, or the path of a connector file", "预设名称（例如 sandbox）或连接器文件的路径"),
-				read: r.text(&p.CRM.Connector, nil)},
-			{key: "params", read: r.params},
-		}},
+		{key: "crm", need: write("a section crm: with connector: and params:", "包含 connector: 和 params: 的 crm: 小节"),
+			within: append(connection(r, &p.CRM.Connector, &p.CRM.Params, &p.CRM.Mapping), field{key: "also", read: r.also},
+				field{key: "shared_sign_in", read: r.truth(&p.CRM.SharedSignIn)})},
 		{key: "customers", within: []field{
 			{key: "types", read: r.types},
 			{key: "sync_minutes", read: r.syncMinutes},
@@ -112,6 +110,15 @@ func (r *reader) keepCalls(path string, n *yaml.Node) {
 		r.profile.Storage.KeepCallsDays = days
 		return nil
 	})(path, n)
+}
+
+func (r *reader) truth(into *bool) func(path string, n *yaml.Node) {
+	return func(path string, n *yaml.Node) {
+		r.text(new(string), func(s string) *wording {
+			*into = s == "true"
+			return oneOf("true", "false")(s)
+		})(path, n)
+	}
 }
 
 func (r *reader) needAddress() *wording {

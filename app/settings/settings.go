@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -28,15 +29,35 @@ func Load(file string) (cti.Profile, error) {
 	if p != nil {
 		return cti.Profile{}, Problems{*p}
 	}
-	return parse(file, data)
+	profile, err := parse(file, data)
+	beside(file, &profile.CRM.Connector, &profile.CRM.Mapping)
+	for i := range profile.CRM.Also {
+		beside(file, &profile.CRM.Also[i].Connector, &profile.CRM.Also[i].Mapping)
+	}
+	return profile, err
+}
+
+// beside makes paths in a profile begin where the profile lies; names of presets stay names.
+func beside(file string, paths ...*string) {
+	for _, p := range paths {
+		if strings.ContainsAny(*p, `./\`) && !filepath.IsAbs(*p) {
+			*p = filepath.ToSlash(filepath.Join(filepath.Dir(file), *p))
+		}
+	}
 }
 
 // SecretNames lists the secrets a profile refers to, sorted, each once.
 func SecretNames(p cti.Profile) []string {
 	var names []string
-	for _, value := range p.CRM.Params {
-		if name, ok := strings.CutPrefix(value, secretPrefix); ok {
-			names = append(names, name)
+	all := []map[string]string{p.CRM.Params}
+	for _, t := range p.CRM.Also {
+		all = append(all, t.Params)
+	}
+	for _, params := range all {
+		for _, value := range params {
+			if name, ok := strings.CutPrefix(value, secretPrefix); ok {
+				names = append(names, name)
+			}
 		}
 	}
 	slices.Sort(names)

@@ -1,0 +1,128 @@
+package crm_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"ringside.dev/ringside/app/crm"
+	"ringside.dev/ringside/app/crm/sandbox"
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/number"
+)
+
+// Two sandboxes: customers and calls are in one, tickets in the other.
+func TestTicketsGoToTheHelpDesk(t *testing.T) {
+	office, desk := startSandbox(t), startSandbox(t)
+	addContact(t, desk, "Somebody Before", "0117 946 0999") // so that ids differ
+	known := addContact(t, office, "Ada Lovelace", "020 7946 0123")
+	there := addContact(t, desk, "Lovelace, Ada", "+44 20 7946 0123")
+	both := join(t, office, desk)
+	n := number.Parse("+442079460123", "GB")
+	found, err := both.Lookup(t.Context(), n)
+	if err != nil || len(found) != 1 || found[0].ID != known {
+		t.Fatalf("found %v, %v", found, err)
+	}
+	ticket := cti.WriteBack{Op: cti.CreateTicket, Key: "ticket-1", Identity: cti.IdentityKnown, CustomerID: known, Record: cti.Record{Number: n}, Ticket: cti.TicketDraft{Subject: "Lamp broken"}}
+	for range 2 {
+		if _, err := both.Write(t.Context(), ticket); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := both.Features().Tickets(t.Context(), known, 5)
+	if err != nil || len(list) != 1 || list[0].Subject != "Lamp broken" {
+		t.Errorf("the customer's tickets are %+v, %v", list, err)
+	}
+	if got := ticketsOf(t, desk, there); len(got) != 1 {
+		t.Errorf("the help desk has %v", got)
+	}
+	if got := ticketsOf(t, office, known); len(got) != 0 {
+		t.Errorf("the CRM has %v", got)
+	}
+	call := mappedCall(known)
+	receipt, err := both.Write(t.Context(), call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := both.Write(t.Context(), cti.WriteBack{Op: cti.AttachRecording, Key: "r1", RecordID: receipt.ID, Identity: cti.IdentityKnown, Recording: cti.Recording{URL: "https://pbx.example/1"}}); err != nil {
+		t.Fatal(err)
+	}
+	if len(recordsOf(t, office, call.Key)) != 1 || len(recordsOf(t, desk, call.Key)) != 0 {
+		t.Error("the call is not in the CRM alone")
+	}
+	link, err := both.Features().DeepLink("ticket", list[0].ID)
+	if err != nil || !strings.HasPrefix(link, desk.URL()) {
+		t.Errorf("the link to a ticket is %q, %v", link, err)
+	}
+}
+
+// Who shares a telephone must not get the other's ticket: it is nobody's there, and tells the number.
+func TestATicketIsNotGivenToWhoSharesTheNumber(t *testing.T) {
+	office, desk := startSandbox(t), startSandbox(t)
+	known := addContact(t, office, "Wang Bo", "020 7946 0123")
+	wife := addContact(t, desk, "Wang Li", "020 7946 0123")
+	both := join(t, office, desk)
+	receipt, err := both.Write(t.Context(), cti.WriteBack{Op: cti.CreateTicket, Key: "ticket-1", Identity: cti.IdentityKnown, CustomerID: known,
+		Record: cti.Record{Number: number.Parse("+442079460123", "GB")}, Ticket: cti.TicketDraft{Subject: "Lamp broken"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ticketsOf(t, desk, wife); len(got) != 0 {
+		t.Errorf("the other one has %v", got)
+	}
+	var made struct {
+		ContactID *string `json:"contact_id"`
+	}
+	sayTo(t, desk, http.MethodGet, "/api/tickets/"+receipt.ID, "", &made)
+	if made.ContactID != nil {
+		t.Errorf("it is %s's", *made.ContactID)
+	}
+	if list, err := both.Features().Tickets(t.Context(), known, 5); err != nil || len(list) != 0 {
+		t.Errorf("the list is %v, %v", list, err)
+	}
+}
+
+// A help desk that cannot be reached holds its own up, not the CRM's; and nothing was written.
+func TestEachSystemFailsAlone(t *testing.T) {
+	office, desk := startSandbox(t), startSandbox(t)
+	known := addContact(t, office, "Ada Lovelace", "020 7946 0123")
+	both := join(t, office, desk)
+	if err := desk.SetFault(sandbox.Fault{Refuse: true}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := both.Write(t.Context(), cti.WriteBack{Op: cti.CreateTicket, Key: "ticket-1", Identity: cti.IdentityKnown, CustomerID: known,
+		Record: cti.Record{Number: number.Parse("+442079460123", "GB")}, Ticket: cti.TicketDraft{Subject: "Lamp broken"}})
+	wantKind(t, err, cti.Offline)
+	if _, err := both.Write(t.Context(), mappedCall(known)); err != nil {
+		t.Errorf("the call: %v", err)
+	}
+}
+
+func TestWhatIsTakenOverMustBeThere(t *testing.T) {
+	office, desk := startSandbox(t), startSandbox(t)
+	first, other := openSandbox(t, office.URL(), sandboxToken), openSandbox(t, desk.URL(), sandboxToken)
+	for _, targets := range [][]crm.Target{
+		{{Connector: other, Operations: []string{"create_lead"}}},
+		{{Connector: other, Operations: []string{"create_ticket"}}, {Connector: first, Operations: []string{"create_ticket"}}},
+	} {
+		_, err := crm.Several("GB", first, targets...)
+		wantKind(t, err, cti.Invalid)
+	}
+}
+
+func join(t *testing.T, office, desk *sandbox.Server) crm.Connector {
+	t.Helper()
+	both, err := crm.Several("GB", openSandbox(t, office.URL(), sandboxToken),
+		crm.Target{Connector: openSandbox(t, desk.URL(), sandboxToken), Operations: []string{"list_tickets", "create_ticket", "update_ticket", "set_status"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return both
+}
+
+func ticketsOf(t *testing.T, s *sandbox.Server, contact string) []map[string]any {
+	t.Helper()
+	var page struct{ Items []map[string]any }
+	sayTo(t, s, http.MethodGet, "/api/contacts/"+contact+"/tickets", "", &page)
+	return page.Items
+}
