@@ -5,6 +5,7 @@ import (
 	"unicode"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/number"
 )
 
 // column is what a column of a contacts file holds.
@@ -54,13 +55,17 @@ func headersOf(names map[column]string) map[string]column {
 	return all
 }
 
-// columnsOf reads the first row of a table. Columns that are not known are named in unknown.
+// columnsOf reads the first row of a table. Columns that are not known are named in unknown, but for those whose name looks like a customer's
+// data: messages show these names.
 func columnsOf(header []string) (columns []column, unknown []string) {
 	for _, name := range header {
 		c := headers[lettersOf(name)]
 		columns = append(columns, c)
 		if c == colNone && strings.TrimSpace(name) != "" {
-			unknown = append(unknown, cti.Clean(name, maxHeader))
+			if name = cti.Clean(name, maxHeader); strings.Contains(name, "@") || len(number.Digits(name)) >= fewestDigits {
+				name = "…"
+			}
+			unknown = append(unknown, name)
 		}
 	}
 	return columns, unknown

@@ -28,6 +28,9 @@ type LeftOut struct {
 	Why  string
 }
 
+// noEnd is how a file may break off, and may as well be whole: some editors leave the last line without an end.
+const noEnd = "its last row has no line end"
+
 // contacts is a contacts file as it was read.
 type contacts struct {
 	people   []cti.Customer
@@ -64,7 +67,8 @@ func readContacts(path string, plan *number.Plan) (*contacts, error) {
 		return nil, cti.Errorf(cti.Invalid, "the contacts file is larger than 200 MB: leave out columns and rows that no caller needs", nil)
 	}
 	s, hash := &sniffer{}, sha256.New()
-	if _, err = io.Copy(io.MultiWriter(s, hash), f); err == nil {
+	once, err := io.Copy(io.MultiWriter(s, hash), f)
+	if err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
 	if err != nil {
@@ -75,11 +79,15 @@ func readContacts(path string, plan *number.Plan) (*contacts, error) {
 	if err := r.read(bufio.NewReaderSize(s.decode(f), maxLine)); err != nil {
 		return nil, err
 	}
+	twice, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil, cti.Errorf(cti.Offline, "the contacts file cannot be read", err)
+	}
 	after, err := f.Stat()
-	switch {
+	switch size := before.Size(); {
 	case err != nil:
 		return nil, cti.Errorf(cti.Offline, "the contacts file cannot be read", err)
-	case after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()):
+	case once != size || twice != size || after.Size() != size || !after.ModTime().Equal(before.ModTime()):
 		r.torn = "it changed while it was read"
 	case !s.any:
 		r.torn = "it is empty"
@@ -120,8 +128,8 @@ func (r *reader) table(in *bufio.Reader) error {
 		if err != nil {
 			return err
 		}
-		if !one.ended && one.bad == "" && len(one.fields) < len(columns) {
-			r.torn = "its last row is not whole"
+		if !one.ended && one.bad == "" {
+			r.torn = noEnd
 		}
 		if err := r.row(columns, one); err != nil {
 			return err

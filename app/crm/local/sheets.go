@@ -215,14 +215,14 @@ func taskRow(v *view, e entry) []string {
 	return []string{v.local(e.At), v.offset(e.At), e.CustomerID, e.Name, e.Task.Subject, e.Task.Body, v.local(e.Task.DueAt), e.Task.Owner, e.Key}
 }
 
-// contactRows are customers as a contacts file has them: their rows can be copied into it.
+// contactRows are customers as a contacts file has them: their rows can be copied into it. Behind a semicolon a tel URI would go on.
 func contactRows(v *view, write func([]string) error) error {
 	for _, c := range v.people {
 		var numbers []string
 		for _, raw := range c.Numbers {
 			numbers = append(numbers, phone(cti.Number{Raw: raw}))
 		}
-		err := write([]string{c.ID, c.Name, c.Company, c.Email, strings.Join(numbers, "; "), strings.Join(c.Tags, ", "), c.Status, c.Owner})
+		err := write([]string{c.ID, c.Name, c.Company, c.Email, strings.Join(numbers, " / "), strings.Join(c.Tags, ", "), c.Status, c.Owner})
 		if err != nil {
 			return err
 		}

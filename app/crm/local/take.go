@@ -182,7 +182,7 @@ func numbersOf(plan *number.Plan, raw string) (numbers []string, tails []uint32)
 	if digits, plain := plainNumber(raw); plain {
 		return []string{raw}, []uint32{tailOf(digits)}
 	}
-	for _, n := range plan.WrittenAll(raw) {
+	for _, n := range plan.WrittenAll(strings.ReplaceAll(raw, ":::", ";")) { // Google writes " ::: " between them
 		if n.Withheld || len(n.Key) < fewestDigits {
 			continue
 		}

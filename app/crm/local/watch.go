@@ -67,10 +67,10 @@ func (l *Local) read(seen mark, now time.Time) {
 		l.trouble(cti.MessageOf(err), err)
 	case err != nil:
 		l.trouble(cti.MessageOf(err), err)
-	case c.torn != "" && now.Sub(seen.at) < settled:
+	case c.torn != "" && now.Sub(seen.at) < settled && (c.torn != noEnd || l.hasSite()):
 		l.watch.again = seen.at.Add(settled)
 		l.trouble("the contacts file is not whole ("+c.torn+"): the list of before is used until it is", nil)
-	case c.torn != "" && c.encoding == encUTF8 && len(c.people) == 0 && c.count == 0 && l.hasSite():
+	case c.torn != "" && len(c.people) == 0 && c.count == 0 && l.hasSite():
 		l.trouble("the contacts file is empty: the list of before is used", nil)
 	default:
 		l.take(c, now)
