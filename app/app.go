@@ -73,10 +73,19 @@ func New(cfg Config) (*App, error) {
 	if err := a.connect(); err != nil {
 		return nil, err
 	}
-	p := cfg.Profile
+	if err := a.build(); err != nil {
+		a.connector.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// build makes what stands on phone and CRM.
+func (a *App) build() error {
+	cfg, p := a.cfg, a.cfg.Profile
 	plan, err := number.NewPlan(p)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.plan, a.mask = plan, newMasker(p, plan)
 	a.board = loopback.NewBoard(wire.Snapshot{Language: p.Language, Agent: p.Agent, Extension: p.Phone.Extension,
@@ -86,14 +95,14 @@ func New(cfg Config) (*App, error) {
 	watched := watch(a.connector, a.links.crm)
 	var told *storage
 	if a.store, told, err = openStore(cfg, a.board); err != nil {
-		return nil, err
+		return err
 	}
 	a.customers = openCustomers(cfg, watched, plan, a.store.Latest)
 	if err := a.takeUp(watched, told); err != nil {
-		return nil, errors.Join(err, a.customers.index.Close(), a.store.Close())
+		return errors.Join(err, a.customers.index.Close(), a.store.Close())
 	}
 	a.board.Publish(wire.Delta{Outbox: counts(a.outbox)})
-	return a, nil
+	return nil
 }
 
 // takeUp makes the parts that go on from what the store holds.
@@ -127,7 +136,9 @@ func (a *App) connect() (err error) {
 		return err
 	}
 	if a.source = a.cfg.Phone; a.source == nil {
-		a.source, err = bridge.Open(a.cfg.Profile, a.cfg.Log)
+		if a.source, err = bridge.Open(a.cfg.Profile, a.cfg.Log); err != nil {
+			a.connector.Close()
+		}
 	}
 	return err
 }

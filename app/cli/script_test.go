@@ -181,10 +181,10 @@ func fault(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(crm.SetFault(f))
 }
 
-// fill FILE…: replaces $CRM in files.
+// fill FILE…: replaces $CRM and $WORK in files.
 func fill(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range args {
-		text := strings.ReplaceAll(ts.ReadFile(name), "$CRM", ts.Getenv("CRM"))
+		text := strings.NewReplacer("$CRM", ts.Getenv("CRM"), "$WORK", ts.Getenv("WORK")).Replace(ts.ReadFile(name))
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
 	}
 }
