@@ -1,0 +1,245 @@
+package crm_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"ringside.dev/ringside/app/crm/sandbox"
+	"ringside.dev/ringside/app/cti"
+)
+
+// A token that is used before it is on the disk is lost with the power, and the sign-in with it.
+func TestATokenIsStoredBeforeItIsUsed(t *testing.T) {
+	d := startOAuth(t, sandbox.Traits{})
+	v := newVault()
+	e := d.signedIn(v)
+	wantWhoami(t, e, "u_01")
+	e = d.open(v, oauthFile)
+	wantWhoami(t, e, "u_01")
+	d.revoke(v.says(t, "access_token"))
+	was, before, used := v.says(t, "refresh_token"), d.tokensAsked(), d.asked("GET /api/whoami")
+	v.failing(errors.New("the disk is full"))
+	for range 3 { // the first refreshes, the others keep what it gave
+		_, err := e.Whoami(t.Context())
+		wantKind(t, err, cti.Offline)
+	}
+	if n := d.asked("GET /api/whoami"); n != used+1 || d.tokensAsked() != before+1 || v.says(t, "refresh_token") != was {
+		t.Errorf("%d requests and %d refreshes while nothing could be stored; want the refused one, and one", n-used, d.tokensAsked()-before)
+	}
+	v.failing(nil)
+	var inUse int
+	v.after(func() { inUse = d.asked("GET /api/whoami") })
+	wantWhoami(t, e, "u_01")
+	if inUse != used+1 || d.tokensAsked() != before+1 || v.says(t, "refresh_token") == was {
+		t.Errorf("stored after %d requests and %d refreshes; want it before it is used, and no second refresh", inUse-used, d.tokensAsked()-before)
+	}
+}
+
+func TestFiftyLookupsWithAnEndedTokenRefreshItOnce(t *testing.T) {
+	d := startOAuth(t, sandbox.Traits{})
+	v := newVault()
+	d.signedIn(v)
+	e := d.open(v, oauthFile)
+	wantWhoami(t, e, "u_01")
+	for round := range 3 {
+		was, before := v.says(t, "refresh_token"), d.tokensAsked()
+		e := d.open(v, oauthFile) // its token is no new one
+		wantWhoami(t, e, "u_01")
+		d.revoke(v.says(t, "access_token"))
+		if failed := lookups(t.Context(), 50, e); len(failed) != 0 {
+			t.Errorf("round %d: %d failed, the first with %v", round, len(failed), failed[0])
+		}
+		if n := d.tokensAsked() - before; n != 1 || v.says(t, "refresh_token") == was {
+			t.Errorf("round %d: %d refreshes, want one, with another refresh token", round, n)
+		}
+	}
+}
+
+func TestATokenIsRefreshedBeforeItsEnd(t *testing.T) {
+	for life, want := range map[time.Duration]time.Duration{time.Hour: time.Hour - time.Minute, 30 * time.Second: 15 * time.Second} {
+		d := startOAuth(t, sandbox.Traits{AccessMS: life.Milliseconds()})
+		v := newVault()
+		e := d.signedIn(v)
+		until, err := time.Parse(time.RFC3339Nano, v.says(t, "until"))
+		if off := time.Until(until) - want; err != nil || off > time.Second || off < -10*time.Second {
+			t.Errorf("a token for %s is used until in %s, %v; want %s", life, time.Until(until), err, want)
+		}
+		if failed := lookups(t.Context(), 5, e); len(failed) != 0 || d.tokensAsked() != 1 {
+			t.Errorf("a token for %s: %v, asked for %d times", life, failed, d.tokensAsked())
+		}
+		old := v.says(t, "refresh_token")
+		v.kept = []byte(strings.Replace(string(v.kept), v.says(t, "until"), time.Now().Add(-time.Second).UTC().Format(time.RFC3339Nano), 1))
+		refusedBefore := d.Stats().Unauthorized
+		if failed := lookups(t.Context(), 50, d.open(v, oauthFile)); len(failed) != 0 || d.tokensAsked() != 2 || v.says(t, "refresh_token") == old {
+			t.Errorf("a token for %s, at its end: %v, asked for %d times", life, failed, d.tokensAsked())
+		}
+		if n := d.Stats().Unauthorized - refusedBefore; n != 0 {
+			t.Errorf("%d requests were refused before it was refreshed", n)
+		}
+	}
+}
+
+func TestARefusedRefreshAsksAPersonAndMakesNoStorm(t *testing.T) {
+	d := startOAuth(t, sandbox.Traits{})
+	v := newVault()
+	d.signedIn(v)
+	d.revoke(v.says(t, "refresh_token")) // all of the sign-in ends
+	e := d.open(v, oauthFile)
+	before := d.tokensAsked()
+	for range 3 {
+		failed := lookups(t.Context(), 20, e)
+		if len(failed) != 20 {
+			t.Errorf("%d of 20 failed", len(failed))
+		}
+		for _, err := range failed {
+			wantKind(t, err, cti.Auth)
+			if text := err.Error(); !strings.Contains(text, "run ringctl crm login") || strings.Contains(text, v.says(t, "refresh_token")) {
+				t.Fatalf("the error is %s", text)
+			}
+		}
+	}
+	_, err := e.Write(t.Context(), someWrite())
+	wantKind(t, err, cti.Auth)
+	if n := d.tokensAsked() - before; n != 1 {
+		t.Errorf("the refused refresh token was shown %d times, want once", n)
+	}
+	other := d.open(v, oauthFile) // ringctl, which signs in: the agent goes on by itself
+	if err := other.SignIn(t.Context(), d.browse("auto=1")); err != nil {
+		t.Fatal(err)
+	}
+	wantWhoami(t, e, "u_01")
+}
+
+// A CRM that refuses even a new token is not asked for another with each request.
+func TestANewTokenThatIsRefusedIsNotRefreshedAgain(t *testing.T) {
+	d := startOAuth(t, sandbox.Traits{})
+	v := newVault()
+	d.signedIn(v)
+	e := d.open(v, oauthFile)
+	before := d.tokensAsked()
+	d.fault(sandbox.Fault{Status: http.StatusUnauthorized})
+	for _, err := range lookups(t.Context(), 20, e) {
+		wantKind(t, err, cti.Auth)
+	}
+	if n := d.tokensAsked() - before; n != 1 {
+		t.Errorf("%d refreshes, want one", n)
+	}
+	d.fault(sandbox.Fault{})
+	wantWhoami(t, e, "u_01")
+}
+
+func TestACrashBetweenRefreshAndUseLosesNothing(t *testing.T) {
+	d := startOAuth(t, sandbox.Traits{})
+	v := newVault()
+	d.signedIn(v)
+	e := d.open(v, oauthFile)
+	wantWhoami(t, e, "u_01")
+	d.revoke(v.says(t, "access_token"))
+	ctx, crash := context.WithCancel(t.Context())
+	v.after(crash)
+	if _, err := e.Whoami(ctx); err == nil {
+		t.Fatal("it did not crash")
+	}
+	e.Close()
+	v.after(nil)
+	before := d.tokensAsked()
+	wantWhoami(t, d.open(v, oauthFile), "u_01")
+	if n := d.tokensAsked() - before; n != 0 {
+		t.Errorf("%d refreshes after the start, want none", n)
+	}
+}
+
+// Who asked may leave: what the CRM answers later is kept, or the refresh token would be used up for nothing.
+func TestARefreshGoesOnWhenItsCallerHasLeft(t *testing.T) {
+	d := startOAuth(t, sandbox.Traits{})
+	v := newVault()
+	d.signedIn(v)
+	e := d.open(v, oauthFile)
+	wantWhoami(t, e, "u_01")
+	d.revoke(v.says(t, "access_token"))
+	before := d.tokensAsked()
+	stored := make(chan struct{})
+	v.after(func() { close(stored) })
+	d.fault(sandbox.Fault{Latency: 300 * time.Millisecond, Match: "/oauth", Count: 1})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := e.Whoami(ctx)
+	wantKind(t, err, cti.Offline)
+	<-stored
+	v.after(nil)
+	wantWhoami(t, e, "u_01")
+	if n := d.tokensAsked() - before; n != 1 {
+		t.Errorf("%d refreshes, want one", n)
+	}
+}
+
+func TestTwoProcessesRefreshOnce(t *testing.T) {
+	d := startOAuth(t, sandbox.Traits{})
+	v := newVault()
+	d.signedIn(v)
+	a, b := d.open(v, oauthFile), d.open(v, oauthFile)
+	wantWhoami(t, a, "u_01")
+	wantWhoami(t, b, "u_01")
+	d.revoke(v.says(t, "access_token"))
+	before := d.tokensAsked()
+	if failed := lookups(t.Context(), 50, a, b); len(failed) != 0 {
+		t.Errorf("%d failed, the first with %v", len(failed), failed[0])
+	}
+	if n := d.tokensAsked() - before; n != 1 {
+		t.Errorf("%d refreshes, want one", n)
+	}
+	third := d.open(v, oauthFile) // refreshed by another long before it looks
+	wantWhoami(t, third, "u_01")
+	d.revoke(v.says(t, "access_token"))
+	wantWhoami(t, d.open(v, oauthFile), "u_01")
+	wantWhoami(t, third, "u_01")
+	if n := d.tokensAsked() - before; n != 2 {
+		t.Errorf("%d refreshes, want two", n)
+	}
+}
+
+func TestATokenEndpointInTroubleIsAskedAgainLater(t *testing.T) {
+	for name, one := range map[string]struct {
+		fault sandbox.Fault
+		kind  cti.Kind
+	}{
+		"503":       {sandbox.Fault{Status: http.StatusServiceUnavailable}, cti.Offline},
+		"404":       {sandbox.Fault{Status: http.StatusNotFound}, cti.Offline},
+		"429":       {sandbox.Fault{Status: http.StatusTooManyRequests, RetryAfter: 60}, cti.Limited},
+		"no answer": {sandbox.Fault{Trouble: sandbox.ResetBefore}, cti.Offline},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := startOAuth(t, sandbox.Traits{})
+			v := newVault()
+			d.signedIn(v)
+			e := d.open(v, oauthFile)
+			wantWhoami(t, e, "u_01")
+			d.revoke(v.says(t, "access_token"))
+			one.fault.Match = "/oauth"
+			d.fault(one.fault)
+			before := d.Stats().Faulted
+			failed := lookups(t.Context(), 20, e)
+			if len(failed) != 20 {
+				t.Errorf("%d of 20 failed", len(failed))
+			}
+			for _, err := range failed {
+				wantKind(t, err, one.kind)
+				var said *cti.Error
+				if errors.As(err, &said); one.kind == cti.Limited && said.RetryAfter != time.Minute {
+					t.Errorf("it is to be asked again in %s", said.RetryAfter)
+				}
+			}
+			if n := d.Stats().Faulted - before; n != 1 {
+				t.Errorf("asked %d times, want once within a second", n)
+			}
+			_, err := e.Write(t.Context(), someWrite())
+			wantKind(t, err, one.kind) // nothing was written, so it is not uncertain
+			d.fault(sandbox.Fault{})
+			wantWhoami(t, d.open(v, oauthFile), "u_01")
+		})
+	}
+}
