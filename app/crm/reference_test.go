@@ -2,6 +2,7 @@ package crm
 
 import (
 	"maps"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -158,5 +159,44 @@ func TestTypesOfTheInputHaveWords(t *testing.T) {
 		if got := r.exprType(one.t); got != one.want {
 			t.Errorf("%s is called %s, want %s", one.t, got, one.want)
 		}
+	}
+}
+
+// What the guide tells of expressions is what they do.
+func TestExpressionsOfTheGuidesTraps(t *testing.T) {
+	values := vars{
+		"res":   vars{"status": 200, "headers": map[string]string{"location": "https://crm.example/people/17"}, "text": "", "json": []any{vars{"id": 1}}},
+		"input": vars{"call": vars{"started_at": "2026-01-31T09:00:00Z", "note": "<b>"}, "contact": vars{"id": nil}},
+		"item":  vars{"mobile": "1", "phone": false, "id": 17, "email": false},
+	}
+	names := scope{"res": resScope, "input": types.Map{"call": callScope, "contact": contactScope}, "item": types.Any}
+	for source, want := range map[string]any{
+		`type(res.json) == 'map' && res.json?.error != nil`: false,
+		`replace(input.call.started_at[:19], 'T', ' ')`:     "2026-01-31 09:00:00",
+		`last(split(res.headers.location, '/'))`:            "17",
+		`[item.mobile, item.phone]`:                         []any{"1", false},
+		`input.contact.id ?? ''`:                            "",
+		`string(item.id)`:                                   "17",
+		`item.email != false`:                               false,
+		`htmlesc(input.call.note)`:                          "&lt;b&gt;",
+	} {
+		for _, page := range []string{"../../docs/connectors.md", "../../docs/connectors.zh-CN.md"} {
+			if text, err := os.ReadFile(page); err != nil || !strings.Contains(string(text), source) {
+				t.Errorf("%s does not hold %s (%v)", page, source, err)
+			}
+		}
+		p := &problems{}
+		code := p.compile(source, position{1, 1}, names)
+		if code == nil {
+			t.Errorf("%s: %v", source, p.err())
+			continue
+		}
+		if got, err := code.eval(values); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s gives %v, %v; want %v", source, got, err, want)
+		}
+	}
+	p := &problems{}
+	if _, err := p.compile("res.json?.error", position{1, 1}, names).eval(values); err == nil {
+		t.Error("?. on a list is no error any more: the guide calls it one")
 	}
 }
