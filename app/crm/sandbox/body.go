@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"mime"
@@ -32,6 +33,9 @@ func parseBody(r *http.Request) (body, error) {
 // parseForm takes the first value of each name.
 func parseForm(raw []byte) (body, error) {
 	form, err := url.ParseQuery(string(raw))
+	if err == nil && json.Valid(raw) && bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) { // what curl -d sends
+		return body{}, &problem{Status: http.StatusBadRequest, Code: "bad_form", Message: "the body is JSON and no form: send it as Content-Type: application/json"}
+	}
 	if err != nil {
 		return body{}, &problem{Status: http.StatusBadRequest, Code: "bad_form", Message: "the body must be a form: name=value&name=value"}
 	}

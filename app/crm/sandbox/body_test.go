@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -42,5 +43,9 @@ func TestWrongFormsAreRefused(t *testing.T) {
 	wantRefusal(t, c.do(http.StatusUnprocessableEntity, "POST", "/api/tickets", "subject=A&colour=red", "Content-Type", formType), "unknown_field", "colour")
 	wantRefusal(t, c.do(http.StatusUnprocessableEntity, "PUT", "/api/calls/by-key/k", "direction=in&started_at=2026-11-02T08:00:00Z&ring_ms=four", "Content-Type", formType), "invalid", "ring_ms")
 	wantRefusal(t, c.do(http.StatusUnprocessableEntity, "POST", "/api/tickets", "", "Content-Type", formType), "invalid", "subject")
+	p := wantRefusal(t, c.do(http.StatusBadRequest, "POST", "/api/tickets", `{"subject":"A"}`, "Content-Type", formType), "bad_form", "")
+	if !strings.Contains(p.Message, "application/json") {
+		t.Errorf("of JSON that is sent as a form it says %q", p.Message)
+	}
 	wantRefusal(t, c.do(http.StatusBadRequest, "POST", "/api/tickets", "subject=A"), "bad_json", "") // a form that does not say so
 }

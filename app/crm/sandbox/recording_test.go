@@ -32,6 +32,7 @@ func TestARecordingElsewhereIsKeptAndReplaced(t *testing.T) {
 	}
 	wantRefusal(t, c.do(http.StatusUnprocessableEntity, "PUT", path+"/recording", `{"name":"x"}`), "invalid", "url")
 	wantRefusal(t, c.do(http.StatusUnprocessableEntity, "PUT", path+"/recording", `{"url":"file:///etc/passwd"}`), "invalid", "url")
+	wantRefusal(t, c.do(http.StatusUnprocessableEntity, "PUT", path+"/recording", `{"url":"ftp://pbx.example/r/1"}`), "invalid", "url")
 	wantRefusal(t, c.do(http.StatusUnprocessableEntity, "PUT", path+"/recording", `{"url":"https://a","duration_ms":-1}`), "invalid", "duration_ms")
 	wantRefusal(t, c.do(http.StatusUnprocessableEntity, "PUT", path+"/recording", `{"url":"https://a","size":1}`), "unknown_field", "size")
 	wantRefusal(t, c.do(http.StatusNotFound, "PUT", "/api/calls/call_x/recording", `{"url":"https://a"}`), "not_found", "")

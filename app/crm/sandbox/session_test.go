@@ -27,15 +27,18 @@ func TestALoginGivesATokenThatWorksUntilLogout(t *testing.T) {
 		wantRefusal(t, c.do(http.StatusUnauthorized, "GET", "/api/whoami", ""), "unauthorized", "")
 		other.do(http.StatusOK, "GET", "/api/whoami", "")
 	}
-	mine := dial(t, s)
-	mine.do(http.StatusOK, "DELETE", "/api/session", "") // a token that is no session's stays
-	mine.do(http.StatusOK, "GET", "/api/whoami", "")
+	for _, own := range []string{DefaultToken, "ann"} { // a token that is no session's stays
+		c.token = own
+		c.do(http.StatusOK, "DELETE", "/api/session", "")
+		c.do(http.StatusOK, "GET", "/api/whoami", "")
+	}
 }
 
 func TestAWrongLoginIsRefusedAsTheTraitSays(t *testing.T) {
 	s := begin(t, Options{Users: []User{{Name: "Ann", Email: "ann@ringside.example", Token: "ann", Password: "secret"}}})
 	c := dial(t, s)
-	wrong := []string{`{"user":"u_01","password":"x"}`, `{"user":"ann@ringside.example","password":"ann"}`, `{"user":"u_02","password":""}`, `{"user":"","password":"sandbox-token"}`}
+	wrong := []string{`{"user":"u_01","password":"x"}`, `{"user":"ann@ringside.example","password":"ann"}`, `{"user":"u_02","password":""}`,
+		`{"user":"u_02","password":"sandbox-token"}`, `{"user":"ann@ringside.example","password":"sandbox-token"}`, `{"user":"","password":"sandbox-token"}`}
 	for _, body := range wrong {
 		wantRefusal(t, c.do(http.StatusUnauthorized, "POST", "/api/session", body), "unauthorized", "")
 	}
