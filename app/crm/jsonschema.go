@@ -19,7 +19,6 @@ type jsonSchema struct {
 	Const   any      `json:"const,omitempty"`
 	Enum    []string `json:"enum,omitempty"`
 	Help    []string `json:"enumDescriptions,omitempty"` // not of the standard: editors show it beside enum
-	Default any      `json:"default,omitempty"`
 
 	Pattern       string `json:"pattern,omitempty"`
 	MinLength     int    `json:"minLength,omitempty"`
@@ -106,8 +105,8 @@ func keySchema(w *referenceText, name string, fact keyFact, t reflect.Type) *jso
 		out.MinProperties = 1
 	}
 	out.Description = w.Keys[name].En
-	if fact.usual != "" && out.Type == "string" {
-		out.Default = fact.usual
+	if fact.usual != "" {
+		out.Description += " Default: " + fact.usual + "." // not the word default: editors would write it into each new step
 	}
 	return out
 }
