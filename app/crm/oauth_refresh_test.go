@@ -243,3 +243,24 @@ func TestATokenEndpointInTroubleIsAskedAgainLater(t *testing.T) {
 		})
 	}
 }
+
+// Where the CRM takes a refresh token once, a lost answer costs the sign-in: then a person is asked, and the CRM no more.
+func TestARefreshWhoseAnswerIsLostEndsWithAPerson(t *testing.T) {
+	d := startOAuth(t, sandbox.Traits{})
+	v := newVault()
+	d.signedIn(v)
+	e := d.open(v, oauthFile)
+	wantWhoami(t, e, "u_01")
+	d.revoke(v.says(t, "access_token"))
+	d.fault(sandbox.Fault{DropAnswer: true, Match: "/oauth", Count: 1})
+	_, err := e.Whoami(t.Context())
+	wantKind(t, err, cti.Offline)
+	e = d.open(v, oauthFile) // it does not know that the last attempt was a moment ago
+	before := d.tokensAsked()
+	for _, err := range lookups(t.Context(), 10, e) {
+		wantKind(t, err, cti.Auth)
+	}
+	if n := d.tokensAsked() - before; n != 1 {
+		t.Errorf("the refresh token that was used up was shown %d times, want once", n)
+	}
+}
