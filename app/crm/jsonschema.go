@@ -15,10 +15,10 @@ type jsonSchema struct {
 	Description string `json:"description,omitempty"`
 	Ref         string `json:"$ref,omitempty"`
 
-	Type    any      `json:"type,omitempty"` // a name or several
-	Const   any      `json:"const,omitempty"`
-	Enum    []string `json:"enum,omitempty"`
-	Help    []string `json:"enumDescriptions,omitempty"` // not of the standard: editors show it beside enum
+	Type  any      `json:"type,omitempty"` // a name or several
+	Const any      `json:"const,omitempty"`
+	Enum  []string `json:"enum,omitempty"`
+	Help  []string `json:"enumDescriptions,omitempty"` // not of the standard: editors show it beside enum
 
 	Pattern       string `json:"pattern,omitempty"`
 	MinLength     int    `json:"minLength,omitempty"`
