@@ -67,14 +67,17 @@ func newRoot(s Streams) *cobra.Command {
 	root.PersistentFlags().StringVar(&e.socket, "socket", "", e.say("endpoint of the agent's local API (default: this user's own)", "代理本地接口的地址（默认：当前用户的代理）"))
 	root.PersistentFlags().BoolVar(&e.json, "json", false, e.say("print JSON", "以 JSON 输出"))
 	root.AddCommand(e.runCommand(), e.demoCommand(), e.sandboxCommand(), e.statusCommand(), e.callsCommand(), e.outboxCommand(),
-		e.eventCommand(), e.secretCommand(), e.storeCommand(), e.numberCommand(), e.identifyCommand(), e.indexCommand(), e.profileCommand(), e.versionCommand())
+		e.eventCommand(), e.secretCommand(), e.storeCommand(), e.numberCommand(), e.identifyCommand(), e.indexCommand(), e.crmCommand(), e.mappingCommand(), e.profileCommand(), e.versionCommand())
 	return root
 }
+
+// anyNumber of arguments: the command itself says how many.
+const anyNumber = -1
 
 // command makes a command; its arguments are counted here so that the error says what is wanted.
 func command(use, short string, args int, run func(ctx context.Context, args []string) error) *cobra.Command {
 	return &cobra.Command{Use: use, Short: short, RunE: func(cmd *cobra.Command, got []string) error {
-		if len(got) != args {
+		if args != anyNumber && len(got) != args {
 			return cti.Errorf(cti.Invalid, fmt.Sprintf("usage: %s", cmd.UseLine()), nil)
 		}
 		return run(cmd.Context(), got)

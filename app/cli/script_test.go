@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -46,7 +47,7 @@ func TestScripts(t *testing.T) {
 		Dir:   filepath.Join("testdata", "script"),
 		Setup: surround,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "ready": ready, "outbox": outbox, "card": card, "let": let, "fault": fault, "fill": fill, "field": field, "shape": shape,
+			"exits": exits, "ready": ready, "outbox": outbox, "card": card, "let": let, "fault": fault, "admin": admin, "traits": traits, "fill": fill, "field": field, "shape": shape,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -174,11 +175,46 @@ func watch(ts *testscript.TestScript, wanted func(wire.Snapshot) bool) {
 func fault(ts *testscript.TestScript, _ bool, args []string) {
 	var f sandbox.Fault
 	ts.Check(json.Unmarshal([]byte(args[0]), &f))
-	crm, ok := ts.Value(worldKey{}).(*sandbox.Server)
+	ts.Check(crmOf(ts).SetFault(f))
+}
+
+// admin METHOD PATH [BODY]: what the CRM's administrator does; the answer is on stdout.
+func admin(ts *testscript.TestScript, _ bool, args []string) {
+	const token = "token-of-the-administrator"
+	server := crmOf(ts)
+	_, err := server.AddUser(sandbox.User{Name: "Mo Bai", Email: "mo.bai@ringside.example", Role: "admin", Token: token})
+	ts.Check(err)
+	body := strings.Join(args[2:], " ")
+	r, err := http.NewRequestWithContext(context.Background(), args[0], server.URL()+os.Expand(args[1], ts.Getenv), strings.NewReader(body))
+	ts.Check(err)
+	r.Header.Set("Authorization", "Bearer "+token)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	res, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	answer, err := io.ReadAll(res.Body)
+	ts.Check(errors.Join(err, res.Body.Close()))
+	if res.StatusCode >= http.StatusMultipleChoices {
+		ts.Fatalf("%s %s: %s %s", args[0], args[1], res.Status, answer)
+	}
+	_, err = ts.Stdout().Write(answer)
+	ts.Check(err)
+}
+
+func crmOf(ts *testscript.TestScript) *sandbox.Server {
+	server, ok := ts.Value(worldKey{}).(*sandbox.Server)
 	if !ok {
 		ts.Fatalf("this script has no CRM")
 	}
-	ts.Check(crm.SetFault(f))
+	return server
+}
+
+// traits JSON: what the CRM is like.
+func traits(ts *testscript.TestScript, _ bool, args []string) {
+	var like sandbox.Traits
+	ts.Check(json.Unmarshal([]byte(args[0]), &like))
+	ts.Check(crmOf(ts).SetTraits(like))
 }
 
 // fill FILE…: replaces $CRM and $WORK in files.

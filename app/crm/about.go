@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ type About struct {
 	Version   string   // of the server; empty: it does not say
 	Roles     []string // of the signed-in user
 	Supported bool     // its version lies in what the connector was made for
+	Older     bool     // it is older than that: an upgrade is what to ask for
 	Known     bool     // false: the server, or the connector, names no version
 	Range     string   // the versions the connector was made for
 	// Skew is how far the server's clock is ahead of this one, to a second (RFC 9110, 6.6.1: Date). Zero where it sends no date.
@@ -38,7 +40,9 @@ func (e *Engine) About(ctx context.Context) (About, error) {
 		Version: clean(out["version"]), Roles: cleanAll(out["roles"]), Range: e.doc.Metadata.VendorVersions,
 		Skew: skew(r.last, began, time.Now()),
 	}
-	a.Supported, a.Known = e.Supports(a.Version)
+	a.Supported, a.Known = inVersions(a.Range, a.Version)
+	from, _, _ := strings.Cut(a.Range, "..")
+	a.Older = a.Known && !a.Supported && slices.Compare(numbersOf(a.Version), numbersOf(from)) < 0
 	return a, nil
 }
 

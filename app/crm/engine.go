@@ -18,7 +18,7 @@ type Engine struct {
 	verify      string
 	http        *client
 	agent       cti.Agent
-	mapping     *mapping
+	site        site
 	shared      bool
 	signedInAs  atomic.Pointer[cti.Agent]
 	tokens      Tokens
@@ -109,7 +109,7 @@ func (e *Engine) Write(ctx context.Context, w cti.WriteBack) (cti.Receipt, error
 	if err := e.prepared(ctx, e.ops[string(w.Op)]); err != nil {
 		return cti.Receipt{}, err
 	}
-	input, err := e.writeInput(w)
+	input, err := e.writeInput(w, e.site.mapping())
 	if err != nil {
 		return cti.Receipt{}, err
 	}

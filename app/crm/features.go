@@ -47,6 +47,12 @@ func (e *Engine) Features() Features {
 	return f
 }
 
+// Operations lists what the connector can do, by name.
+func (e *Engine) Operations() []string { return sortedKeys(e.ops) }
+
+// AllOperations lists what a connector may do, by name.
+func AllOperations() []string { return opNames() }
+
 // listed runs an operation that gives a list and takes what each item says, at most limit of them.
 func listed[T any](ctx context.Context, e *Engine, op string, input vars, limit int, read func(map[string]any) (T, error)) ([]T, error) {
 	r, err := e.run(ctx, op, input)

@@ -58,10 +58,11 @@ func Open(c Config) (*Engine, error) {
 		return nil, err
 	}
 	e, err := p.build(doc, root, c)
-	if err != nil || c.Mapping == "" {
-		return e, err
+	if err != nil {
+		return nil, err
 	}
-	e.mapping, err = openMapping(c.Mapping)
+	e.site.path = c.Mapping
+	_, err = e.ReadMapping()
 	return e, err
 }
 

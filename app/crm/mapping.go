@@ -1,12 +1,15 @@
 package crm
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -88,6 +91,7 @@ const dataPrefix = "customer.data."
 
 // mapping is a site's file, compiled; nil maps nothing.
 type mapping struct {
+	mark    string // of the file's content
 	objects map[string][]mapped
 }
 
@@ -101,6 +105,36 @@ type mapped struct {
 	zone  *time.Location
 	once  bool // only when the record is made: it is about the call
 }
+
+// site is where a site's mapping is, and as it was read last.
+type site struct {
+	path string
+	now  atomic.Pointer[mapping]
+}
+
+func (s *site) mapping() *mapping { return s.now.Load() }
+
+// read reads the file as it is now; without one there is no mapping.
+func (s *site) read() (*mapping, error) {
+	if s.path == "" {
+		return nil, nil
+	}
+	return openMapping(s.path)
+}
+
+// ReadMapping reads the site's mapping file anew: from now on it is written under it. It gives the mark of the mapping, which changes with the file;
+// empty where there is none. After an error the one before stays.
+func (e *Engine) ReadMapping() (mark string, err error) {
+	m, err := e.site.read()
+	if m == nil || err != nil {
+		return "", err
+	}
+	e.site.now.Store(m)
+	return m.mark, nil
+}
+
+// HasMapping tells whether the site maps fields of this CRM.
+func (e *Engine) HasMapping() bool { return e.site.path != "" }
 
 // openMapping reads a site's mapping file. The error is a *LoadError, or a cti.Error when the file cannot be read.
 func openMapping(path string) (*mapping, error) {
@@ -130,7 +164,12 @@ func openMapping(path string) (*mapping, error) {
 		return nil, p.err()
 	}
 	m := p.mapping(doc, &root)
-	return m, p.err()
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(text)
+	m.mark = hex.EncodeToString(sum[:8])
+	return m, nil
 }
 
 func (p *problems) mapping(doc mappingDocument, root *yaml.Node) *mapping {

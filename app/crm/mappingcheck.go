@@ -7,23 +7,27 @@ import (
 	"ringside.dev/ringside/app/cti"
 )
 
-// CheckMapping compares the site's mapping with what the CRM says of its fields, before anything is written. It gives what does not fit, in
+// CheckMapping compares the site's mapping file as it is now with what the CRM says of its fields, before anything is written. It gives what does not fit, in
 // the order of the file. Invalid: there is no mapping, or the CRM does not describe its fields.
 func (e *Engine) CheckMapping(ctx context.Context) ([]Problem, error) {
-	if e.mapping == nil {
+	m, err := e.site.read()
+	if err != nil {
+		return nil, err
+	}
+	if m == nil {
 		return nil, cti.Errorf(cti.Invalid, "there is no mapping to check: name its file under crm.mapping in the profile", nil)
 	}
 	if e.ops["describe"] == nil {
 		return nil, cti.Errorf(cti.Invalid, e.doing("describe")+": this connector cannot ask the CRM for its fields: compare the mapping with the CRM's settings by eye", nil)
 	}
 	p := &problems{}
-	for _, object := range sortedKeys(e.mapping.objects) {
+	for _, object := range sortedKeys(m.objects) {
 		theirs, err := e.describe(ctx, object)
 		if err != nil {
 			return nil, err
 		}
-		for i := range e.mapping.objects[object] {
-			f := &e.mapping.objects[object][i]
+		for i := range m.objects[object] {
+			f := &m.objects[object][i]
 			p.file = f.file
 			p.compare(f, theirs)
 		}

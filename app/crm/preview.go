@@ -10,6 +10,7 @@ import (
 
 // Request is a request of a write as it would be sent, secrets hidden.
 type Request struct {
+	System  string            `json:"system"` // the connector's name
 	Step    string            `json:"step"`
 	Method  string            `json:"method,omitempty"`
 	URL     string            `json:"url,omitempty"`
@@ -19,13 +20,26 @@ type Request struct {
 	Depends bool `json:"depends,omitempty"`
 }
 
-// Preview shows the requests of a write-back. It changes nothing: steps that only read are made, those that write are not.
+// Previewer shows what it would send.
+type Previewer interface {
+	// Preview shows the requests of a write-back under the site's mapping file as it is now. It changes nothing: steps that only read are made, those
+	// that write are not.
+	Preview(ctx context.Context, w cti.WriteBack) ([]Request, error)
+}
+
+var _ Previewer = (*Engine)(nil)
+
+// Preview implements Previewer.
 func (e *Engine) Preview(ctx context.Context, w cti.WriteBack) ([]Request, error) {
 	op := e.ops[string(w.Op)]
 	if op == nil || !op.shape.write {
 		return nil, cti.Errorf(cti.Invalid, e.doing(string(w.Op))+": this connector cannot do that", nil)
 	}
-	input, err := e.writeInput(w)
+	m, err := e.site.read()
+	if err != nil {
+		return nil, err
+	}
+	input, err := e.writeInput(w, m)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +67,7 @@ func (e *Engine) Preview(ctx context.Context, w cti.WriteBack) ([]Request, error
 	for i := range steps {
 		err := r.step(ctx, &steps[i])
 		if err != nil && len(r.shown) > 0 { // a step before it was not made
-			r.shown = append(r.shown, Request{Step: steps[i].id, Depends: true})
+			r.shown = append(r.shown, Request{System: e.Name(), Step: steps[i].id, Depends: true})
 			continue
 		}
 		if err != nil {
@@ -71,7 +85,7 @@ func (r *run) show(s *step, address string) error {
 		return r.unfit(err)
 	}
 	hide := r.e.redact.secrets
-	shown := Request{Step: s.id, Method: out.method, URL: hide(out.url), Headers: map[string]string{}, Body: hide(string(out.body))}
+	shown := Request{System: r.e.Name(), Step: s.id, Method: out.method, URL: hide(out.url), Headers: map[string]string{}, Body: hide(string(out.body))}
 	for name := range out.header {
 		shown.Headers[name] = hide(out.header.Get(name))
 		if slices.ContainsFunc(r.e.authHeaders, func(p pair) bool { return strings.EqualFold(p.name, name) }) {

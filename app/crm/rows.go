@@ -10,7 +10,7 @@ import (
 func (e *Engine) customer(row map[string]any) (cti.Customer, error) {
 	c, err := customer(row)
 	if err == nil {
-		e.mapping.read(&c, row["fields"])
+		e.site.mapping().read(&c, row["fields"])
 	}
 	return c, err
 }

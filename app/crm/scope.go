@@ -34,9 +34,9 @@ func recordInput(id string) any {
 }
 
 // writeInput is what the steps of a write see, with the fields that the site maps.
-func (e *Engine) writeInput(w cti.WriteBack) (vars, error) {
+func (e *Engine) writeInput(w cti.WriteBack, m *mapping) (vars, error) {
 	input := canonical(w, e.agent)
-	fields, err := e.mapping.write(string(w.Op), input)
+	fields, err := m.write(string(w.Op), input)
 	if err != nil {
 		return nil, cti.Errorf(cti.Invalid, e.doing(string(w.Op))+": "+e.redact.text(err.Error()), nil)
 	}

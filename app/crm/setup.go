@@ -272,11 +272,6 @@ func (l *loader) rights() []right {
 	return out
 }
 
-// Supports tells whether a server's version lies in what the connector was made for. Known is false where either does not say.
-func (e *Engine) Supports(version string) (supported, known bool) {
-	return inVersions(e.doc.Metadata.VendorVersions, version)
-}
-
 // inVersions: a range is "14..21", "14.." or "5". A bound says as much as it has numbers: 21 includes 21.3.
 func inVersions(span, version string) (in, known bool) {
 	from, to, ranged := strings.Cut(strings.TrimSpace(span), "..")

@@ -261,6 +261,24 @@ func before(err error) error {
 	return err
 }
 
+// Preview implements Previewer.
+func (s *several) Preview(ctx context.Context, w cti.WriteBack) ([]Request, error) {
+	c := s.of(w)
+	if c == nil {
+		c = s.Connector
+	} else {
+		var err error
+		if w, err = s.forTarget(ctx, c, w); err != nil {
+			return nil, err
+		}
+	}
+	p, ok := c.(Previewer)
+	if !ok {
+		return nil, cti.Errorf(cti.Invalid, c.Name()+" sends no requests: there is nothing to show", nil)
+	}
+	return p.Preview(ctx, w)
+}
+
 // Repeat implements Connector.
 func (s *several) Repeat(w cti.WriteBack) cti.Repeat {
 	if c := s.of(w); c != nil {

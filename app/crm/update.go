@@ -31,7 +31,7 @@ func (e *Engine) change(ctx context.Context, w cti.WriteBack) (cti.Receipt, erro
 	if op.update == nil && !slices.Contains(updating, op.strategy) {
 		return cti.Receipt{}, refusal
 	}
-	input, err := e.writeInput(w)
+	input, err := e.writeInput(w, e.site.mapping())
 	if err != nil {
 		return cti.Receipt{}, err
 	}

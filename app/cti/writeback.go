@@ -98,6 +98,10 @@ type WriteBack struct {
 	// change of another one as kind conflict. Empty: whatever is there is changed.
 	Version string `json:"version,omitempty"`
 
+	// Mapping marks a write-back that was rebuilt under a mapping that was corrected since: the mark of that mapping, so that the same record
+	// is sent once more.
+	Mapping string `json:"mapping,omitempty"`
+
 	// RecordID is the CRM's id of the record that this one updates. Only the outbox sets it, while it sends: an update of what
 	// was delivered before. A CRM that is told the id cannot write a second record, whatever it makes of keys.
 	RecordID string `json:"record_id,omitempty"`

@@ -108,6 +108,14 @@ func recording(asked *heard, err error) loopback.Agent {
 		Edit:     func(_ context.Context, seq uint64, e wire.EditRequest) error { return note("edit", seq, e) },
 		Attach:   func(_ context.Context, seq uint64, id string) error { return note("attach", seq, id) },
 		Discard:  func(seq uint64, reason string) error { return note("discard", seq, reason) },
+
+		Preview: func(_ context.Context, seq uint64) ([]wire.ShownRequest, error) {
+			return []wire.ShownRequest{{Method: "PUT"}}, note("preview", seq)
+		},
+		PreviewCall: func(_ context.Context, leg string) ([]wire.ShownRequest, error) {
+			return []wire.ShownRequest{{Method: "POST"}}, note("preview call", leg)
+		},
+		Rebuild: func(_ context.Context, seq uint64) error { return note("rebuild", seq) },
 	}
 }
 
@@ -155,6 +163,11 @@ var methods = []struct {
 		heard{"attach", []any{uint64(5), "c/1 ?#"}}, nil},
 	{"Discard", func(ctx context.Context, c *client.Client) (any, error) { return nil, c.Discard(ctx, 5, "试打") },
 		heard{"discard", []any{uint64(5), "试打"}}, nil},
+	{"Preview", func(ctx context.Context, c *client.Client) (any, error) { return c.Preview(ctx, 5) }, heard{"preview", []any{uint64(5)}},
+		[]wire.ShownRequest{{Method: "PUT"}}},
+	{"PreviewCall", func(ctx context.Context, c *client.Client) (any, error) { return c.PreviewCall(ctx, oddLeg) },
+		heard{"preview call", []any{oddLeg}}, []wire.ShownRequest{{Method: "POST"}}},
+	{"Rebuild", func(ctx context.Context, c *client.Client) (any, error) { return nil, c.Rebuild(ctx, 5) }, heard{"rebuild", []any{uint64(5)}}, nil},
 	{"Export", func(ctx context.Context, c *client.Client) (any, error) {
 		return export(c.Export(ctx, wire.JSON, io.Discard))
 	}, heard{"outbox", []any{wire.OutboxQuery{Limit: 1000, After: 3}}}, "written"},

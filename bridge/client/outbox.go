@@ -57,6 +57,21 @@ func (c *Client) Discard(ctx context.Context, seq uint64, reason string) error {
 	return c.post(ctx, itemPath(seq, "/discard"), wire.DiscardRequest{Reason: reason})
 }
 
+// Preview shows the requests that an item would make under the site's mapping as it is now; nothing is sent.
+func (c *Client) Preview(ctx context.Context, seq uint64) ([]wire.ShownRequest, error) {
+	return get[[]wire.ShownRequest](ctx, c, itemPath(seq, "/preview"))
+}
+
+// PreviewCall is Preview for the record of a finished call.
+func (c *Client) PreviewCall(ctx context.Context, leg string) ([]wire.ShownRequest, error) {
+	return get[[]wire.ShownRequest](ctx, c, "/v1/calls/"+url.PathEscape(leg)+"/preview")
+}
+
+// Rebuild sends an item anew under the site's mapping as it is now: one that was delivered changes its record.
+func (c *Client) Rebuild(ctx context.Context, seq uint64) error {
+	return c.post(ctx, itemPath(seq, "/rebuild"), struct{}{})
+}
+
 // Export writes the whole outbox to w, however long that takes. After an error w does not hold all of it.
 func (c *Client) Export(ctx context.Context, f wire.Format, w io.Writer) error {
 	res, err := c.send(ctx, http.MethodGet, "/v1/outbox/export?format="+url.QueryEscape(string(f)), nil)

@@ -61,6 +61,10 @@ func fake() loopback.Agent {
 		Edit:     func(context.Context, uint64, wire.EditRequest) error { return nil },
 		Attach:   func(context.Context, uint64, string) error { return nil },
 		Discard:  func(uint64, string) error { return nil },
+
+		Preview:     func(context.Context, uint64) ([]wire.ShownRequest, error) { return []wire.ShownRequest{}, nil },
+		PreviewCall: func(context.Context, string) ([]wire.ShownRequest, error) { return []wire.ShownRequest{}, nil },
+		Rebuild:     func(context.Context, uint64) error { return nil },
 	}
 }
 

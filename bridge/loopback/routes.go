@@ -46,6 +46,10 @@ type Agent struct {
 	Edit     func(ctx context.Context, seq uint64, e wire.EditRequest) error
 	Attach   func(ctx context.Context, seq uint64, customerID string) error
 	Discard  func(seq uint64, reason string) error
+
+	Preview     func(ctx context.Context, seq uint64) ([]wire.ShownRequest, error)
+	PreviewCall func(ctx context.Context, leg string) ([]wire.ShownRequest, error)
+	Rebuild     func(ctx context.Context, seq uint64) error
 }
 
 // permission is the right a route asks for. Until roles come, everybody who passes the gate has all of them.
@@ -109,6 +113,13 @@ var routes = []route{
 	{"GET /v1/outbox", operate, listOutbox, nil},
 	{"GET /v1/outbox/export", operate, nil, (*Server).export},
 	{"GET /v1/outbox/{seq}", operate, item(func(a Agent, seq uint64) (any, error) { return a.Item(seq) }), nil},
+	{"GET /v1/outbox/{seq}/preview", operate, func(a Agent, r *http.Request) (any, error) {
+		return item(func(a Agent, seq uint64) (any, error) { return a.Preview(r.Context(), seq) })(a, r)
+	}, nil},
+	{"GET /v1/calls/{leg}/preview", operate, func(a Agent, r *http.Request) (any, error) { return a.PreviewCall(r.Context(), r.PathValue("leg")) }, nil},
+	{"POST /v1/outbox/{seq}/rebuild", operate, func(a Agent, r *http.Request) (any, error) {
+		return item(func(a Agent, seq uint64) (any, error) { return struct{}{}, a.Rebuild(r.Context(), seq) })(a, r)
+	}, nil},
 	{"POST /v1/outbox/retry", operate, retryAll, nil},
 	{"POST /v1/outbox/{seq}/retry", operate, item(func(a Agent, seq uint64) (any, error) { return struct{}{}, a.Retry(seq) }), nil},
 	{"POST /v1/outbox/{seq}/edit", operate, change(func(ctx context.Context, a Agent, seq uint64, b wire.EditRequest) error { return a.Edit(ctx, seq, b) }), nil},

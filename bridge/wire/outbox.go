@@ -69,6 +69,17 @@ func (q OutboxQuery) Holds(it OutboxItem) bool {
 	}
 }
 
+// ShownRequest is a request to a CRM as it would be sent, secrets hidden.
+type ShownRequest struct {
+	System  string            `json:"system"` // the connector's name
+	Step    string            `json:"step"`
+	Method  string            `json:"method,omitempty"`
+	URL     string            `json:"url,omitempty"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Body    string            `json:"body,omitempty"`
+	Depends bool              `json:"depends,omitempty"` // it is made of what the CRM answers to one before it, so it cannot be shown
+}
+
 // Retried tells how many items were made due.
 type Retried struct {
 	Items int `json:"items"`
