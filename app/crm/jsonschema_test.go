@@ -42,14 +42,10 @@ func wantFile(t *testing.T, path string, want []byte) {
 	}
 }
 
-// schema compiles the file in the tree with a validator that is not ours.
+// schema is compiled by a validator that is not ours.
 func schema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	text, err := os.ReadFile("connector.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(crm.Schema()))
 	if err != nil {
 		t.Fatal(err)
 	}

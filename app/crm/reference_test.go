@@ -166,7 +166,7 @@ func TestTypesOfTheInputHaveWords(t *testing.T) {
 func TestExpressionsOfTheGuidesTraps(t *testing.T) {
 	values := vars{
 		"res":   vars{"status": 200, "headers": map[string]string{"location": "https://crm.example/people/17"}, "text": "", "json": []any{vars{"id": 1}}},
-		"input": vars{"call": vars{"started_at": "2026-01-31T09:00:00Z", "note": "<b>"}, "contact": vars{"id": nil}},
+		"input": vars{"call": vars{"started_at": "2026-01-31T09:00:00.000Z", "note": "<b>"}, "contact": vars{"id": nil}},
 		"item":  vars{"mobile": "1", "phone": false, "id": 17, "email": false},
 	}
 	names := scope{"res": resScope, "input": types.Map{"call": callScope, "contact": contactScope}, "item": types.Any}
