@@ -11,6 +11,7 @@ import (
 	"ringside.dev/ringside/app/crm"
 	"ringside.dev/ringside/app/crm/crmtest"
 	"ringside.dev/ringside/app/crm/sandbox"
+	"ringside.dev/ringside/app/cti"
 )
 
 const sandboxToken = "sandbox-token-of-the-test"
@@ -75,7 +76,39 @@ func suite(t *testing.T, connector string, traits sandbox.Traits, firstStays boo
 		Throttle: func(after time.Duration) {
 			set(sandbox.Fault{Status: http.StatusTooManyRequests, RetryAfter: int(after.Seconds()), Writes: true, Count: 1})
 		},
+		Work: workIn(t, server, set),
 	})
+}
+
+// workIn is how the suite looks at an agent's work in the sandbox.
+func workIn(t *testing.T, server *sandbox.Server, set func(sandbox.Fault)) crmtest.Work {
+	paths := map[cti.Op]string{cti.AddNote: "/api/notes", cti.CreateTask: "/api/tasks", cti.CreateTicket: "/api/tickets", cti.CreateCustomer: "/api/contacts"}
+	return crmtest.Work{
+		Count: func(op cti.Op, key string) int {
+			var page struct{ Items []any }
+			sayTo(t, server, http.MethodGet, paths[op]+"?external_key="+key, "", &page)
+			return len(page.Items)
+		},
+		Statuses: []string{"open", "pending"}, Tag: "crmtest",
+		TicketStatus: func(id string) string {
+			var ticket struct{ Status string }
+			sayTo(t, server, http.MethodGet, "/api/tickets/"+id, "", &ticket)
+			return ticket.Status
+		},
+		SetTicketStatus: func(id, status string) {
+			sayTo(t, server, http.MethodPatch, "/api/tickets/"+id, `{"status":"`+status+`"}`, nil)
+		},
+		Recording: func(id string) string {
+			var call struct{ Recording sandbox.Recording }
+			sayTo(t, server, http.MethodGet, "/api/calls/"+id, "", &call)
+			return call.Recording.URL
+		},
+		Deny: func(deny bool) {
+			if set(sandbox.Fault{}); deny {
+				set(sandbox.Fault{Status: http.StatusForbidden, Writes: true})
+			}
+		},
+	}
 }
 
 func TestSandboxPresetListsOpenTicketsAndLinks(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 // patience bounds each question; the sandbox answers in milliseconds.
 const patience = 20 * time.Second
 
-// Rig is a CRM under test. All fields are required, but BadSignIn, NearNumber, FirstStays, Throttle and Refuse with Restore, whose tests are
+// Rig is a CRM under test. All fields are required, but BadSignIn, NearNumber, FirstStays, Throttle, Refuse with Restore, and Work, whose tests are
 // skipped when they are empty. Its functions report their own failures to the test that made the rig.
 type Rig struct {
 	Connector crm.Connector
@@ -41,6 +41,8 @@ type Rig struct {
 	DropNextWrite   func()                    // the next write is worked on, its answer is lost
 	Refuse, Restore func()                    // connections are refused, and accepted again
 	Throttle        func(after time.Duration) // the next request is answered 429, to be tried again after that time
+
+	Work Work // what agents do besides
 }
 
 // Run runs the suite.
@@ -68,6 +70,15 @@ func Run(t *testing.T, rig Rig) {
 		{"too many requests is limited, with the time to wait", throttled},
 		{"a wrong secret is auth", badSignIn},
 		{"history is newest first and no longer than asked", history},
+		{"a customer is made once, found and changed", made},
+		{"a note is written once", noted},
+		{"a ticket is opened once, found, and moved from both sides", ticketed},
+		{"a task is made once", tasked},
+		{"tags are added and removed", tagged},
+		{"a recording comes late, and another replaces it", recorded},
+		{"what the user may not do is denied", denied},
+		{"a sign-in that ends in the middle is renewed", endedSignIn},
+		{"the CRM's fields are described", described},
 		{"concurrent use is safe", concurrent},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, rig) })
