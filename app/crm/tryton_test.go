@@ -1,6 +1,7 @@
 package crm_test
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -56,7 +57,7 @@ func trytonCalls(t *testing.T, tr *servers.Tryton, key string) []map[string]any 
 		row := map[string]any{
 			"id": note["id"], "contact_id": strings.TrimPrefix(resource, "party.party,"), "outcome": strings.TrimPrefix(lines[2], "Outcome: "), "note": lines[3],
 		}
-		if nobody := tr.Find(t, "party.party", []any{[]any{"code", "=", "RINGSIDE-NOBODY"}}, "id"); row["contact_id"] == strconv.Itoa(int(nobody[0]["id"].(float64))) {
+		if nobody := tr.Find(t, "party.party", []any{[]any{"code", "=", "RINGSIDE-NOBODY"}}, "id"); row["contact_id"] == fmt.Sprint(nobody[0]["id"]) {
 			row["contact_id"] = nil
 		}
 		out = append(out, row)

@@ -1,6 +1,7 @@
 package crm_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -157,7 +158,7 @@ func trytonTags(t *testing.T, d *trytonDesk) {
 func trytonTickets(t *testing.T, d *trytonDesk) {
 	employee := d.one(t, "company.employee", []any{}, "id")
 	w := d.do(cti.CreateTicket, "lamp")
-	w.Ticket = cti.TicketDraft{Subject: "Lamp broken", Body: "the green one", Status: "opportunity", Owner: strconv.Itoa(int(employee["id"].(float64)))}
+	w.Ticket = cti.TicketDraft{Subject: "Lamp broken", Body: "the green one", Status: "opportunity", Owner: fmt.Sprint(employee["id"])}
 	d.door.DropNextWrite()
 	if _, err := d.e.Write(t.Context(), w); cti.KindOf(err) != cti.Uncertain {
 		t.Fatalf("the error is %v, want uncertain", err)
@@ -302,17 +303,7 @@ func trytonRights(t *testing.T, d *trytonDesk) {
 		"stranger": {stranger, "delete parties"},
 		"admin":    {openTryton(t, d.Tryton, d.URL, d.Root, d.Password), "delete opportunities parties users"},
 	} {
-		var may []string
-		for _, r := range one.e.Rights(t.Context()) {
-			if r.Err != nil {
-				t.Errorf("%s: %s: %v", login, r.ID, r.Err)
-			}
-			if r.Allowed && !slices.Contains(may, r.ID) {
-				may = append(may, r.ID)
-			}
-		}
-		slices.Sort(may)
-		if got := strings.Join(may, " "); got != one.want {
+		if got := allowed(t, one.e); got != one.want {
 			t.Errorf("%s may do %s, want %s", login, got, one.want)
 		}
 	}
@@ -347,6 +338,22 @@ func trytonSessions(t *testing.T, d *trytonDesk) {
 	if n := d.door.Requests() - before; n != 4 { // refused, two of the login, and once more
 		t.Errorf("%d requests, want 4", n)
 	}
+}
+
+// allowed lists what somebody may do.
+func allowed(t *testing.T, e *crm.Engine) string {
+	t.Helper()
+	var may []string
+	for _, r := range e.Rights(t.Context()) {
+		if r.Err != nil {
+			t.Errorf("%s: %v", r.ID, r.Err)
+		}
+		if r.Allowed && !slices.Contains(may, r.ID) {
+			may = append(may, r.ID)
+		}
+	}
+	slices.Sort(may)
+	return strings.Join(may, " ")
 }
 
 // written writes and gives the id.

@@ -32,7 +32,7 @@ var trytonPackages = []string{"tryton-server", "tryton-modules-party", "tryton-m
 
 const (
 	trytonDatabase = "crm"
-	trytonPassword = "Ringside-42pw" // Tryton refuses one that repeats letters
+	trytonPassword = "Ringside-42pw" //nolint:gosec // of people who are thrown away; Tryton refuses one that repeats letters
 	trytonAgent    = "agent"
 	trytonStranger = "stranger"
 	trytonRoot     = "admin"
