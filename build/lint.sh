@@ -6,7 +6,7 @@ build/install.sh node
 go tool -modfile=build/tools.mod golangci-lint run ./...
 go tool -modfile=build/tools.mod golangci-lint fmt --diff
 tools=$PWD/build/tools.mod
-for module in build/faults build/bench/peers; do # modules of their own, for the libraries only they need
+for module in build/faults build/bench/peers build/pocketbase; do # modules of their own, for the libraries only they need
 	(cd "$module" && go tool -modfile="$tools" golangci-lint run ./... && go mod tidy -diff)
 done
 go run ./build/faultdoc -check

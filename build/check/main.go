@@ -65,6 +65,7 @@ func testParts() []part {
 		{"go", func() tally { return goTest(required("phones,keychain,crms"), "-race", "-count=1", "./...") }},
 		{"go plain", plain},
 		{"window", window},
+		{"pocketbase", pocketbase},
 		{"faults", faults},
 		{"wine", wine},
 		{"demo", demos},

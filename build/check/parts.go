@@ -60,6 +60,11 @@ func window() tally {
 	return goTestWith(env, ".", []string{"build/display.sh", "--own"}, "-count=1", "./app/window")
 }
 
+// pocketbase runs the connector engine against a PocketBase; it is a module of its own for the libraries that brings.
+func pocketbase() tally {
+	return goTestWith(os.Environ(), "build/pocketbase", nil, "-count=1", "./...")
+}
+
 // faults cuts the power, breaks the network and has the CRM go wrong; it is a module of its own for the libraries it needs.
 func faults() tally {
 	return goTestWith(required("fuse"), "build/faults", nil, "-count=1", "-p", "1", "./...")
