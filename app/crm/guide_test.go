@@ -236,3 +236,32 @@ func TestTheGuidesFurtherPiecesWork(t *testing.T) {
 		t.Errorf("the field is missing, but the record was written: %v", err)
 	}
 }
+
+// A heading's address is what forges make of it: small letters, blanks as hyphens, nothing but letters, digits, hyphens and underscores.
+func TestLinksIntoTheReferenceHaveTheirHeadings(t *testing.T) {
+	dropped := regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+	heading := regexp.MustCompile(`(?m)^#+ (.*)$`)
+	link := regexp.MustCompile(`\]\(([^)#]*)#([^)]+)\)`)
+	read := func(page string) string {
+		text, err := os.ReadFile(filepath.Join("../../docs", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for _, page := range []string{"connectors.md", "connectors.zh-CN.md", "connector-reference.md", "connector-reference.zh-CN.md"} {
+		for _, to := range link.FindAllStringSubmatch(read(page), -1) {
+			target := to[1]
+			if target == "" {
+				target = page
+			}
+			found := false
+			for _, h := range heading.FindAllStringSubmatch(read(target), -1) {
+				found = found || strings.ReplaceAll(dropped.ReplaceAllString(strings.ToLower(h[1]), ""), " ", "-") == to[2]
+			}
+			if !found {
+				t.Errorf("%s links to %s#%s, which is no heading there", page, target, to[2])
+			}
+		}
+	}
+}

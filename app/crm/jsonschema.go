@@ -174,8 +174,11 @@ func textSchema(w *referenceText, name string, fact keyFact) *jsonSchema {
 	if len(out.Help) != len(out.Enum) {
 		out.Help = nil
 	}
-	if fact.form == formLoose {
+	switch {
+	case fact.form == formLoose:
 		out.Type = scalarTypes
+	case fact.values == nil && out.Pattern == "":
+		out.Type = scalarTypes[:2] // a version, a name or an id may be a number
 	}
 	if fact.required && fact.values == nil && fact.form == "" {
 		out.MinLength = 1

@@ -46,7 +46,7 @@ const (
 	formFile       = "file"       // text, or a file {name, type, content}
 	formTimeout    = "timeout"    // Go's notation: 8s, 1m30s
 	formSpan       = "span"       // the same, and days: 30d
-	formLoose      = "loose"      // text of a string that is often a number: 5
+	formLoose      = "loose"      // text that is often a number or a truth value
 )
 
 var patterns = map[string]string{
@@ -78,11 +78,9 @@ var keyFacts = map[string]keyFact{
 	"connector.defs":       {form: formTree},
 	"connector.deep_link":  {names: deepLinkKinds},
 
-	"metadata.id":              {required: true},
-	"metadata.name":            {required: true},
-	"metadata.version":         {form: formLoose},
-	"metadata.vendor_versions": {form: formLoose},
-	"metadata.maturity":        {values: maturities},
+	"metadata.id":       {required: true},
+	"metadata.name":     {required: true},
+	"metadata.maturity": {values: maturities},
 
 	"param.name":    {required: true},
 	"param.type":    {values: paramTypeNames, usual: "string"},

@@ -310,3 +310,73 @@ func TestSchemaAndEngineRefuseTheSame(t *testing.T) {
 		})
 	}
 }
+
+// Whatever one takes away from a good file, or writes instead of one of its values: what still loads, the schema takes.
+func TestTheSchemaRefusesNothingThatLoads(t *testing.T) {
+	s, file := schema(t), filepath.Join(t.TempDir(), "variant.yaml")
+	loaded := 0
+	for _, name := range []string{"good", "good_limits", "good_oauth2", "good_probe", "good_session", "good_update"} {
+		text, err := os.ReadFile("testdata/load/" + name + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := 0; ; n++ {
+			changed, what := variant(t, text, n)
+			if changed == nil {
+				break
+			}
+			if err := os.WriteFile(file, changed, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if loadError(t, file) != "" {
+				continue
+			}
+			loaded++
+			if err := s.Validate(asEditorsSee(t, changed)); err != nil {
+				t.Errorf("%s loads with %s, but the schema refuses it: %v", name, what, err)
+			}
+		}
+	}
+	if loaded < 100 {
+		t.Errorf("only %d variants load: is this still a test?", loaded)
+	}
+}
+
+// variant makes the nth change of a file, and says which; nil when there are no more.
+func variant(t *testing.T, text []byte, n int) (changed []byte, what string) {
+	t.Helper()
+	var root yaml.Node
+	if err := yaml.Load(text, &root); err != nil {
+		t.Fatal(err)
+	}
+	var walk func(*yaml.Node)
+	walk = func(node *yaml.Node) {
+		for i := range node.Content {
+			if child := node.Content[i]; node.Kind == yaml.MappingNode && i%2 == 1 {
+				if n--; n == -1 {
+					what = "no " + node.Content[i-1].Value
+					node.Content = slices.Delete(node.Content, i-1, i+1)
+					return
+				}
+				for _, instead := range []string{"7", "some text"} {
+					if n--; n == -1 {
+						what = node.Content[i-1].Value + ": " + instead
+						*child = yaml.Node{Kind: yaml.ScalarNode, Value: instead}
+						return
+					}
+				}
+			}
+			if walk(node.Content[i]); what != "" {
+				return
+			}
+		}
+	}
+	if walk(&root); what == "" {
+		return nil, ""
+	}
+	changed, err := yaml.Dump(&root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changed, what
+}
