@@ -62,7 +62,14 @@ func (o *oauth) granted(got *oauth2.Token, before grant) grant {
 			t.Fields[name] = before.Fields[name]
 		}
 	}
+	o.hide(t)
 	return t
+}
+
+// hide keeps a grant's secrets out of errors.
+func (o *oauth) hide(t grant) {
+	o.e.redact.learn(t.Access)
+	o.e.redact.learn(t.Refresh)
 }
 
 // keep stores a new token and uses it. One that could not be stored is stored with the next attempt, instead of a refresh.
@@ -98,5 +105,6 @@ func (o *oauth) load() (grant, error) {
 	if err := json.Unmarshal(text, &t); err != nil {
 		return grant{}, cti.Errorf(cti.Auth, o.e.doing("sign-in")+": the stored sign-in is damaged: run ringctl crm login", nil)
 	}
+	o.hide(t)
 	return t, nil
 }

@@ -186,8 +186,6 @@ func (o *oauth) hold(err error, refresh string) error {
 
 // use makes a token the one in use; until when it is young.
 func (o *oauth) use(t grant, young time.Time) badge {
-	o.e.redact.learn(t.Access)
-	o.e.redact.learn(t.Refresh)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.grant, o.there, o.young, o.badge = t, true, young, badge{t.vars(), o.badge.number + 1}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ringside.dev/ringside/app/crm"
 	"ringside.dev/ringside/app/crm/sandbox"
 	"ringside.dev/ringside/app/cti"
 )
@@ -72,7 +73,7 @@ func TestATokenIsRefreshedBeforeItsEnd(t *testing.T) {
 			t.Errorf("a token for %s: %v, asked for %d times", life, failed, d.tokensAsked())
 		}
 		old := v.says(t, "refresh_token")
-		v.kept = []byte(strings.Replace(string(v.kept), v.says(t, "until"), time.Now().Add(-time.Second).UTC().Format(time.RFC3339Nano), 1))
+		v.age(t)
 		refusedBefore := d.Stats().Unauthorized
 		if failed := lookups(t.Context(), 50, d.open(v, oauthFile)); len(failed) != 0 || d.tokensAsked() != 2 || v.says(t, "refresh_token") == old {
 			t.Errorf("a token for %s, at its end: %v, asked for %d times", life, failed, d.tokensAsked())
@@ -80,6 +81,61 @@ func TestATokenIsRefreshedBeforeItsEnd(t *testing.T) {
 		if n := d.Stats().Unauthorized - refusedBefore; n != 0 {
 			t.Errorf("%d requests were refused before it was refreshed", n)
 		}
+	}
+}
+
+func TestATokenThatAgesInUseIsRefreshedBeforeTheCRMRefusesIt(t *testing.T) {
+	d := startOAuth(t, sandbox.Traits{AccessMS: 1000})
+	v := newVault()
+	e := d.signedIn(v)
+	wantWhoami(t, e, "u_01")
+	until, err := time.Parse(time.RFC3339Nano, v.says(t, "until"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(time.Until(until))
+	if failed := lookups(t.Context(), 20, e); len(failed) != 0 {
+		t.Errorf("%d failed, the first with %v", len(failed), failed[0])
+	}
+	if n := d.Stats().Unauthorized; n != 0 || d.tokensAsked() != 2 {
+		t.Errorf("%d requests were refused, tokens asked for %d times; want none, and twice", n, d.tokensAsked())
+	}
+}
+
+// What a token endpoint says, and who is to mend it.
+func TestEveryAnswerOfATokenEndpointHasItsKind(t *testing.T) {
+	for name, one := range map[string]struct {
+		say  http.HandlerFunc
+		kind cti.Kind
+		text string
+	}{
+		"ended":                  {answer(400, "application/json", `{"error":"invalid_grant","error_description":"refresh-token-1 was used on 020 7946 0123"}`), cti.Auth, "ended the sign-in"},
+		"ended, with status 200": {answer(200, "application/json", `{"error":"invalid_grant"}`), cti.Auth, "ended the sign-in"},
+		"unknown client":         {answer(401, "application/json", `{"error":"invalid_client"}`), cti.Auth, "check client_id and client_secret"},
+		"not for this client":    {answer(400, "application/json", `{"error":"unauthorized_client"}`), cti.Auth, "check client_id and client_secret"},
+		"a bare 400":             {answer(400, "text/plain", `bad`), cti.Auth, "check client_id and client_secret"},
+		"for a while":            {answer(400, "application/json", `{"error":"temporarily_unavailable"}`), cti.Offline, ""},
+		"its own mistake":        {answer(400, "application/json", `{"error":"server_error"}`), cti.Offline, ""},
+		"500 with a code":        {answer(500, "application/json", `{"error":"invalid_request"}`), cti.Offline, ""},
+		"too many":               {answer(429, "application/json", `{"error":"slow_down"}`, "Retry-After", "7"), cti.Limited, ""},
+		"a portal's page":        {answer(200, "text/html", `<html>sign in to the Wi-Fi</html>`), cti.Offline, ""},
+		"a portal's redirect":    {answer(302, "text/html", ``, "Location", "/portal"), cti.Offline, ""},
+		"a proxy's refusal":      {answer(403, "text/html", `<html>no</html>`), cti.Offline, ""},
+		"no token in it":         {answer(200, "application/json", `{}`), cti.Offline, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVault()
+			v.kept = []byte(`{"access_token":"","refresh_token":"refresh-token-1"}`)
+			e, err := crm.Open(crm.Config{Connector: oauthFile, Params: map[string]string{"base_url": serve(t, one.say)}, Region: "GB", Tokens: v})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(e.Close)
+			_, err = e.Whoami(t.Context())
+			if wantKind(t, err, one.kind); err == nil || !strings.Contains(err.Error(), one.text) || strings.Contains(err.Error(), "refresh-token-1") || strings.Contains(err.Error(), "7946") {
+				t.Errorf("the error is %v, want %q in it", err, one.text)
+			}
+		})
 	}
 }
 
@@ -97,7 +153,7 @@ func TestARefusedRefreshAsksAPersonAndMakesNoStorm(t *testing.T) {
 		}
 		for _, err := range failed {
 			wantKind(t, err, cti.Auth)
-			if text := err.Error(); !strings.Contains(text, "run ringctl crm login") || strings.Contains(text, v.says(t, "refresh_token")) {
+			if text := err.Error(); !strings.Contains(text, "the CRM ended the sign-in (invalid_grant") || !strings.Contains(text, "run ringctl crm login") || strings.Contains(text, v.says(t, "refresh_token")) {
 				t.Fatalf("the error is %s", text)
 			}
 		}
@@ -111,6 +167,7 @@ func TestARefusedRefreshAsksAPersonAndMakesNoStorm(t *testing.T) {
 	if err := other.SignIn(t.Context(), d.browse("auto=1")); err != nil {
 		t.Fatal(err)
 	}
+	v.age(t) // so that nothing but its refresh token is of use
 	wantWhoami(t, e, "u_01")
 }
 
@@ -122,8 +179,10 @@ func TestANewTokenThatIsRefusedIsNotRefreshedAgain(t *testing.T) {
 	e := d.open(v, oauthFile)
 	before := d.tokensAsked()
 	d.fault(sandbox.Fault{Status: http.StatusUnauthorized})
-	for _, err := range lookups(t.Context(), 20, e) {
-		wantKind(t, err, cti.Auth)
+	for range 3 {
+		for _, err := range lookups(t.Context(), 20, e) {
+			wantKind(t, err, cti.Auth)
+		}
 	}
 	if n := d.tokensAsked() - before; n != 1 {
 		t.Errorf("%d refreshes, want one", n)

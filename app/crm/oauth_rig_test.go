@@ -1,6 +1,7 @@
 package crm_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -78,6 +79,15 @@ func (v *vault) says(t *testing.T, name string) string {
 	}
 	text, _ := all[name].(string)
 	return text
+}
+
+// age makes the access token one that has ended.
+func (v *vault) age(t *testing.T) {
+	t.Helper()
+	until := v.says(t, "until")
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.kept = bytes.Replace(v.kept, []byte(until), []byte("2020-01-01T00:00:00Z"), 1)
 }
 
 // door is a sandbox that people sign in to with OAuth.

@@ -2,7 +2,9 @@ package crm_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -118,23 +120,70 @@ func TestSigningOutForgetsEvenWhenTheCRMCannotBeTold(t *testing.T) {
 	}
 }
 
-// withBasic is the connector that shows its secret as basic authentication.
-func withBasic(t *testing.T) string {
+// oauthFileWith is the connector with texts replaced, by pairs of old and new.
+func oauthFileWith(t *testing.T, oldNew ...string) string {
 	t.Helper()
-	text, err := os.ReadFile(oauthFile)
-	if err != nil || !strings.Contains(string(text), "client_auth: post") {
-		t.Fatal("the connector has no client_auth: post", err)
+	b, err := os.ReadFile(oauthFile)
+	if err != nil {
+		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "basic.yaml")
-	if err := os.WriteFile(file, []byte(strings.Replace(string(text), "client_auth: post", "client_auth: basic", 1)), 0o600); err != nil {
+	text := string(b)
+	for i := 0; i+1 < len(oldNew); i += 2 {
+		if !strings.Contains(text, oldNew[i]) {
+			t.Fatalf("the connector has no %q", oldNew[i])
+		}
+		text = strings.Replace(text, oldNew[i], oldNew[i+1], 1)
+	}
+	file := filepath.Join(t.TempDir(), "oauth.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
 }
 
+func TestTheApplicationShowsItselfAsTheFileSays(t *testing.T) {
+	const secret = "s&cret-of-the-app"
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("ringside:"+url.QueryEscape(secret)))
+	for name, one := range map[string]struct {
+		oldNew           []string
+		header, id, form string
+	}{
+		"post":  {nil, "", "ringside", secret},
+		"basic": {[]string{"client_auth: post", "client_auth: basic"}, basic, "", ""},
+		"none":  {[]string{"    client_auth: post\n    client_secret: \"${param.client_secret}\"\n", ""}, "", "ringside", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shown := make(chan string, 2)
+			base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if err := r.ParseForm(); err != nil {
+					t.Error(err)
+				}
+				shown <- fmt.Sprint(r.URL.Path, r.Header.Get("Authorization"), r.PostForm.Get("client_id"), r.PostForm.Get("client_secret"))
+				answer(400, "application/json", `{"error":"invalid_request"}`)(w, r)
+			})
+			v := newVault()
+			v.kept = []byte(`{"access_token":"","refresh_token":"refresh-token-1"}`)
+			e, err := crm.Open(crm.Config{Connector: oauthFileWith(t, one.oldNew...), Params: map[string]string{"base_url": base, "client_secret": secret}, Region: "GB", Tokens: v})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(e.Close)
+			_, err = e.Whoami(t.Context())
+			wantKind(t, err, cti.Auth)
+			err = e.SignOut(t.Context())
+			wantKind(t, err, cti.Denied)
+			for _, path := range []string{"/oauth/token", "/oauth/revoke"} {
+				if got, want := <-shown, fmt.Sprint(path, one.header, one.id, one.form); got != want {
+					t.Errorf("it shows %q, want %q", got, want)
+				}
+			}
+		})
+	}
+}
+
 func TestAnApplicationWithASecretShowsItEverywhere(t *testing.T) {
 	d := startOAuth(t, sandbox.Traits{ClientSecret: "s&cret-of-the-app"})
-	for name, file := range map[string]string{"post": oauthFile, "basic": withBasic(t)} {
+	for name, file := range map[string]string{"post": oauthFile, "basic": oauthFileWith(t, "client_auth: post", "client_auth: basic")} {
 		t.Run(name, func(t *testing.T) {
 			v := newVault()
 			e := d.open(v, file, "client_secret", "wrong-secret")
@@ -147,7 +196,16 @@ func TestAnApplicationWithASecretShowsItEverywhere(t *testing.T) {
 			if err := e.SignIn(t.Context(), d.browse("auto=1")); err != nil {
 				t.Fatal(err)
 			}
-			v.kept = []byte(strings.Replace(string(v.kept), v.says(t, "access_token"), "ended", 1))
+			v.age(t)
+			before, e := d.tokensAsked(), d.open(v, file, "client_secret", "wrong-secret")
+			for range 3 {
+				for _, err := range lookups(t.Context(), 10, e) {
+					wantKind(t, err, cti.Auth)
+				}
+			}
+			if n := d.tokensAsked() - before; n != 1 {
+				t.Errorf("a wrong secret was shown %d times, want once in half a minute", n)
+			}
 			e = d.open(v, file, "client_secret", "s&cret-of-the-app")
 			wantWhoami(t, e, "u_01")
 			if err := e.SignOut(t.Context()); err != nil {

@@ -55,7 +55,7 @@ func fromForm(raw json.RawMessage, kind string) json.RawMessage {
 	switch {
 	case v == "":
 		return json.RawMessage("null")
-	case kind != kindTime && json.Valid([]byte(v)):
+	case json.Valid([]byte(v)):
 		return json.RawMessage(v)
 	}
 	return raw
