@@ -6,6 +6,7 @@ require github.com/pocketbase/pocketbase v0.39.6 // a CRM made of collections, i
 
 require (
 	github.com/google/go-cmp v0.7.0
+	github.com/pocketbase/dbx v1.12.0
 	ringside.dev/ringside v0.0.0-00010101000000-000000000000
 )
 
@@ -26,7 +27,6 @@ require (
 	github.com/mattn/go-isatty v0.0.22 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
 	github.com/nyaruka/phonenumbers v1.8.1 // indirect
-	github.com/pocketbase/dbx v1.12.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/sony/gobreaker/v2 v2.4.0 // indirect
 	github.com/spf13/cast v1.10.0 // indirect

@@ -6,6 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pocketbase/dbx"
+	"github.com/pocketbase/pocketbase/core"
+	"github.com/pocketbase/pocketbase/tools/types"
+
 	"ringside.dev/ringside/app/crm"
 	"ringside.dev/ringside/app/crm/crmtest"
 	"ringside.dev/ringside/app/crm/crmtest/servers"
@@ -25,7 +29,21 @@ func TestPocketBasePassesTheSuite(t *testing.T) {
 		CountRecords:  func(key string) int { return len(b.calls(key)) },
 		Record:        func(key string) map[string]any { return b.calls(key)[0] },
 		DropNextWrite: door.DropNextWrite, Refuse: door.Refuse, Restore: door.Restore, Throttle: door.Throttle,
+		Work: crmtest.Work{
+			Count:           func(op cti.Op, key string) int { return b.count(made[op], key) },
+			Statuses:        []string{"open", "pending"},
+			TicketStatus:    func(id string) string { return b.one("tickets", id).GetString("status") },
+			SetTicketStatus: func(id, status string) { b.set("tickets", id, "status", status) },
+			Tag:             "vip",
+			Recording:       func(id string) string { return b.one("calls", id).GetString("recording") },
+			Deny:            b.deny, EndSignIn: b.endSessions,
+		},
 	})
+}
+
+// made names the collections in which operations make records.
+var made = map[cti.Op]string{
+	cti.LogCall: "calls", cti.CreateCustomer: "contacts", cti.CreateTicket: "tickets", cti.AddNote: "notes", cti.CreateTask: "tasks",
 }
 
 // writes tells which requests change records: all but reads and the login.
@@ -50,13 +68,7 @@ func open(t *testing.T, address, secret string) *crm.Engine {
 // calls reads the call records of a key past the connector.
 func (b *base) calls(key string) (out []map[string]any) {
 	b.t.Helper()
-	bare := strings.ReplaceAll(key, "-", "")
-	all, err := b.FindAllRecords("calls")
-	b.must(err)
-	for _, r := range all {
-		if r.Id != bare[len(bare)-15:] {
-			continue
-		}
+	for _, r := range b.with("calls", key) {
 		row := map[string]any{"id": r.Id, "contact_id": nil, "note": r.GetString("note"), "outcome": r.GetString("outcome")}
 		if id := r.GetString("contact"); id != "" {
 			row["contact_id"] = id
@@ -64,4 +76,42 @@ func (b *base) calls(key string) (out []map[string]any) {
 		out = append(out, row)
 	}
 	return out
+}
+
+// with gives the records of a key.
+func (b *base) with(collection, key string) []*core.Record {
+	b.t.Helper()
+	bare := strings.ReplaceAll(key, "-", "")
+	all, err := b.FindAllRecords(collection, dbx.HashExp{"id": bare[len(bare)-15:]})
+	b.must(err)
+	return all
+}
+
+func (b *base) count(collection, key string) int { return len(b.with(collection, key)) }
+
+func (b *base) set(collection, id, field, value string) {
+	b.t.Helper()
+	r := b.one(collection, id)
+	r.Set(field, value)
+	b.must(b.Save(r))
+}
+
+// deny takes the right to make calls away from everybody, or gives it back.
+func (b *base) deny(deny bool) {
+	b.t.Helper()
+	c, err := b.FindCollectionByNameOrId("calls")
+	b.must(err)
+	if c.CreateRule = c.ListRule; deny {
+		c.CreateRule = types.Pointer("@request.auth.email = 'nobody@ringside.example'")
+	}
+	b.must(b.Save(c))
+}
+
+// endSessions does what a changed password does.
+func (b *base) endSessions() {
+	b.t.Helper()
+	r, err := b.FindAuthRecordByEmail("users", agentEmail)
+	b.must(err)
+	r.RefreshTokenKey()
+	b.must(b.Save(r))
 }

@@ -43,8 +43,8 @@ func (d *desk) write(w cti.WriteBack) string {
 	return first.ID
 }
 
-// count is how many records a collection has.
-func (d *desk) count(collection string) int {
+// all is how many records a collection has.
+func (d *desk) all(collection string) int {
 	d.t.Helper()
 	n, err := d.CountRecords(collection)
 	d.must(err)
@@ -84,7 +84,7 @@ func TestCustomersAreMadeAndChanged(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the customer differs (-want +got):\n%s", diff)
 	}
-	if n := d.count("contacts"); n != 2 {
+	if n := d.all("contacts"); n != 2 {
 		t.Errorf("there are %d contacts", n)
 	}
 	_, err = d.crm.Write(t.Context(), cti.WriteBack{Op: cti.AddTags, Key: "k", Identity: cti.IdentityKnown, CustomerID: d.ada, Tags: []string{"unheard of"}})
@@ -117,7 +117,7 @@ func TestTicketsNotesTasksAndRecordings(t *testing.T) {
 	d.write(cti.WriteBack{Op: cti.AttachRecording, RecordID: call, Recording: cti.Recording{URL: "https://pbx.example/1.wav"}})
 	d.has("calls", call, map[string]any{"contact": d.ada, "recording": "https://pbx.example/1.wav", "agent": agentName})
 	for _, collection := range []string{"tickets", "notes", "tasks", "calls"} {
-		if n := d.count(collection); n != 1 {
+		if n := d.all(collection); n != 1 {
 			t.Errorf("there are %d %s", n, collection)
 		}
 	}
@@ -222,15 +222,6 @@ func TestAnEndedSessionIsBegunAnewAndNobodyIsAStranger(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-}
-
-// endSessions does what a changed password does.
-func (d *desk) endSessions() {
-	d.t.Helper()
-	r, err := d.FindAuthRecordByEmail("users", agentEmail)
-	d.must(err)
-	r.RefreshTokenKey()
-	d.must(d.Save(r))
 }
 
 func TestAUserWhoMayNotWriteIsDenied(t *testing.T) {

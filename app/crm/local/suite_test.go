@@ -3,6 +3,7 @@ package local_test
 import (
 	"context"
 	"encoding/csv"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -31,12 +32,13 @@ func TestLocalPassesTheSuite(t *testing.T) {
 	t.Cleanup(l.Close)
 	l.Hold()
 	lossy := &lossy{Local: l}
-	calls := func(key string) []map[string]any {
+	rows := func(table, column, value string) []map[string]any {
 		if err := l.Export(); err != nil {
 			t.Fatal(err)
 		}
-		return callsWith(t, filepath.Join(folder, "out", "calls.csv"), key)
+		return rowsWith(t, filepath.Join(folder, "out", table), column, value)
 	}
+	calls := func(key string) []map[string]any { return rows("calls.csv", "key", key) }
 	crmtest.Run(t, crmtest.Rig{
 		Connector: lossy, Region: "GB", KnownID: "c1", OtherID: "c2",
 		Spellings:  []string{"+442079460123", "02079460123", "00442079460123", "+44 (0)20 7946-0123", "sip:+442079460123@pbx.example", "０２０ ７９４６ ０１２３"},
@@ -44,7 +46,22 @@ func TestLocalPassesTheSuite(t *testing.T) {
 		CountRecords:  func(key string) int { return len(calls(key)) },
 		Record:        func(key string) map[string]any { return calls(key)[0] },
 		DropNextWrite: func() { lossy.drop.Store(true) },
+		Work: crmtest.Work{
+			Count: func(op cti.Op, key string) int {
+				if op == cti.CreateCustomer {
+					return len(rows(made[op], "id", "own-"+key))
+				}
+				return len(rows(made[op], "key", key))
+			},
+			Tag:       "vip",
+			Recording: func(id string) string { return fmt.Sprint(rows("calls.csv", "key", id)[0]["recording"]) },
+		},
 	})
+}
+
+// made names the tables in which operations make rows.
+var made = map[cti.Op]string{
+	cti.LogCall: "calls.csv", cti.CreateCustomer: "changed-contacts.csv", cti.CreateTicket: "tickets.csv", cti.AddNote: "notes.csv", cti.CreateTask: "tasks.csv",
 }
 
 // lossy is a connector whose process dies between a write and its answer.
@@ -64,8 +81,8 @@ func (l *lossy) Write(ctx context.Context, w cti.WriteBack) (cti.Receipt, error)
 	return receipt, err
 }
 
-// callsWith reads the rows with a key out of the table as a spreadsheet sees them.
-func callsWith(t *testing.T, path, key string) (out []map[string]any) {
+// rowsWith reads the rows with a value in a column out of a table as a spreadsheet sees them.
+func rowsWith(t *testing.T, path, column, value string) (out []map[string]any) {
 	t.Helper()
 	f, err := os.Open(path)
 	if os.IsNotExist(err) {
@@ -88,7 +105,7 @@ func callsWith(t *testing.T, path, key string) (out []map[string]any) {
 		for i, name := range rows[0] {
 			cells[name] = row[i]
 		}
-		if cells["key"] != key {
+		if cells[column] != value {
 			continue
 		}
 		cells["id"], cells["contact_id"] = cells["key"], cells["customer_id"]
