@@ -82,6 +82,9 @@ func rtCustomers(t *testing.T, d *rtDesk) {
 	id := written(t, d.admin, w)
 	want := cti.Customer{ID: id, Type: "contact", Name: "Grace Hopper", Company: "Navy", Email: "grace@example.com", Numbers: []string{"+442079460555"}}
 	wantCustomer(t, d.e, want)
+	if found, err := d.e.Lookup(t.Context(), w.Record.Number); err != nil || len(found) != 1 || found[0].ID != id { // who has no ticket yet
+		t.Errorf("the new customer is looked up as %+v, %v", found, err)
+	}
 
 	add := d.do(cti.AddNumber, "number")
 	add.CustomerID, add.Record.Number = id, number.Parse("+442079460777", "GB")

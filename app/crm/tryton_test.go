@@ -9,6 +9,7 @@ import (
 	"ringside.dev/ringside/app/crm"
 	"ringside.dev/ringside/app/crm/crmtest"
 	"ringside.dev/ringside/app/crm/crmtest/servers"
+	"ringside.dev/ringside/app/cti"
 )
 
 func trytonSuite(t *testing.T, d *trytonDesk) {
@@ -21,7 +22,61 @@ func trytonSuite(t *testing.T, d *trytonDesk) {
 		CountRecords:  func(key string) int { return len(trytonCalls(t, tr, key)) },
 		Record:        func(key string) map[string]any { return trytonCalls(t, tr, key)[0] },
 		DropNextWrite: door.DropNextWrite, Refuse: door.Refuse, Restore: door.Restore, Throttle: door.Throttle,
+		Work: crmtest.Work{
+			Count:        func(op cti.Op, key string) int { return trytonCount(t, tr, op, key) },
+			Statuses:     []string{"lead", "opportunity"},
+			TicketStatus: func(id string) string { return fmt.Sprint(d.one(t, "sale.opportunity", []any{[]any{"id", "=", atoi(t, id)}}, "state")["state"]) },
+			SetTicketStatus: func(id, status string) {
+				tr.Set(t, "sale.opportunity", atoi(t, id), map[string]any{"state": status})
+			},
+			Tag: "VIP",
+			Recording: func(id string) string {
+				message := fmt.Sprint(d.one(t, "ir.note", []any{[]any{"id", "=", atoi(t, id)}}, "message")["message"])
+				first, _, _ := strings.Cut(message, "\n")
+				return fmt.Sprint(d.one(t, "ir.attachment", []any{[]any{"description", "=", "Recording of " + first}}, "link")["link"])
+			},
+			Deny:      trytonDeny(t, tr),
+			EndSignIn: func() { tr.EndSessions(t) },
+		},
 	})
+}
+
+// trytonCount counts what an operation made under a key.
+func trytonCount(t *testing.T, tr *servers.Tryton, op cti.Op, key string) int {
+	t.Helper()
+	switch op {
+	case cti.CreateCustomer:
+		return len(tr.Find(t, "party.party", []any{[]any{"code", "=", "RINGSIDE-" + key}}, "id"))
+	case cti.AddNote:
+		return len(tr.Find(t, "ir.note", []any{[]any{"message", "like", "%" + key}}, "id"))
+	case cti.CreateTicket:
+		return len(tr.Find(t, "sale.opportunity", []any{[]any{"reference", "=", key}}, "id"))
+	}
+	t.Errorf("Tryton has no way for %s", op)
+	return 0
+}
+
+// trytonDeny takes the right to change customers away from everybody, and gives it back.
+func trytonDeny(t *testing.T, tr *servers.Tryton) func(bool) {
+	rule := 0
+	return func(deny bool) {
+		t.Helper()
+		if !deny {
+			tr.Remove(t, "ir.model.access", rule)
+			return
+		}
+		model := tr.Find(t, "ir.model", []any{[]any{"model", "=", "party.party"}}, "id")
+		rule = tr.Add(t, "ir.model.access", map[string]any{"model": model[0]["id"], "perm_read": true, "perm_write": false, "perm_create": false, "perm_delete": false})
+	}
+}
+
+func atoi(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func openTryton(t *testing.T, tr *servers.Tryton, base, login, password string) *crm.Engine {

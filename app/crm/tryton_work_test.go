@@ -57,16 +57,6 @@ func (d *trytonDesk) do(op cti.Op, name string) cti.WriteBack {
 	return cti.WriteBack{Op: op, Key: cti.ID("tryton", string(op), name), Identity: cti.IdentityKnown, CustomerID: d.ada}
 }
 
-// number is Ada's id as Tryton compares it.
-func (d *trytonDesk) number(t *testing.T) int {
-	t.Helper()
-	id, err := strconv.Atoi(d.ada)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
 // one gives the only record of a domain.
 func (d *trytonDesk) one(t *testing.T, model string, domain []any, fields ...string) map[string]any {
 	t.Helper()
@@ -126,7 +116,7 @@ func trytonOtherNumber(t *testing.T, d *trytonDesk) {
 	w := d.do(cti.AddNumber, "number")
 	w.Record.Number = number.Parse("0049 11 0", "GB")
 	written(t, d.e, w)
-	d.one(t, "party.contact_mechanism", []any{[]any{"party", "=", d.number(t)}, []any{"type", "=", "other"}, []any{"value", "=", w.Record.Number.Best()}}, "value")
+	d.one(t, "party.contact_mechanism", []any{[]any{"party", "=", atoi(t, d.ada)}, []any{"type", "=", "other"}, []any{"value", "=", w.Record.Number.Best()}}, "value")
 }
 
 func trytonTags(t *testing.T, d *trytonDesk) {
@@ -166,7 +156,7 @@ func trytonTickets(t *testing.T, d *trytonDesk) {
 	id := written(t, d.e, w)
 	wantOpportunity := func(want map[string]any) {
 		t.Helper()
-		got := d.one(t, "sale.opportunity", []any{[]any{"party", "=", d.number(t)}}, slices.Collect(maps.Keys(want))...)
+		got := d.one(t, "sale.opportunity", []any{[]any{"party", "=", atoi(t, d.ada)}}, slices.Collect(maps.Keys(want))...)
 		delete(got, "id")
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("the opportunity differs (-want +got):\n%s", diff)

@@ -168,7 +168,7 @@ func (rt *RT) readTokens(t testing.TB) {
 
 // RTWrites tells which requests change something there: searches are POSTs too.
 func RTWrites(r *http.Request, _ []byte) bool {
-	return r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/users") && !strings.HasSuffix(r.URL.Path, "/attachments")
+	return r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/users") && !strings.HasSuffix(r.URL.Path, "/groups") && !strings.HasSuffix(r.URL.Path, "/attachments")
 }
 
 // Add makes something as the administrator and gives its number: kind is user, ticket or queue.
@@ -180,6 +180,51 @@ func (rt *RT) Add(t testing.TB, kind string, fields map[string]any) string {
 		t.Fatalf("add a %s: status %d, %s", kind, res.status, res.body)
 	}
 	return where[strings.LastIndexByte(where, '/')+1:]
+}
+
+// Set changes something as the administrator: path is below REST/2.0/.
+func (rt *RT) Set(t testing.TB, path string, fields map[string]any) {
+	t.Helper()
+	if res := rt.ask(t, http.MethodPut, path, fields); res.status != http.StatusOK {
+		t.Fatalf("set %s: status %d, %s", path, res.status, res.body)
+	}
+}
+
+// Count tells how many users or groups have this value in a field.
+func (rt *RT) Count(t testing.TB, kind, field, value string) int {
+	t.Helper()
+	return len(rt.search(t, kind, field, value))
+}
+
+// AgentRights takes the one who has AdminUsers out of the group of agents, or puts them back into it.
+func (rt *RT) AgentRights(t testing.TB, given bool) {
+	t.Helper()
+	group, user := rt.search(t, "groups", "Name", "Call agents"), rt.search(t, "users", "Name", "admin")
+	if len(group) != 1 || len(user) != 1 {
+		t.Fatalf("there are %d groups and %d users", len(group), len(user))
+	}
+	method, path, body := http.MethodDelete, "group/"+group[0]+"/member/"+user[0], any(nil)
+	if given {
+		method, path, body = http.MethodPut, "group/"+group[0]+"/members", []string{user[0]}
+	}
+	if res := rt.ask(t, method, path, body); res.status >= http.StatusBadRequest {
+		t.Fatalf("%s %s: status %d, %s", method, path, res.status, res.body)
+	}
+}
+
+// search gives the numbers of what has this value in a field: kind is users or groups.
+func (rt *RT) search(t testing.TB, kind, field, value string) []string {
+	t.Helper()
+	res := rt.ask(t, http.MethodPost, kind+"?fields=id", []map[string]string{{"field": field, "value": value}})
+	var page struct{ Items []struct{ ID any } }
+	if err := json.Unmarshal(res.body, &page); err != nil || res.status != http.StatusOK {
+		t.Fatalf("%s: status %d, %v, %s", kind, res.status, err, res.body)
+	}
+	var out []string
+	for _, item := range page.Items {
+		out = append(out, fmt.Sprint(item.ID))
+	}
+	return out
 }
 
 // Get reads a path below REST/2.0/ as the administrator.
@@ -219,7 +264,7 @@ func (rt *RT) Mail(t testing.TB) string {
 	return all
 }
 
-func (rt *RT) ask(t testing.TB, method, path string, fields map[string]any) answer {
+func (rt *RT) ask(t testing.TB, method, path string, fields any) answer {
 	t.Helper()
 	body, err := json.Marshal(fields)
 	if err != nil {

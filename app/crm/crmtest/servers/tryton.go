@@ -118,6 +118,18 @@ func (tr *Tryton) Add(t testing.TB, model string, values map[string]any) int {
 	return ids[0]
 }
 
+// Set changes a record as the administrator.
+func (tr *Tryton) Set(t testing.TB, model string, id int, values map[string]any) {
+	t.Helper()
+	tr.Call(t, new(any), "model."+model+".write", []int{id}, values, trytonContext)
+}
+
+// Remove deletes a record as the administrator.
+func (tr *Tryton) Remove(t testing.TB, model string, id int) {
+	t.Helper()
+	tr.Call(t, new(any), "model."+model+".delete", []int{id}, trytonContext)
+}
+
 // Find gives the records of a domain as the administrator sees them, the first made first.
 func (tr *Tryton) Find(t testing.TB, model string, domain []any, fields ...string) []map[string]any {
 	t.Helper()
