@@ -27,7 +27,7 @@ type sheet struct {
 var sheets = []sheet{
 	{"calls.csv", []cti.Op{cti.LogCall, cti.AttachRecording}, []string{
 		"started_at", "zone", "direction", "number", "customer_id", "customer", "ending", "outcome", "note", "talk_s", "hold_s", "ring_s", "queue_s", "wrap_s",
-		"answered_at", "ended_at", "queue", "extension", "remote_name", "cause", "recording", "case", "leg", "key",
+		"answered_at", "ended_at", "queue", "extension", "remote_name", "cause", "recording", "data", "case", "leg", "key",
 	}, each(cti.LogCall, callRow)},
 	{"tickets.csv", []cti.Op{cti.CreateTicket, cti.UpdateTicket, cti.SetStatus}, []string{
 		"created_at", "zone", "customer_id", "customer", "subject", "body", "status", "priority", "queue", "owner", "type", "updated_at", "key",
@@ -182,8 +182,17 @@ func callRow(v *view, e entry) []string {
 	return []string{
 		v.local(c.StartedAt), v.offset(c.StartedAt), string(c.Direction), phone(c.Number), e.CustomerID, e.Name, string(c.Ending), c.WrapUp.Outcome, c.WrapUp.Note,
 		seconds(c.TalkMS), seconds(c.HoldMS), seconds(c.RingMS), seconds(c.QueueMS), seconds(c.WrapMS), v.local(c.AnsweredAt), v.local(c.EndedAt),
-		c.Queue, c.Extension, c.RemoteName, c.Cause, v.sounds[e.Key].URL, c.Case, c.Leg, e.Key,
+		c.Queue, c.Extension, c.RemoteName, c.Cause, v.sounds[e.Key].URL, came(c.Data), c.Case, c.Leg, e.Key,
 	}
+}
+
+// came is what came with a call, such as what was keyed into an IVR: a name and a value in each line.
+func came(data map[string]string) string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(data)) {
+		lines = append(lines, name+": "+data[name])
+	}
+	return strings.Join(lines, "\n")
 }
 
 func ticketRows(v *view, write func([]string) error) error {

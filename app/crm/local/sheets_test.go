@@ -59,6 +59,7 @@ func TestTheTableOfCallsIsForSpreadsheets(t *testing.T) {
 	o := openOffice(t, table)
 	o.zone = time.FixedZone("", 8*3600)
 	w := call("k1", "c1")
+	w.Record.Data = map[string]string{"ivr": "2", "campaign": "spring"}
 	w.Record.WrapUp = cti.WrapUp{Outcome: "售出", Note: "said \"yes\",\r\nthen no", SavedAt: began}
 	o.write(w)
 	text := o.raw("calls.csv")
@@ -67,7 +68,7 @@ func TestTheTableOfCallsIsForSpreadsheets(t *testing.T) {
 	}
 	want := map[string]string{
 		"started_at": "2026-03-02 17:30:00", "zone": "UTC+08:00", "direction": "in", "number": "tel:+442079460123", "customer_id": "c1", "customer": "Ada Lovelace",
-		"ending": "answered", "outcome": "售出", "note": "said \"yes\",\nthen no", "talk_s": "54.0", "ended_at": "2026-03-02 17:31:00", "key": "k1",
+		"ending": "answered", "outcome": "售出", "note": "said \"yes\",\nthen no", "talk_s": "54.0", "ended_at": "2026-03-02 17:31:00", "data": "campaign: spring\nivr: 2", "key": "k1",
 	}
 	got := o.sheet("calls.csv")[0]
 	for column, cell := range want {
