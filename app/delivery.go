@@ -29,11 +29,30 @@ func (d *delivery) Send(ctx context.Context, w cti.WriteBack) (cti.Receipt, erro
 		w.CustomerID, w.Identity = id, cti.IdentityKnown
 	}
 	id, err := d.created(w.CustomerID)
+	if err == nil && w.Op == cti.AttachRecording && w.RecordID == "" {
+		w.RecordID, err = d.recordOf(w)
+	}
 	if err != nil {
 		return cti.Receipt{}, err
 	}
 	w.CustomerID = id
 	return d.connector.Write(ctx, w)
+}
+
+// recordOf gives the CRM's id of the call that a recording belongs to: its Record is the call's.
+func (d *delivery) recordOf(w cti.WriteBack) (string, error) {
+	it, err := d.latest(w.Leg, w.Record.Key)
+	switch {
+	case err != nil:
+		return "", err
+	case it.Receipt.ID != "":
+		return it.Receipt.ID, nil
+	case it.State == outbox.Discarded || it.Seq == 0:
+		return "", cti.Errorf(cti.NotFound, "the record of this call was given up: the CRM has nothing to attach the recording to", nil)
+	case it.State == outbox.Review:
+		return "", cti.Errorf(cti.Conflict, "the record of this call is not in the CRM yet: see to that first", nil)
+	}
+	return "", cti.Errorf(cti.Offline, "the record of this call comes first", nil)
 }
 
 // create makes a customer, unless somebody has the number by now: then that one is meant.

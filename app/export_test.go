@@ -1,6 +1,10 @@
 package app
 
-import "ringside.dev/ringside/app/cti"
+import (
+	"ringside.dev/ringside/app/crm"
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/outbox"
+)
 
 // Synchronised starts a synchronisation with the CRM and gives how it ended.
 func (a *App) Synchronised(full bool) <-chan error { return a.customers.sync.Start(full) }
@@ -9,4 +13,9 @@ func (a *App) Synchronised(full bool) <-chan error { return a.customers.sync.Sta
 func (a *App) Forgets(id string, was cti.Customer) {
 	a.customers.Replaced(id)
 	a.customers.Added(was)
+}
+
+// Deliver is the outbox's Sender in front of a connector.
+func Deliver(c crm.Connector, latest func(leg, key string) (outbox.Item, error)) outbox.Sender {
+	return &delivery{connector: c, latest: latest}
 }

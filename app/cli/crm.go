@@ -57,8 +57,8 @@ func (o *crmOptions) open(e *env) (*app.Connection, error) {
 	}
 	log := slog.New(slog.NewTextHandler(e.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	keys, err := storeKeys(keychain, o.state, log)
-	if err != nil {
-		return nil, err
+	if err != nil { // who signs in with parameters needs none; a sign-in that has to be sealed says so itself
+		log.Debug("no key from the keychain", "err", err)
 	}
 	return app.OpenConnection(app.Config{Profile: profile, StateDir: o.state, Secret: keychain.Get, Keys: keys, Log: log})
 }

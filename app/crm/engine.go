@@ -113,7 +113,7 @@ func (e *Engine) Write(ctx context.Context, w cti.WriteBack) (cti.Receipt, error
 	if err != nil {
 		return cti.Receipt{}, err
 	}
-	r, err := e.run(ctx, string(w.Op), input)
+	r, err := e.goOn(ctx, string(w.Op), input, w.Steps)
 	if err != nil {
 		return cti.Receipt{}, err
 	}

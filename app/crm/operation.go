@@ -66,9 +66,15 @@ type run struct {
 	changes bool      // it updates a record that an earlier one made
 	dry     bool      // its writes are shown and not made
 	shown   []Request
+	done    []string // steps that an earlier attempt made
 }
 
 func (e *Engine) run(ctx context.Context, name string, input vars) (*run, error) {
+	return e.goOn(ctx, name, input, "")
+}
+
+// goOn is run for a write that an earlier attempt may have begun.
+func (e *Engine) goOn(ctx context.Context, name string, input vars, steps string) (*run, error) {
 	op := e.ops[name]
 	if op == nil {
 		return nil, cti.Errorf(cti.Invalid, e.doing(name)+": this connector cannot do that", nil)
@@ -87,14 +93,19 @@ func (e *Engine) run(ctx context.Context, name string, input vars) (*run, error)
 		}
 		r.v["step"] = vars{}
 	}
+	r.resume(op.steps, steps)
 	return r, r.all(ctx, op.steps)
 }
 
 func (r *run) all(ctx context.Context, steps []step) error {
 	for i := range steps {
+		if slices.Contains(r.done, steps[i].id) {
+			continue
+		}
 		if err := r.step(ctx, &steps[i]); err != nil {
 			return err
 		}
+		r.passed(ctx, steps, i)
 	}
 	return r.merge()
 }

@@ -46,6 +46,7 @@ func (e *Engine) change(ctx context.Context, w cti.WriteBack) (cti.Receipt, erro
 	} else if op.strategy == probe {
 		r.v["found"] = w.RecordID // nothing to look for, and no index that lags behind
 	}
+	r.resume(steps, w.Steps)
 	if err := r.all(ctx, steps); err != nil {
 		return cti.Receipt{}, err
 	}

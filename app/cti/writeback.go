@@ -102,6 +102,9 @@ type WriteBack struct {
 	// is sent once more.
 	Mapping string `json:"mapping,omitempty"`
 
+	// Steps is how far an earlier attempt of a write of several steps came, in the connector's own words. Only the outbox sets it, while it sends.
+	Steps string `json:"steps,omitempty"`
+
 	// RecordID is the CRM's id of the record that this one updates. Only the outbox sets it, while it sends: an update of what
 	// was delivered before. A CRM that is told the id cannot write a second record, whatever it makes of keys.
 	RecordID string `json:"record_id,omitempty"`

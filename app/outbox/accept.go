@@ -63,7 +63,7 @@ func (o *Outbox) prepare(w cti.WriteBack) (place, error) {
 			p.claimed = e
 		}
 	}
-	p.item.WriteBack, p.item.State, p.item.Due = w, Queued, o.clock.today()
+	p.item.WriteBack, p.item.State, p.item.Due, p.item.Steps = w, Queued, o.clock.today(), "" // another content is another way
 	if w.Identity == cti.IdentityUnclear {
 		p.item.State = Review
 	}

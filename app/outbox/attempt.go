@@ -78,6 +78,7 @@ func (a *attempt) resolve() (what move, err error) {
 	var sure bool
 	a.write = a.item.WriteBack
 	a.write.RecordID, sure = a.recordOf(a.item)
+	a.write.Steps = a.item.Steps
 	err = guard(func() error {
 		a.repeat = a.sender.Repeat(a.write)
 		return nil
@@ -114,12 +115,23 @@ func (a *attempt) send(ctx context.Context) {
 	a.flag(settled, false)
 	a.tell(Progress{Item: a.item, Sending: true})
 	at := a.clock.today()
-	receipt, err := a.ask(ctx, a.sender.Send)
+	receipt, err := a.ask(cti.WithSteps(ctx, a.stepped), a.sender.Send)
 	if err != nil {
 		a.failed(ctx, err, at)
 		return
 	}
 	a.delivered(receipt)
+}
+
+// stepped brings to the disk how far the item came.
+func (a *attempt) stepped(steps string) {
+	it := a.item
+	it.Steps = steps
+	if err := a.commit(Started, it); err != nil {
+		a.log.Warn("how far an outbox item came was not saved", "seq", it.Seq, "err", err)
+		return
+	}
+	a.item = it
 }
 
 func (a *attempt) begin() bool {

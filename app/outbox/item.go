@@ -47,7 +47,7 @@ const (
 	Enqueued Change = "enqueue" // accepted with its call
 	Edited   Change = "edit"    // its content was replaced before it was sent, or a person wants it tried again
 	Attached Change = "attach"  // a person said whom it is for
-	Started  Change = "begun"   // it is about to be sent to a CRM that might write it twice
+	Started  Change = "begun"   // it is about to be sent to a CRM that might write it twice, or came a step further there
 	Tried    Change = "try"     // an attempt failed, or a look-up did not find it
 	Dropped  Change = "discard" // a person decided that it is not sent
 	Finished Change = "done"    // the CRM has it
@@ -68,6 +68,7 @@ type Item struct {
 	After     uint64        `json:"after,omitempty"`  // the item with the same key before it, which was on its way or final when this one came
 	Begun     time.Time     `json:"begun,omitzero"`   // since then the CRM may have it, though nothing confirmed that
 	Reason    string        `json:"reason,omitempty"` // why a person discarded it
+	Steps     string        `json:"steps,omitempty"`  // how far an attempt of several steps came: those are not made again
 }
 
 // Standing is the part of an item that decides when it is sent: all that has to be in memory for each of a hundred thousand.

@@ -115,6 +115,38 @@ func TestItemsSurviveARestart(t *testing.T) {
 }
 
 // Fault 46: a due time written down by a clock that was wrong is within the cap after a restart.
+// What a write of several steps did is not done again: not after a failure, nor after a death in the middle. Another content begins anew.
+func TestHowFarAWriteCameSurvives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		var given []string
+		r.sender.step = func(ctx context.Context, w cti.WriteBack) {
+			given = append(given, w.Steps)
+			cti.StepsDone(ctx, w.Steps+"x")
+		}
+		r.acceptWrite(write("a", "1", ""))
+		r.answer(fail(cti.Offline))
+		r.run()
+		r.answer(fail(cti.Invalid))
+		r.restart()
+		pass(time.Minute)
+		if want := []string{"", "x"}; !slices.Equal(given, want) {
+			t.Fatalf("the connector was given %q, want %q", given, want)
+		}
+		it := r.only()
+		if it.State != outbox.Review || it.Steps != "xx" {
+			t.Fatalf("the item is %+v", it)
+		}
+		if err := r.box.Edit(it.Seq, cti.WrapUp{Note: "otherwise"}); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		if last := given[len(given)-1]; last != "" || len(given) != 3 {
+			t.Errorf("the connector was given %q: another content begins anew", given)
+		}
+	})
+}
+
 func TestDueIsClampedAfterAClockJump(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

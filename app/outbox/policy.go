@@ -29,6 +29,8 @@ const (
 //
 //	log_call   nothing: when one is in review, the next is sent. Only an update waits for the item it updates, see Item.After.
 //	create_contact  nothing, and is in a lane of its own: what is for the new customer waits for it, wherever it stands.
+//	attach_recording  that the call's record is in the CRM: the sender looks, and it waits.
+//	all others nothing.
 func laneOf(w cti.WriteBack) string {
 	if w.Op == cti.CreateCustomer {
 		return w.CustomerID

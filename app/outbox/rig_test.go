@@ -186,6 +186,7 @@ type fake struct {
 	rep  cti.Repeat    // what it says of repetitions
 	find func(w cti.WriteBack) (cti.Receipt, error)
 	lane func(w cti.WriteBack) string
+	step func(ctx context.Context, w cti.WriteBack) // what it does on its way
 
 	mu    sync.Mutex
 	got   []cti.WriteBack
@@ -205,6 +206,9 @@ func (f *fake) Find(_ context.Context, w cti.WriteBack) (cti.Receipt, error) {
 }
 
 func (f *fake) Send(ctx context.Context, w cti.WriteBack) (cti.Receipt, error) {
+	if f.step != nil {
+		f.step(ctx, w)
+	}
 	lane := w.Record.Number.Key
 	if f.lane != nil {
 		lane = f.lane(w)

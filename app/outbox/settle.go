@@ -22,7 +22,7 @@ func (a *attempt) delivered(receipt cti.Receipt) {
 	if receipt.ID == "" {
 		receipt.ID = a.write.RecordID
 	}
-	it.State, it.Receipt, it.DoneAt = Done, receipt, a.clock.today()
+	it.State, it.Receipt, it.DoneAt, it.Steps = Done, receipt, a.clock.today(), ""
 	a.record(Finished, it)
 	a.mu.Lock()
 	update := a.schedule.updates[it.Seq]

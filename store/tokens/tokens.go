@@ -23,6 +23,8 @@ const tryEvery = 50 * time.Millisecond
 // plain is what the name of a connector may have in the name of a file.
 var plain = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
+var errNoKey = errors.New("the keychain gave no key to seal the sign-in with: unlock it and try again")
+
 // File is the tokens of one connector. It is safe for concurrent use by several processes that hold Lock while they read and write.
 type File struct {
 	path, name string
@@ -59,6 +61,9 @@ func (f *File) Store(text []byte) error {
 			return fmt.Errorf("forget the sign-in: %w", err)
 		}
 		return nil
+	}
+	if f.keys.Empty() {
+		return errNoKey
 	}
 	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
 		return fmt.Errorf("write the sign-in: %w", err)

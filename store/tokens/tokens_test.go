@@ -45,6 +45,16 @@ func TestWhatIsStoredIsSealedAndThere(t *testing.T) {
 	}
 }
 
+func TestWithoutAKeyNothingIsWritten(t *testing.T) {
+	dir := t.TempDir()
+	if err := tokens.Open(dir, "a", secret.Ring{}).Store([]byte("refresh")); err == nil {
+		t.Error("it was stored")
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 0 {
+		t.Errorf("the folder holds %v, %v", files, err)
+	}
+}
+
 func TestOneAtATime(t *testing.T) {
 	dir, keys := t.TempDir(), ring(t)
 	unlock, err := tokens.Open(dir, "a", keys).Lock(t.Context())

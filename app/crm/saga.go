@@ -1,0 +1,66 @@
+package crm
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// maxSteps caps what is kept of a write under way, bytes: what steps save for each other is ids.
+const maxSteps = 16 << 10
+
+// progress is how far a write of several steps came.
+type progress struct {
+	Plan  string         `json:"plan"` // of the steps as the file has them: another file begins anew
+	Done  []string       `json:"done"` // ids of steps that the CRM took
+	Saved map[string]any `json:"saved,omitempty"`
+	Found any            `json:"found,omitempty"`
+}
+
+// planOf marks the steps of an operation.
+func planOf(steps []step) string {
+	sum := sha256.New()
+	for i := range steps {
+		s := &steps[i]
+		sum.Write([]byte(strings.Join([]string{s.id, s.method, s.url.where}, "\x00") + "\n"))
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
+
+// resume takes up a write where an earlier attempt broke off.
+func (r *run) resume(steps []step, text string) {
+	var p progress
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	if text == "" || d.Decode(&p) != nil || p.Plan != planOf(steps) {
+		return
+	}
+	r.done = p.Done
+	if p.Saved != nil {
+		r.v["step"] = plainNumbers(any(p.Saved))
+	}
+	if r.v["found"] == nil {
+		r.v["found"] = p.Found
+	}
+}
+
+// passed notes that the CRM took a step that is not the last one which writes.
+func (r *run) passed(ctx context.Context, steps []step, i int) {
+	if r.dry || !r.writes(&steps[i]) || !slices.ContainsFunc(steps[i+1:], func(s step) bool { return r.writes(&s) }) {
+		return
+	}
+	r.done = append(r.done, steps[i].id)
+	p := progress{Plan: planOf(steps), Done: r.done, Found: r.v["found"]}
+	p.Saved, _ = r.v["step"].(vars)
+	text, err := json.Marshal(p)
+	if err != nil || len(text) > maxSteps {
+		r.e.log.Warn("how far a write came is not kept", "connector", r.e.Name(), "operation", r.op.name, "bytes", len(text), "err", err)
+		return
+	}
+	cti.StepsDone(ctx, string(text))
+}

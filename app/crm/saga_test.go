@@ -1,0 +1,65 @@
+package crm_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+const threeSteps = `  create_ticket:
+    idempotency: {strategy: at_least_once}
+    steps:
+      - {id: new, request: {method: POST, url: "${param.base_url}/tickets", json: {subject: "${input.ticket.subject}"}}, save: {id: "${res.json.id}"}}
+      - {id: read, request: {url: "${param.base_url}/tickets/${step.new.id}"}}
+      - {id: link, request: {method: PUT, url: "${param.base_url}/tickets/${step.new.id}/contact/${input.contact.id}"}, save: {at: "${res.json.id}"}}
+      - {id: tell, request: {method: POST, url: "${param.base_url}/tickets/${step.new.id}/mail/${step.link.at}"}}
+    output: {id: "${string(step.new.id)}"}
+`
+
+// A write of several steps that breaks off goes on behind the last step that the CRM took, in another process, too; under another file it begins anew.
+func TestAWriteOfSeveralStepsGoesOnWhereItBrokeOff(t *testing.T) {
+	failing := "/contact/"
+	o := openOffice(t, func(w http.ResponseWriter, r *http.Request) bool {
+		if failing != "" && strings.Contains(r.URL.Path, failing) {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return true
+		}
+		return sayJSON(w, map[string]any{"id": 12345678901234567})
+	})
+	w := cti.WriteBack{Op: cti.CreateTicket, Key: "k", Identity: cti.IdentityKnown, CustomerID: "7", Ticket: cti.TicketDraft{Subject: "lamp"}}
+	attempt := func(operations string) error {
+		ctx := cti.WithSteps(t.Context(), func(steps string) { w.Steps = steps })
+		receipt, err := o.open(t, officeToken, operations).Write(ctx, w)
+		if err == nil && receipt.ID != "12345678901234567" {
+			t.Errorf("the ticket is %q", receipt.ID)
+		}
+		return err
+	}
+	wantKind(t, attempt(threeSteps), cti.Uncertain)
+	wantKind(t, attempt(threeSteps), cti.Uncertain)
+	failing = "/mail/"
+	wantKind(t, attempt(threeSteps), cti.Uncertain)
+	failing = ""
+	if err := attempt(threeSteps); err != nil {
+		t.Fatal(err)
+	}
+	const ticket = "/tickets/12345678901234567"
+	want := []string{
+		"POST /tickets", "GET " + ticket, "PUT " + ticket + "/contact/7", // breaks off
+		"GET " + ticket, "PUT " + ticket + "/contact/7", // breaks off
+		"GET " + ticket, "PUT " + ticket + "/contact/7", "POST " + ticket + "/mail/12345678901234567", // breaks off
+		"GET " + ticket, "POST " + ticket + "/mail/12345678901234567",
+	}
+	if got := o.requests(); !slices.Equal(got, want) {
+		t.Errorf("the CRM was asked\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+
+	failing = "/contact/"
+	wantKind(t, attempt(strings.Replace(threeSteps, "id: read", "id: look", 1)), cti.Uncertain)
+	if got := o.requests(); got[len(want)] != "POST /tickets" {
+		t.Errorf("under another file it goes on with %s", got[len(want)])
+	}
+}
