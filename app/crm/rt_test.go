@@ -31,9 +31,9 @@ func rtSuite(t *testing.T, d *rtDesk) {
 				return len(d.Tickets(t, "CF.{RingsideCallID} = '"+key+"'"))
 			},
 			Statuses:        []string{"new", "open"},
-			TicketStatus:    func(id string) string { return d.Tickets(t, "id = " + id)[0].Status },
+			TicketStatus:    func(id string) string { return d.Tickets(t, "id = "+id)[0].Status },
 			SetTicketStatus: func(id, status string) { d.Set(t, "ticket/"+id, map[string]any{"Status": status}) },
-			Recording:       func(id string) string { return d.Tickets(t, "id = " + id)[0].Field("RingsideRecording") },
+			Recording:       func(id string) string { return d.Tickets(t, "id = "+id)[0].Field("RingsideRecording") },
 			Deny:            func(deny bool) { d.AgentRights(t, !deny) },
 		},
 	})
