@@ -47,12 +47,9 @@ func (t grant) vars() vars {
 	return out
 }
 
-// granted reads a token. What it does not say stays as before.
+// granted reads a token. What it does not say stays as before; of the refresh token the library sees to that.
 func (o *oauth) granted(got *oauth2.Token, before grant) grant {
 	t := grant{Access: got.AccessToken, Refresh: got.RefreshToken, Fields: map[string]string{}}
-	if t.Refresh == "" {
-		t.Refresh = before.Refresh
-	}
 	if !got.Expiry.IsZero() {
 		life := time.Until(got.Expiry)
 		t.Until = got.Expiry.Add(-min(refreshBefore, life/2)).UTC().Round(0)
@@ -86,11 +83,7 @@ func (o *oauth) keep(t grant, of string) (badge, error) {
 	if err != nil {
 		return badge{}, cti.Errorf(cti.Offline, o.e.doing("sign-in")+": the new token could not be stored", err)
 	}
-	life := refusedFor
-	if !t.Until.IsZero() {
-		life = min(life, time.Until(t.Until))
-	}
-	return o.use(t, time.Now().Add(life)), nil
+	return o.use(t, time.Now().Add(refusedFor)), nil
 }
 
 func (o *oauth) load() (grant, error) {

@@ -126,12 +126,7 @@ func TestEveryAnswerOfATokenEndpointHasItsKind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			v := newVault()
 			v.kept = []byte(`{"access_token":"","refresh_token":"refresh-token-1"}`)
-			e, err := crm.Open(crm.Config{Connector: oauthFile, Params: map[string]string{"base_url": serve(t, one.say)}, Region: "GB", Tokens: v})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(e.Close)
-			_, err = e.Whoami(t.Context())
+			_, err := stored(t, v, oauthFile, serve(t, one.say)).Whoami(t.Context())
 			if wantKind(t, err, one.kind); err == nil || !strings.Contains(err.Error(), one.text) || strings.Contains(err.Error(), "refresh-token-1") || strings.Contains(err.Error(), "7946") {
 				t.Errorf("the error is %v, want %q in it", err, one.text)
 			}
@@ -321,5 +316,53 @@ func TestARefreshWhoseAnswerIsLostEndsWithAPerson(t *testing.T) {
 	}
 	if n := d.tokensAsked() - before; n != 1 {
 		t.Errorf("the refresh token that was used up was shown %d times, want once", n)
+	}
+}
+
+// stored opens the connector for a server, with tokens of an earlier run.
+func stored(t *testing.T, v *vault, file, base string) *crm.Engine {
+	t.Helper()
+	e, err := crm.Open(crm.Config{Connector: file, Params: map[string]string{"base_url": base}, Region: "GB", Tokens: v})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	return e
+}
+
+func TestWhatATokensAnswerLeavesOutStaysAsItWas(t *testing.T) {
+	v := newVault()
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/oauth/token" {
+			answer(200, "application/json", `{"access_token":"access-token-2","token_type":"Bearer"}`)(w, r)
+			return
+		}
+		answer(200, "application/json", `{"id":"1","name":"Ada"}`)(w, r)
+	})
+	v.kept = []byte(`{"access_token":"access-token-1","until":"2020-01-01T00:00:00Z","refresh_token":"refresh-token-1","fields":{"base_url":"` + base + `"}}`)
+	wantWhoami(t, stored(t, v, oauthFile, base), "1")
+	if v.says(t, "access_token") != "access-token-2" || v.says(t, "refresh_token") != "refresh-token-1" || v.says(t, "until") != "" {
+		t.Errorf("kept is %s", v.kept)
+	}
+	wantWhoami(t, stored(t, v, oauthFile, base), "1")
+}
+
+func TestTheTokenEndpointIsInsideTheFence(t *testing.T) {
+	asked := false
+	other := serve(t, func(http.ResponseWriter, *http.Request) { asked = true })
+	v := newVault()
+	v.kept = []byte(`{"access_token":"","refresh_token":"refresh-token-1"}`)
+	_, err := stored(t, v, oauthFileWith(t, "${param.base_url}/oauth/token", other+"/oauth/token"), serve(t, answer(200, "application/json", "{}"))).Whoami(t.Context())
+	if wantKind(t, err, cti.Invalid); asked || err == nil || !strings.Contains(err.Error(), "allow_hosts") {
+		t.Errorf("asked: %t; the error is %v", asked, err)
+	}
+}
+
+func TestADamagedSignInAsksAPerson(t *testing.T) {
+	v := newVault()
+	v.kept = []byte(`{"access_token`)
+	_, err := stored(t, v, oauthFile, "http://127.0.0.1:1").Whoami(t.Context())
+	if wantKind(t, err, cti.Auth); err == nil || !strings.Contains(err.Error(), "run ringctl crm login") {
+		t.Errorf("the error is %v", err)
 	}
 }

@@ -95,8 +95,11 @@ func TestSigningOutForgetsAndRevokes(t *testing.T) {
 	if kept, err := v.Load(); err != nil || kept != nil {
 		t.Errorf("kept is %s, %v", kept, err)
 	}
+	asked := d.Stats().Requests
 	_, err = e.Whoami(t.Context())
-	wantKind(t, err, cti.Auth)
+	if wantKind(t, err, cti.Auth); d.Stats().Requests != asked {
+		t.Error("the CRM is asked with what was forgotten")
+	}
 	v.kept = copied
 	_, err = d.open(v, oauthFile).Whoami(t.Context())
 	wantKind(t, err, cti.Auth)

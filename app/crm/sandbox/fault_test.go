@@ -118,7 +118,7 @@ func TestCountedStatusCarriesRetryAfterAndClearsItself(t *testing.T) {
 func TestEveryStatusThereIsIsAnsweredWithoutWorking(t *testing.T) {
 	s := begin(t, Options{})
 	c := dial(t, s)
-	for _, status := range statuses {
+	for _, status := range []int{401, 403, 404, 408, 409, 412, 422, 429, 500, 502, 503, 504} {
 		steer(t, s, Fault{Status: status, Writes: true, Count: 1})
 		r := c.do(status, "PUT", "/api/calls/by-key/k", callBody)
 		if p := read[refusal](t, r).Error; p.Code == "" || p.Message == "" {
