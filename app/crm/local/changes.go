@@ -34,25 +34,34 @@ type snapshot struct {
 
 func newFeed() feed { return feed{run: rand.Text()[:8], known: map[string]int{}} }
 
-func (f *feed) site(before, after *list, sum string) { f.changed(0, before, after, sum) }
-
-func (f *feed) own(before, after *list, sum string) { f.changed(1, before, after, sum) }
-
-// changed notes who differs between two lists.
-func (f *feed) changed(part int, before, after *list, sum string) {
-	if before != nil {
-		for id, at := range before.byID {
-			now, ok := after.get(id)
-			if !ok || !same(before.people[at], now) {
-				f.ids = append(f.ids, id)
-			}
-		}
-		for id := range after.byID {
-			if _, ok := before.byID[id]; !ok {
-				f.ids = append(f.ids, id)
-			}
+// differing gives the ids of those who are not the same in two lists; without a list before, of nobody.
+func differing(before, after *list) (ids []string) {
+	if before == nil {
+		return nil
+	}
+	for id, at := range before.byID {
+		now, ok := after.get(id)
+		if !ok || !same(before.people[at], now) {
+			ids = append(ids, id)
 		}
 	}
+	for id := range after.byID {
+		if _, ok := before.byID[id]; !ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// The parts of the list.
+const (
+	partSite = iota
+	partOwn
+)
+
+// changed notes who changed in a part of the list.
+func (f *feed) changed(part int, ids []string, sum string) {
+	f.ids = append(f.ids, ids...)
 	if len(f.ids) > maxLog {
 		*f = feed{run: rand.Text()[:8], known: map[string]int{}, parts: f.parts}
 	}

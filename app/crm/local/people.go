@@ -139,7 +139,7 @@ func (l *Local) refreshOwn() {
 		}
 	}
 	own := newList(people, tails)
-	l.feed.own(l.own, own, hex.EncodeToString(sum.Sum(nil)[:8]))
+	l.feed.changed(partOwn, differing(l.own, own), hex.EncodeToString(sum.Sum(nil)[:8]))
 	l.own = own
 }
 

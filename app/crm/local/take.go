@@ -183,17 +183,20 @@ func numbersOf(plan *number.Plan, raw string) (numbers []string, tails []uint32)
 		return []string{raw}, []uint32{tailOf(digits)}
 	}
 	for _, n := range plan.WrittenAll(strings.ReplaceAll(raw, ":::", ";")) { // Google writes " ::: " between them
+		if kept := cti.Clean(n.Raw, cti.MaxText); kept != n.Raw {
+			n = plan.Written(kept) // what is kept is what will be compared
+		}
 		if n.Withheld || len(n.Key) < fewestDigits {
 			continue
 		}
-		numbers = append(numbers, cti.Clean(n.Raw, cti.MaxText))
+		numbers = append(numbers, n.Raw)
 		tails = append(tails, tailOf(n.Key))
 	}
 	return numbers, tails
 }
 
 // plainNumber tells a number of which no more than its beginning is open to doubt: nothing but digits and blanks, and so many that the last
-// ones are those of its key. Reading it in full takes a hundred times as long, which a list of a million would feel.
+// ones are those of its key; behind 00, a country and a trunk zero there may be too few. Reading it in full takes a hundred times as long, which a list of a million would feel.
 func plainNumber(raw string) (digits string, ok bool) {
 	const fewest, most = 11, 15
 	for i, c := range raw {
@@ -202,5 +205,5 @@ func plainNumber(raw string) (digits string, ok bool) {
 		}
 	}
 	digits = number.Digits(raw)
-	return digits, len(digits) >= fewest && len(digits) <= most && digits[0:3] != "000"
+	return digits, len(digits) >= fewest && len(digits) <= most && !strings.HasPrefix(digits, "00")
 }

@@ -85,12 +85,15 @@ func (l *Local) hasSite() bool {
 
 // take makes a file that was read the list.
 func (l *Local) take(c *contacts, now time.Time) {
+	l.mu.RLock()
+	before := l.site
+	l.mu.RUnlock()
 	site := newList(c.people, c.tails)
+	ids := differing(before, site) // both may be long: nobody waits for it
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	before := l.site
 	l.site = site
-	l.feed.site(before, site, c.print)
+	l.feed.changed(partSite, ids, c.print)
 	l.refreshOwn()
 	l.state = State{
 		Customers: len(site.people), ReadAt: now.UTC(), Encoding: c.encoding, LeftOut: c.count, Lines: c.leftOut, Spoiled: c.spoiled, Ignored: c.unknown,
