@@ -12,6 +12,6 @@ export GOOS=windows GOARCH=amd64 CGO_ENABLED=0
 common="-s -w -X ringside.dev/ringside/app.Version=$version"
 go build -trimpath -ldflags "$common -H windowsgui" -tags desktop,production -o "$out/windows-amd64/ringside.exe" .
 go build -trimpath -ldflags "$common" -o "$out/windows-amd64/ringctl.exe" ./app/cli/ringctl
-for system in "$out"/*/; do cp app/crm/connector.schema.json "$system"; done # editors complete connector files by it
+for system in "$out"/*/; do cp app/crm/{connector,mapping}.schema.json "$system"; done # editors complete these files by them
 (cd "$out" && sha256sum ./*/* >SHA256SUMS)
 ls -l "$out"/*

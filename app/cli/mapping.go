@@ -17,7 +17,7 @@ import (
 )
 
 func (e *env) mappingCommand() *cobra.Command {
-	return group("mapping", e.say("What goes into the CRM's own fields", "CRM 自有字段的映射"), e.mappingCheck(), e.mappingPreview(), e.mappingRebuild())
+	return group("mapping", e.say("What goes into the CRM's own fields", "CRM 自有字段的映射"), e.mappingCheck(), e.mappingPreview(), e.mappingRebuild(), e.mappingSchema())
 }
 
 // finding is a mistake in a mapping as ringctl prints it.

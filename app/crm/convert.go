@@ -27,7 +27,7 @@ func (m *mapping) write(op string, input vars) (map[string]any, error) {
 			if f.Direction == fromCRM || f.once && op != ops[0] {
 				continue
 			}
-			if err := f.put(out, input); err != nil {
+			if err := f.put(out, input, object != "call" && op != ops[0]); err != nil {
 				return nil, fmt.Errorf("%s:%d: field %s: %w", f.file, f.where.line, f.Field, err)
 			}
 		}
@@ -35,8 +35,8 @@ func (m *mapping) write(op string, input vars) (map[string]any, error) {
 	return out, nil
 }
 
-// put works out one field. Its error holds nothing of the customer.
-func (f *mapped) put(out map[string]any, input vars) error {
+// put works out one field. Its error holds nothing of the customer. A change says only what changes: what it has no value for stays as it is.
+func (f *mapped) put(out map[string]any, input vars, change bool) error {
 	if f.when != nil {
 		wanted, err := f.when.value(input)
 		if err != nil {
@@ -54,12 +54,12 @@ func (f *mapped) put(out map[string]any, input vars) error {
 	if err != nil {
 		return err
 	}
-	if value == nil && f.Default != "" {
-		value = f.Default
-	}
 	switch {
 	case value != nil:
 		out[f.Field] = value
+	case change:
+	case f.usual != nil:
+		out[f.Field] = f.usual
 	case f.Required:
 		return fmt.Errorf("the mapping requires a value and there is none")
 	case f.Empty == emptyClear:
@@ -107,7 +107,7 @@ func (f *mapped) number(text string) (any, error) {
 	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
 		return nil, fmt.Errorf("the value is not a number")
 	}
-	if f.Type == typeInt {
+	if f.Type != typeNumber {
 		return int(math.Round(n)), nil
 	}
 	return n, nil
@@ -138,6 +138,21 @@ func (f *mapped) choice(text string) (any, error) {
 		return f.Default, nil
 	}
 	return nil, fmt.Errorf("values has no word for it: add it there, or write default")
+}
+
+// instead is default as the CRM takes it: in its own words and units.
+func (f *mapped) instead() (any, error) {
+	switch {
+	case f.Default == "":
+		return nil, nil
+	case f.Type == typeNumber || f.Type == typeInt || f.Type == typeDuration:
+		return f.number(f.Default)
+	case f.Type == typeBool:
+		return truth(f.Default)
+	case f.Type == typeList:
+		return f.list(f.Default), nil
+	}
+	return f.Default, nil
 }
 
 func (f *mapped) time(v any) (any, error) {
@@ -207,11 +222,35 @@ func (f *mapped) ours(v any) string {
 		}
 	}
 	if f.Type == typeTime {
-		if at, err := timeOf(v); err == nil && !at.IsZero() {
-			return at.In(f.zone).Format("2006-01-02 15:04")
+		if at, err := f.timeThere(v); err == nil && !at.IsZero() {
+			return at.Format(map[bool]string{true: time.DateOnly, false: "2006-01-02 15:04"}[f.Format == "date"])
 		}
 	}
 	return cti.Clean(text, cti.MaxText)
+}
+
+// timeThere reads a time of the CRM as time writes it: a time of day is of the zone, a date is the same day everywhere.
+func (f *mapped) timeThere(v any) (time.Time, error) {
+	switch f.Format {
+	case "unix", "unix_ms":
+		n, err := wholeOf(v)
+		if err != nil || n == 0 {
+			return time.Time{}, err
+		}
+		if f.Format == "unix" {
+			n *= 1000
+		}
+		return time.UnixMilli(n).In(f.zone), nil
+	case "datetime":
+		if at, err := time.ParseInLocation(time.DateTime, given(v), f.zone); err == nil {
+			return at, nil
+		}
+	}
+	at, err := timeOf(v)
+	if f.Format == "date" || at.IsZero() {
+		return at, err
+	}
+	return at.In(f.zone), err
 }
 
 func (f *mapped) keep(c *cti.Customer, text string) {

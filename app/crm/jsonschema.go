@@ -54,7 +54,7 @@ func Schema() []byte {
 	root.Schema, root.Title, root.Description = schemaDraft, "Ringside connector", w.Sections[sections[0].name].En
 	root.Defs = map[string]*jsonSchema{
 		formText:       {Description: "Text, a number or a truth value; ${…} in it holds an expression.", Type: scalarTypes},
-		formExpression: {Description: "One expression and nothing else: ${…}.", Type: "string", Pattern: `^\$\{[\s\S]*\}$`},
+		formExpression: expressionSchema(),
 	}
 	for _, s := range sections[1:] {
 		root.Defs[s.name] = structSchema(w, s)
@@ -65,6 +65,10 @@ func Schema() []byte {
 	root.Properties["operations"] = operationsSchema(w, root.Defs["operation"])
 	delete(root.Defs, "operation") // each operation has its own
 	return marshalSchema(root)
+}
+
+func expressionSchema() *jsonSchema {
+	return &jsonSchema{Description: "One expression and nothing else: ${…}.", Type: "string", Pattern: `^\$\{[\s\S]*\}$`}
 }
 
 func marshalSchema(s *jsonSchema) []byte {
@@ -85,7 +89,7 @@ func structSchema(w *referenceText, s section) *jsonSchema {
 	out := &jsonSchema{Type: "object", Properties: map[string]*jsonSchema{}, Others: false}
 	for field := range s.of.Fields() {
 		key := field.Tag.Get("yaml")
-		fact := keyFacts[s.name+"."+key]
+		fact := factOf(s.name + "." + key)
 		out.Properties[key] = keySchema(w, s.name+"."+key, fact, field.Type)
 		if fact.required {
 			out.Required = append(out.Required, key)
@@ -186,6 +190,14 @@ func textSchema(w *referenceText, name string, fact keyFact) *jsonSchema {
 	return out
 }
 
+// factOf gives what is known of a key, of either kind of file.
+func factOf(name string) keyFact {
+	if fact, ok := mappingFacts[name]; ok {
+		return fact
+	}
+	return keyFacts[name]
+}
+
 func refTo(name string) *jsonSchema { return &jsonSchema{Ref: "#/$defs/" + name} }
 
 // operationsSchema lists the operations, each with the names of its own result.
@@ -249,9 +261,10 @@ func (w *referenceText) result(op, name string) Words {
 
 // sectionOf gives the section of a type. A type without one is found by the tests.
 func sectionOf(t reflect.Type) section {
-	i := slices.IndexFunc(sections, func(s section) bool { return s.of == t })
-	if i < 0 {
-		return section{of: t, name: strings.TrimSuffix(t.Name(), "Spec")}
+	for _, s := range slices.Concat(sections, mappingSections) {
+		if s.of == t {
+			return s
+		}
 	}
-	return sections[i]
+	return section{of: t, name: strings.TrimSuffix(t.Name(), "Spec")}
 }

@@ -16,7 +16,7 @@ import (
 	"ringside.dev/ringside/app/crm"
 )
 
-var updateReference = flag.Bool("update-reference", false, "write connector.schema.json and docs/connector-reference*.md anew")
+var updateReference = flag.Bool("update-reference", false, "write connector.schema.json, mapping.schema.json and docs/connector-reference*.md anew")
 
 const rewrite = "go test ./app/crm -run 'Schema|Reference' -update-reference"
 
@@ -45,15 +45,20 @@ func wantFile(t *testing.T, path string, want []byte) {
 // schema is compiled by a validator that is not ours.
 func schema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(crm.Schema()))
+	return compiledSchema(t, "connector.schema.json", crm.Schema())
+}
+
+func compiledSchema(t *testing.T, name string, text []byte) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := jsonschema.NewCompiler()
-	if err := c.AddResource("connector.schema.json", doc); err != nil {
+	if err := c.AddResource(name, doc); err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.Compile("connector.schema.json")
+	s, err := c.Compile(name)
 	if err != nil {
 		t.Fatal(err)
 	}

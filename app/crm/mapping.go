@@ -3,6 +3,7 @@ package crm
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	_ "time/tzdata" // Windows does not know the zones by these names
 
 	"go.yaml.in/yaml/v4"
 
@@ -64,6 +66,8 @@ const (
 
 	emptySkip  = "skip"
 	emptyClear = "clear"
+
+	usualUnit = "s"
 )
 
 var (
@@ -104,6 +108,7 @@ type mapped struct {
 	when  *template
 	zone  *time.Location
 	once  bool // only when the record is made: it is about the call
+	usual any  // what default is for the CRM; nil: none
 }
 
 // site is where a site's mapping is, and as it was read last.
@@ -196,7 +201,7 @@ func (p *problems) mapping(doc mappingDocument, root *yaml.Node) *mapping {
 // mapped compiles one field.
 func (p *problems) mapped(object string, spec fieldSpec, at func(key string) position) mapped {
 	f := mapped{fieldSpec: spec, where: at(""), file: p.file, zone: time.UTC}
-	f.usual()
+	f.fill()
 	p.choices(f, at)
 	if f.Field == "" {
 		p.add(f.where, words("a field has no name", "字段没有名称"), words("Write field: with its name in the CRM.", "请写 field: 及其在 CRM 中的名称。"))
@@ -215,12 +220,12 @@ func (p *problems) mapped(object string, spec fieldSpec, at func(key string) pos
 	return f
 }
 
-// usual fills in what was left out.
-func (f *mapped) usual() {
+// fill fills in what was left out.
+func (f *mapped) fill() {
 	for _, one := range []struct {
 		of    *string
 		usual string
-	}{{&f.Direction, toCRM}, {&f.Type, typeString}, {&f.Unit, "s"}, {&f.Format, formats[0]}, {&f.Empty, emptySkip}} {
+	}{{&f.Direction, toCRM}, {&f.Type, typeString}, {&f.Unit, usualUnit}, {&f.Format, formats[0]}, {&f.Empty, emptySkip}} {
 		if *one.of == "" {
 			*one.of = one.usual
 		}
@@ -269,15 +274,28 @@ func (p *problems) write(object string, f *mapped, at func(key string) position)
 			words("Write from: call.outcome, or value: with a constant.", "请写 from: call.outcome，或用 value: 写常量。"))
 		return
 	}
-	names := shapes[mappedOps[object][0]].input
+	var err error
+	if f.usual, err = f.instead(); err != nil {
+		p.add(at("default"), words("default is not of type %s", "default 不是类型 %s", f.Type), words("Write it as the CRM takes it.", "请按 CRM 接受的形式填写。"))
+	}
+	names := mappedScope(object)
 	source := f.Value
 	if f.From != "" {
 		where := at("from")
 		source = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "${" + f.From + "}", Line: where.line, Column: where.column}
 	}
 	f.from, f.when = p.scalar(&source, names), p.scalar(&f.When, names)
-	f.once = object != "call" && strings.Contains(source.Value, "call.")
+	f.once = object != "call" && (strings.Contains(source.Value, "call.") || strings.Contains(source.Value, "phone."))
 	if f.when != nil && !f.when.whole {
 		p.add(at("when"), words("when is not one expression", "when 不是单个表达式"), words(`Write it as when: "${call.direction == 'in'}".`, `请写成 when: "${call.direction == 'in'}"。`))
 	}
+}
+
+// mappedScope is what expressions about an object may name.
+func mappedScope(object string) scope {
+	names := scope{}
+	maps.Copy(names, shapes[mappedOps[object][0]].input)
+	delete(names, "fields") // what the mapping itself makes
+	delete(names, "version")
+	return names
 }

@@ -238,6 +238,7 @@ func TestAMappingFileSaysWhatIsWrongWithIt(t *testing.T) {
 		"read":      {"  call:\n    - {field: a, from: call.outcome, direction: read}\n", `fields of a call are only written`},
 		"enum":      {"  call:\n    - {field: a, from: call.outcome, type: enum}\n", `type enum needs values`},
 		"key":       {"  call:\n    - {field: a, form: call.outcome}\n", `unknown key "form"`},
+		"default":   {"  call:\n    - {field: a, from: call.data.a, type: int, default: many}\n", `mapping.yaml:5:57: default is not of type int`},
 		"zone":      {"  call:\n    - {field: a, from: call.started_at, type: time, zone: Peking}\n", `unknown time zone "Peking"`},
 		"not a map": {"", ``},
 	} {
@@ -280,5 +281,92 @@ func TestAPreviewShowsTheRequestAndSendsNothing(t *testing.T) {
 	}
 	if after := server.Stats().Requests; after != before {
 		t.Errorf("%d requests were made", after-before)
+	}
+}
+
+// A change names only what changes: a field that has no value then keeps the one it has, whatever the mapping says of missing values.
+func TestAChangeLeavesFieldsWithoutAValueAlone(t *testing.T) {
+	server := startSandbox(t)
+	for _, name := range []string{"desk", "level", "caller", "must"} {
+		addField(t, server, "ticket", `{"name":"`+name+`","type":"string","max_length":40}`)
+	}
+	known := addContact(t, server, "Ada Lovelace", "020 7946 0123")
+	e := openMapped(t, server.URL(), `apiVersion: ringside.dev/v1
+kind: Mapping
+fields:
+  ticket:
+    - {field: desk, from: ticket.queue, default: none, max: 40}
+    - {field: level, from: ticket.type, empty: clear, max: 40}
+    - {field: caller, from: phone.e164, empty: clear, max: 40}
+    - {field: must, from: ticket.subject, required: true, max: 40}
+`)
+	w := mappedCall(known)
+	w.Op, w.Key, w.Ticket = cti.CreateTicket, "t1", cti.TicketDraft{Subject: "Lamp", Type: "incident", Queue: "service"}
+	ticket, err := e.Write(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Write(t.Context(), cti.WriteBack{Op: cti.UpdateTicket, Key: "t2", Identity: cti.IdentityKnown, Ticket: cti.TicketDraft{ID: ticket.ID, Priority: "high"}}); err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Fields map[string]any }
+	sayTo(t, server, http.MethodGet, "/api/tickets/"+ticket.ID, "", &got)
+	want := map[string]any{"desk": "service", "level": "incident", "caller": "+442079460123", "must": "Lamp"}
+	if diff := cmp.Diff(want, got.Fields); diff != "" {
+		t.Errorf("after a change of the priority (-want +got):\n%s", diff)
+	}
+}
+
+func TestADefaultIsOfTheFieldsType(t *testing.T) {
+	server := startSandbox(t)
+	for _, field := range []string{`{"name":"score","type":"int"}`, `{"name":"share","type":"float"}`, `{"name":"paid","type":"bool"}`, `{"name":"minutes","type":"int"}`, `{"name":"words","type":"list"}`} {
+		addField(t, server, "call", field)
+	}
+	e := openMapped(t, server.URL(), `apiVersion: ringside.dev/v1
+kind: Mapping
+fields:
+  call:
+    - {field: score, from: call.data.score, type: int, default: 3}
+    - {field: share, from: call.data.share, type: number, default: 0.5}
+    - {field: paid, from: call.data.paid, type: bool, default: no}
+    - {field: minutes, from: call.data.wait, type: duration, unit: min, default: 2}
+    - {field: words, from: call.data.words, type: list, default: "none, at all"}
+`)
+	receipt, err := e.Write(t.Context(), mappedCall(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var call struct{ Fields map[string]any }
+	sayTo(t, server, http.MethodGet, "/api/calls/"+receipt.ID, "", &call)
+	want := map[string]any{"score": 3.0, "share": 0.5, "paid": false, "minutes": 2.0, "words": []any{"none", "at all"}}
+	if diff := cmp.Diff(want, call.Fields); diff != "" {
+		t.Errorf("the fields of the call (-want +got):\n%s", diff)
+	}
+}
+
+func TestTimesAreReadAsTheyAreWritten(t *testing.T) {
+	server := startSandbox(t)
+	addField(t, server, "contact", `{"name":"born","type":"string"}`)
+	addField(t, server, "contact", `{"name":"since","type":"string"}`)
+	addField(t, server, "contact", `{"name":"paid_at","type":"int"}`)
+	addField(t, server, "contact", `{"name":"seen","type":"string"}`)
+	known := addContact(t, server, "Ada Lovelace", "020 7946 0123")
+	e := openMapped(t, server.URL(), `apiVersion: ringside.dev/v1
+kind: Mapping
+fields:
+  customer:
+    - {field: born, from: customer.data.Born, direction: read, type: time, format: date, zone: Asia/Shanghai}
+    - {field: since, from: customer.data.Since, direction: read, type: time, format: datetime, zone: Asia/Shanghai}
+    - {field: paid_at, from: customer.data.Paid, direction: read, type: time, format: unix, zone: Asia/Shanghai}
+    - {field: seen, from: customer.data.Seen, direction: read, type: time, zone: Asia/Shanghai}
+`)
+	sayTo(t, server, http.MethodPatch, "/api/contacts/"+known, `{"fields":{"born":"1990-05-17","since":"2024-01-31 23:30:00","paid_at":1772440200,"seen":"2026-03-02T08:30:00Z"}}`, nil)
+	found, err := e.Lookup(t.Context(), number.Parse("+442079460123", "GB"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("found %v, %v", found, err)
+	}
+	want := map[string]string{"Born": "1990-05-17", "Since": "2024-01-31 23:30", "Paid": "2026-03-02 16:30", "Seen": "2026-03-02 16:30"}
+	if diff := cmp.Diff(want, found[0].Data); diff != "" {
+		t.Errorf("what is read (-want +got):\n%s", diff)
 	}
 }

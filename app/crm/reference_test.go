@@ -48,7 +48,7 @@ func TestEverythingInTheReferenceHasWordsInBothLanguages(t *testing.T) {
 func TestEveryValueWithWordsExistsAndItsNeighboursHaveThemToo(t *testing.T) {
 	w := referenceWords()
 	known := map[string]bool{}
-	for name, fact := range keyFacts {
+	for name, fact := range allFacts() {
 		values := slices.Concat(fact.values, fact.names)
 		explained := 0
 		for _, v := range values {
@@ -70,9 +70,9 @@ func TestEveryValueWithWordsExistsAndItsNeighboursHaveThemToo(t *testing.T) {
 
 func TestEveryFactIsAboutAKey(t *testing.T) {
 	keys := keyNames(t)
-	for name := range keyFacts {
+	for name := range allFacts() {
 		if !slices.Contains(keys, name) {
-			t.Errorf("keyFacts has %s, which is no key", name)
+			t.Errorf("keyFacts or mappingFacts has %s, which is no key", name)
 		}
 	}
 	for name := range schemaRules {
@@ -98,7 +98,7 @@ func TestEveryStructOfTheSchemaIsASection(t *testing.T) {
 			return
 		}
 		seen[at] = true
-		if !slices.ContainsFunc(sections, func(s section) bool { return s.of == at }) {
+		if !slices.ContainsFunc(allSections(), func(s section) bool { return s.of == at }) {
 			t.Errorf("sections lacks %s", at.Name())
 		}
 		for field := range at.Fields() {
@@ -106,14 +106,24 @@ func TestEveryStructOfTheSchemaIsASection(t *testing.T) {
 		}
 	}
 	walk(reflect.TypeFor[document]())
-	if len(seen) != len(sections) {
-		t.Errorf("there are %d structs and %d sections", len(seen), len(sections))
+	walk(reflect.TypeFor[mappingDocument]())
+	if len(seen) != len(allSections()) {
+		t.Errorf("there are %d structs and %d sections", len(seen), len(allSections()))
 	}
+}
+
+// allSections and allFacts are those of both kinds of files.
+func allSections() []section { return slices.Concat(sections, mappingSections) }
+
+func allFacts() map[string]keyFact {
+	out := maps.Clone(keyFacts)
+	maps.Copy(out, mappingFacts)
+	return out
 }
 
 func sectionNames() []string {
 	var out []string
-	for _, s := range sections {
+	for _, s := range allSections() {
 		out = append(out, s.name)
 	}
 	return out
@@ -122,7 +132,7 @@ func sectionNames() []string {
 func keyNames(t *testing.T) []string {
 	t.Helper()
 	var out []string
-	for _, s := range sections {
+	for _, s := range allSections() {
 		for field := range s.of.Fields() {
 			key := field.Tag.Get("yaml")
 			if key == "" {
