@@ -267,9 +267,9 @@ func rtLists(t *testing.T, d *rtDesk) {
 			t.Errorf("%s: %q, %v; want %q", object, got, err, want)
 		}
 	}
-	agent, err := d.e.Whoami(t.Context())
-	if err != nil || agent.Name != "Alan Turing" || agent.Email != "agent@ringside.test" {
-		t.Errorf("Whoami() = %+v, %v", agent, err)
+	about, err := d.e.About(t.Context())
+	if err != nil || about.Agent.Name != "Alan Turing" || about.Agent.Email != "agent@ringside.test" || !about.Supported || !strings.HasPrefix(about.Version, "5.0.") {
+		t.Errorf("About() = %+v, %v", about, err)
 	}
 }
 

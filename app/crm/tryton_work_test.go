@@ -236,9 +236,11 @@ func trytonNotes(t *testing.T, d *trytonDesk) {
 }
 
 func trytonLists(t *testing.T, d *trytonDesk) {
-	agent, err := d.e.Whoami(t.Context())
-	if err != nil || agent.Name != "Alan Turing" || agent.Email != "agent@ringside.test" {
-		t.Errorf("Whoami() = %+v, %v", agent, err)
+	about, err := d.e.About(t.Context())
+	want := crm.About{Agent: cti.Agent{ID: about.Agent.ID, Name: "Alan Turing", Email: "agent@ringside.test"}, Roles: []string{"Sale Opportunity", "Sales"}, Supported: true, Known: true, Range: "6.0"}
+	want.Version, want.Skew = about.Version, about.Skew
+	if diff := cmp.Diff(want, about); err != nil || diff != "" || !strings.HasPrefix(about.Version, "6.0.") {
+		t.Errorf("About: %v (-want +got):\n%s", err, diff)
 	}
 	f := d.e.Features()
 	for kind, want := range map[string]string{"owner": "Alan Turing", "status": "Lead Opportunity Converted Cancelled Lost", "tag": "Press VIP", "queue": ""} {
@@ -253,8 +255,8 @@ func trytonLists(t *testing.T, d *trytonDesk) {
 	}
 	sale := d.Add(t, "sale.sale", map[string]any{"party": 1, "currency": 1, "sale_date": map[string]any{"__class__": "date", "year": 2026, "month": 3, "day": 2}})
 	orders, err := f.Orders(t.Context(), "1", 5)
-	want := []cti.Order{{ID: strconv.Itoa(sale), Number: "(" + strconv.Itoa(sale) + ")", Status: "draft", Total: "0", Currency: "EUR", At: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)}}
-	if diff := cmp.Diff(want, orders); err != nil || diff != "" {
+	bought := []cti.Order{{ID: strconv.Itoa(sale), Number: "(" + strconv.Itoa(sale) + ")", Status: "draft", Total: "0", Currency: "EUR", At: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)}}
+	if diff := cmp.Diff(bought, orders); err != nil || diff != "" {
 		t.Errorf("orders: %v (-want +got):\n%s", err, diff)
 	}
 	fields := map[string]crm.Field{}
