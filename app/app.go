@@ -123,6 +123,7 @@ func (a *App) takeUp(connector crm.Connector, told *storage) (err error) {
 		Queue:  queue{Outbox: a.outbox, store: a.store, storage: told, board: a.board},
 		Screen: &screen{board: a.board, mask: a.mask, links: a.links, timings: a.timings}, Log: a.cfg.Log, Outcomes: p.WrapUp.Outcomes,
 		Unfinished: unfinished, Earlier: earlier})
+	a.customers.told = func(page cti.CustomerPage) { a.flow.Refreshed(page.Customers, page.Deleted) }
 	a.intake = &intake{flow: a.flow, plan: a.plan, extension: p.Phone.Extension}
 	a.missed = &missed{history: a.source.Phone().History, since: since, log: a.cfg.Log,
 		book: func(ctx context.Context, e cti.Event) { a.intake.book(ctx, e) }}
@@ -157,6 +158,9 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error {
 		return a.source.Run(ctx, func(e cti.Event) { a.intake.take(ctx, e) })
 	})
+	if a.customers.sync == nil {
+		group.Go(func() error { return a.freshen(ctx, a.customers.every) })
+	}
 	group.Go(func() error { return a.missed.run(ctx) })
 	group.Go(func() error { return watchSleep(ctx, time.Now, a.woke, a.cfg.Log) })
 	group.Go(func() error { return a.greet(ctx) })

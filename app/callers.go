@@ -109,7 +109,8 @@ func crmAbilities(f crm.Features) []wire.CRMAbility {
 	for _, a := range []struct {
 		name wire.CRMAbility
 		has  bool
-	}{{wire.CRMSearch, f.Search != nil}, {wire.CRMCreate, f.Writes[cti.CreateCustomer]}, {wire.CRMAddNumber, f.Writes[cti.AddNumber]}} {
+	}{{wire.CRMSearch, f.Search != nil}, {wire.CRMCreate, f.Writes[cti.CreateCustomer]}, {wire.CRMAddNumber, f.Writes[cti.AddNumber]},
+		{wire.CRMTags, f.Writes[cti.AddTags] && f.Writes[cti.RemoveTags]}, {wire.CRMStatus, f.Writes[cti.UpdateCustomer]}, {wire.CRMTickets, f.Writes[cti.SetStatus]}} {
 		if a.has {
 			can = append(can, a.name)
 		}

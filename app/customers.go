@@ -27,6 +27,8 @@ type customers struct {
 	features crm.Features
 	index    identify.Index
 	sync     *identify.Sync // nil: this CRM does not tell what changed
+	told     func(cti.CustomerPage)
+	every    time.Duration // how often the CRM is asked what changed
 	latest   func(leg, key string) (outbox.Item, error)
 	log      *slog.Logger
 }
@@ -36,9 +38,10 @@ func openCustomers(cfg Config, connector watched, plan *number.Plan, latest func
 	index, picks := keptHere(cfg)
 	c := &customers{features: connector.Features(), index: index, log: cfg.Log, latest: latest, Finder: identify.New(identify.Config{Directory: connector, Index: index,
 		Picks: picks, Plan: plan, Agent: cfg.Profile.Agent, Types: cfg.Profile.Customers.Types, Log: cfg.Log})}
+	c.every = cmp.Or(time.Duration(cfg.Profile.Customers.SyncMinutes)*time.Minute, identify.SyncEvery)
 	if c.features.Changes != nil {
-		every := cmp.Or(time.Duration(cfg.Profile.Customers.SyncMinutes)*time.Minute, identify.SyncEvery)
-		c.sync = identify.NewSync(identify.SyncConfig{Index: index, Plan: plan, Every: every, Log: cfg.Log,
+		c.sync = identify.NewSync(identify.SyncConfig{Index: index, Plan: plan, Every: c.every, Log: cfg.Log,
+			Told: func(page cti.CustomerPage) { c.told(page) },
 			Changes: func(ctx context.Context, cursor string) (page cti.CustomerPage, err error) {
 				err = guarded(func() (err error) { page, err = c.features.Changes(ctx, cursor); return err })
 				return page, err

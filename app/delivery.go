@@ -36,6 +36,9 @@ func (d *delivery) Send(ctx context.Context, w cti.WriteBack) (cti.Receipt, erro
 		return cti.Receipt{}, err
 	}
 	w.CustomerID = id
+	if w.Was != "" || w.Version != "" {
+		return d.change(ctx, w)
+	}
 	return d.connector.Write(ctx, w)
 }
 

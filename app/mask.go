@@ -44,6 +44,10 @@ func (m masker) card(c wire.Card) wire.Card {
 	c.PhoneName, c.Write.Message = m.Text(c.PhoneName, known...), m.Text(c.Write.Message, known...)
 	c.Dialled = m.dialled(c.Dialled, n, c.Direction)
 	c.WrapUp.Note = m.Text(c.WrapUp.Note, known...)
+	c.Changes = slices.Clone(c.Changes)
+	for i := range c.Changes {
+		c.Changes[i].Message = m.Text(c.Changes[i].Message, known...)
+	}
 	c.History = slices.Clone(c.History)
 	for i := range c.History {
 		c.History[i].Note = m.Text(c.History[i].Note, known...)

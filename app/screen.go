@@ -43,11 +43,20 @@ func toWire(c flow.Card) wire.Card {
 		StartedAt: call.StartedAt, EstablishedAt: call.EstablishedAt, ClearedAt: call.ClearedAt, HeldSince: call.HeldSince,
 		RingMS: d.Ring.Milliseconds(), TalkMS: d.Talk.Milliseconds(), HoldMS: d.Hold.Milliseconds(), Ending: call.Ending(),
 		Search: wire.Search(c.Search), SearchError: c.SearchKind, Matches: filled(c.Matches), Picked: c.Picked,
-		History: filled(c.Details.History), Tickets: filled(c.Details.Tickets), WrapUp: c.WrapUp,
+		History: filled(c.Details.History), Tickets: filled(c.Details.Tickets), WrapUp: c.WrapUp, Changes: changesOf(c.Changes),
 		Write: wire.Write{State: wire.WriteState(c.Write.State), Kind: c.Write.Kind, Message: c.Write.Message,
 			Attempts: c.Write.Attempts, NextAt: c.Write.NextAt, RecordID: c.Write.RecordID},
 		Commands: filled(c.Commands), Notice: wire.Notice(c.Notice), Pop: c.Pop,
 	}
+}
+
+func changesOf(changes []flow.Change) []wire.Change {
+	out := []wire.Change{}
+	for _, c := range changes {
+		out = append(out, wire.Change{Item: c.Item, Op: c.Op, Ticket: c.Ticket, Value: c.Value, Theirs: c.Theirs,
+			State: wire.WriteState(c.Write.State), Kind: c.Write.Kind, Message: c.Write.Message})
+	}
+	return out
 }
 
 // filled makes an empty list of none: readers need not know the difference.
@@ -102,6 +111,8 @@ func (a *App) progressed(p outbox.Progress) {
 	a.board.Publish(wire.Delta{Outbox: counts(a.outbox)})
 	if w := p.Item.WriteBack; w.Op != cti.LogCall {
 		switch {
+		case isChange(w.Op):
+			a.changeProgressed(p)
 		case w.Op != cti.CreateCustomer:
 		case p.Item.State == outbox.Done && p.Item.Receipt.ID != "":
 			a.created(w, p.Item.Receipt.ID)

@@ -53,7 +53,7 @@ type Features struct {
 	Get func(ctx context.Context, customerID string) (cti.Customer, error)
 	// Orders gives what a customer bought, newest first as far as the CRM sorts.
 	Orders func(ctx context.Context, customerID string, limit int) ([]cti.Order, error)
-	// Options gives the choices of a kind: owner, queue, status, priority, tag, pipeline or outcome.
+	// Options gives the choices of a kind: customer_status, owner, queue, status, priority, tag, pipeline or outcome.
 	Options func(ctx context.Context, kind string, limit int) ([]cti.Option, error)
 	// Describe gives the fields of an object: call, customer, ticket or task.
 	Describe func(ctx context.Context, object string) ([]Field, error)

@@ -112,7 +112,7 @@ func opNames() []string { return slices.Sorted(maps.Keys(shapes)) }
 var deepLinkKinds = []string{"contact", "ticket", "call", "search"}
 
 // optionKinds are the lists of choices an agent may be shown.
-var optionKinds = []string{"owner", "queue", "status", "priority", "tag", "pipeline", "outcome"}
+var optionKinds = []string{"customer_status", "owner", "queue", "status", "priority", "tag", "pipeline", "outcome"}
 
 // objects are what a CRM's fields belong to.
 var objects = []string{"call", "customer", "ticket", "task"}

@@ -98,6 +98,10 @@ type WriteBack struct {
 	// change of another one as kind conflict. Empty: whatever is there is changed.
 	Version string `json:"version,omitempty"`
 
+	// Was is the value that the person saw and changed: of UpdateCustomer the status, of SetStatus the ticket's. When the CRM has another one by then,
+	// the change is kind conflict, and the CRM's stands until the person says so again. Empty: whatever is there is changed.
+	Was string `json:"was,omitempty"`
+
 	// Mapping marks a write-back that was rebuilt under a mapping that was corrected since: the mark of that mapping, so that the same record
 	// is sent once more.
 	Mapping string `json:"mapping,omitempty"`

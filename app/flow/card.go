@@ -44,6 +44,7 @@ type Card struct {
 	Matches    []cti.Match
 	Picked     string // customer id: the one match, or the agent's choice
 	Details    Details
+	Changes    []Change // of the customer, on their way or refused
 	WrapUp     cti.WrapUp
 	Write      Write
 	Commands   []cti.Command // what the phone can do with the call now
@@ -100,7 +101,7 @@ func (f *Flow) card(before, call cti.Call) *Card {
 func (f *Flow) show(card *Card) {
 	card.Commands = f.commands(card.Call)
 	c := *card
-	c.Matches = slices.Clone(card.Matches)
+	c.Matches, c.Changes = slices.Clone(card.Matches), slices.Clone(card.Changes)
 	f.cfg.Screen.Show(c)
 }
 

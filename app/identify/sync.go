@@ -24,7 +24,7 @@ const (
 	firstAfter, firstSpread = 5 * time.Second, 25 * time.Second
 )
 
-// SyncConfig says what a synchronisation works with; all fields are required.
+// SyncConfig says what a synchronisation works with; all fields but Told are required.
 type SyncConfig struct {
 	Index Index
 	// Changes gives a page of the customers that changed since the one before; without a cursor, of all. A cursor the CRM does not know
@@ -32,6 +32,7 @@ type SyncConfig struct {
 	Changes func(ctx context.Context, cursor string) (cti.CustomerPage, error)
 	Plan    *number.Plan
 	Every   time.Duration
+	Told    func(cti.CustomerPage) // hears of each page once it is kept; nil: nobody
 	Log     *slog.Logger
 }
 
@@ -160,6 +161,9 @@ func (s *Sync) pages(ctx context.Context, p Progress) error {
 		}
 		if err := s.keep(page, p.Full); err != nil {
 			return err
+		}
+		if s.cfg.Told != nil {
+			s.cfg.Told(page)
 		}
 		p.Cursor, p.Done = page.Cursor, p.Done+len(page.Customers)
 		if !page.More {

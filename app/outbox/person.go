@@ -75,6 +75,9 @@ func (o *Outbox) again(e *entry, it Item) error {
 	if trusted {
 		it.Begun = time.Time{}
 	}
+	if it.State == Review && it.LastTry().Kind == cti.Conflict {
+		it.WriteBack.Was, it.WriteBack.Version = "", "" // the person knows what is there, and wants theirs
+	}
 	it.State, it.Due = Queued, o.clock.today()
 	if err := o.commit(Edited, it); err != nil {
 		return fmt.Errorf("save item %d: %w", it.Seq, err)

@@ -79,6 +79,41 @@ func (p *Page) AttachCall(leg, customerID string, addNumber bool) Result {
 	return p.result("attach", p.agent.AttachTo(p.ctx, leg, wire.AttachCallRequest{CustomerID: customerID, AddNumber: addNumber}))
 }
 
+// Choices is what a tag or a status can be.
+type Choices struct {
+	Result
+
+	Options []cti.Option `json:"options"`
+}
+
+// Options gives the choices of a kind as the CRM has them.
+func (p *Page) Options(kind string) Choices {
+	list, err := p.agent.Options(p.ctx, kind)
+	return Choices{Result: p.result("options", err), Options: list}
+}
+
+// ChangeTags adds one tag and removes another; empty is none.
+func (p *Page) ChangeTags(leg, add, remove string) Result {
+	var r wire.TagsRequest
+	if add != "" {
+		r.Add = []string{add}
+	}
+	if remove != "" {
+		r.Remove = []string{remove}
+	}
+	return p.result("tags", p.agent.ChangeTags(p.ctx, leg, r))
+}
+
+// SetStatus sets the follow-up status of a call's customer.
+func (p *Page) SetStatus(leg, status string) Result {
+	return p.result("status", p.agent.SetStatus(p.ctx, leg, wire.StatusRequest{Status: status}))
+}
+
+// SetTicketStatus sets the status of a ticket on a card.
+func (p *Page) SetTicketStatus(leg, ticket, status string) Result {
+	return p.result("ticket status", p.agent.SetTicketStatus(p.ctx, leg, wire.TicketStatusRequest{Ticket: ticket, Status: status}))
+}
+
 // Wrong takes back whom a call is with.
 func (p *Page) Wrong(leg string) Result { return p.result("wrong", p.agent.Wrong(p.ctx, leg)) }
 

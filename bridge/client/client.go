@@ -113,6 +113,26 @@ func (c *Client) AttachCall(ctx context.Context, leg string, r wire.AttachCallRe
 	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/attach", r)
 }
 
+// Tags adds tags to those of a call's customer and removes others.
+func (c *Client) Tags(ctx context.Context, leg string, r wire.TagsRequest) error {
+	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/tags", r)
+}
+
+// SetStatus sets the follow-up status of a call's customer.
+func (c *Client) SetStatus(ctx context.Context, leg string, r wire.StatusRequest) error {
+	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/status", r)
+}
+
+// SetTicket sets the status of a ticket on a call's card.
+func (c *Client) SetTicket(ctx context.Context, leg string, r wire.TicketStatusRequest) error {
+	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/ticket", r)
+}
+
+// Options gives the choices of a kind as the CRM has them.
+func (c *Client) Options(ctx context.Context, kind string) ([]cti.Option, error) {
+	return get[[]cti.Option](ctx, c, "/v1/options/"+url.PathEscape(kind))
+}
+
 // Wrong takes back whom a call is with.
 func (c *Client) Wrong(ctx context.Context, leg string) error {
 	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/wrong", struct{}{})

@@ -109,6 +109,16 @@ func recording(asked *heard, err error) loopback.Agent {
 		Attach:   func(_ context.Context, seq uint64, id string) error { return note("attach", seq, id) },
 		Discard:  func(seq uint64, reason string) error { return note("discard", seq, reason) },
 
+		Tags: func(_ context.Context, leg string, r wire.TagsRequest) error { return note("tags", leg, r) },
+		SetStatus: func(_ context.Context, leg string, r wire.StatusRequest) error {
+			return note("status", leg, r)
+		},
+		SetTicket: func(_ context.Context, leg string, r wire.TicketStatusRequest) error {
+			return note("ticket", leg, r)
+		},
+		Options: func(_ context.Context, kind string) ([]cti.Option, error) {
+			return []cti.Option{{ID: "open"}}, note("options", kind)
+		},
 		Preview: func(_ context.Context, seq uint64) ([]wire.ShownRequest, error) {
 			return []wire.ShownRequest{{Method: "PUT"}}, note("preview", seq)
 		},
@@ -163,6 +173,17 @@ var methods = []struct {
 		heard{"attach", []any{uint64(5), "c/1 ?#"}}, nil},
 	{"Discard", func(ctx context.Context, c *client.Client) (any, error) { return nil, c.Discard(ctx, 5, "试打") },
 		heard{"discard", []any{uint64(5), "试打"}}, nil},
+	{"Tags", func(ctx context.Context, c *client.Client) (any, error) {
+		return nil, c.Tags(ctx, oddLeg, wire.TagsRequest{Add: []string{"VIP"}})
+	}, heard{"tags", []any{oddLeg, wire.TagsRequest{Add: []string{"VIP"}}}}, nil},
+	{"SetStatus", func(ctx context.Context, c *client.Client) (any, error) {
+		return nil, c.SetStatus(ctx, oddLeg, wire.StatusRequest{Status: "open"})
+	}, heard{"status", []any{oddLeg, wire.StatusRequest{Status: "open"}}}, nil},
+	{"SetTicket", func(ctx context.Context, c *client.Client) (any, error) {
+		return nil, c.SetTicket(ctx, oddLeg, wire.TicketStatusRequest{Ticket: "t", Status: "open"})
+	}, heard{"ticket", []any{oddLeg, wire.TicketStatusRequest{Ticket: "t", Status: "open"}}}, nil},
+	{"Options", func(ctx context.Context, c *client.Client) (any, error) { return c.Options(ctx, "a/b") }, heard{"options", []any{"a/b"}},
+		[]cti.Option{{ID: "open"}}},
 	{"Preview", func(ctx context.Context, c *client.Client) (any, error) { return c.Preview(ctx, 5) }, heard{"preview", []any{uint64(5)}},
 		[]wire.ShownRequest{{Method: "PUT"}}},
 	{"PreviewCall", func(ctx context.Context, c *client.Client) (any, error) { return c.PreviewCall(ctx, oddLeg) },

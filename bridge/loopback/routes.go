@@ -28,6 +28,10 @@ type Agent struct {
 	Search     func(ctx context.Context, text string) ([]cti.Customer, error)
 	Create     func(ctx context.Context, leg string, r wire.CreateRequest) error
 	AttachCall func(ctx context.Context, leg string, r wire.AttachCallRequest) error
+	Tags       func(ctx context.Context, leg string, r wire.TagsRequest) error
+	SetStatus  func(ctx context.Context, leg string, r wire.StatusRequest) error
+	SetTicket  func(ctx context.Context, leg string, r wire.TicketStatusRequest) error
+	Options    func(ctx context.Context, kind string) ([]cti.Option, error)
 	WrapUp     func(ctx context.Context, leg string, w wire.WrapUpRequest) error
 	Calls      func(limit int) ([]wire.LoggedCall, error)
 	Call       func(leg string) (wire.LoggedCall, error)
@@ -95,6 +99,16 @@ var routes = []route{
 	{"POST /v1/calls/{leg}/attach", act, body(func(a Agent, r *http.Request, b wire.AttachCallRequest) error {
 		return a.AttachCall(r.Context(), r.PathValue("leg"), b)
 	}), nil},
+	{"POST /v1/calls/{leg}/tags", act, body(func(a Agent, r *http.Request, b wire.TagsRequest) error {
+		return a.Tags(r.Context(), r.PathValue("leg"), b)
+	}), nil},
+	{"POST /v1/calls/{leg}/status", act, body(func(a Agent, r *http.Request, b wire.StatusRequest) error {
+		return a.SetStatus(r.Context(), r.PathValue("leg"), b)
+	}), nil},
+	{"POST /v1/calls/{leg}/ticket", act, body(func(a Agent, r *http.Request, b wire.TicketStatusRequest) error {
+		return a.SetTicket(r.Context(), r.PathValue("leg"), b)
+	}), nil},
+	{"GET /v1/options/{kind}", see, func(a Agent, r *http.Request) (any, error) { return a.Options(r.Context(), r.PathValue("kind")) }, nil},
 	{"POST /v1/search", see, asked(func(a Agent, r *http.Request, b wire.SearchRequest) (any, error) {
 		return a.Search(r.Context(), b.Text)
 	}), nil},

@@ -38,6 +38,9 @@ const (
 	CRMSearch    CRMAbility = "search"
 	CRMCreate    CRMAbility = "create"
 	CRMAddNumber CRMAbility = "add_number"
+	CRMTags      CRMAbility = "tags"          // add and remove tags
+	CRMStatus    CRMAbility = "status"        // set a customer's follow-up status
+	CRMTickets   CRMAbility = "ticket_status" // set a ticket's
 )
 
 // Delta is one change; the fields that are set replace what the reader has.
@@ -145,11 +148,24 @@ type Card struct {
 	History     []cti.Contact `json:"history"`          // of Picked, newest first
 	Tickets     []cti.Ticket  `json:"tickets"`          // of Picked, open ones
 
+	Changes  []Change      `json:"changes"` // of Picked, on their way or refused
 	WrapUp   cti.WrapUp    `json:"wrapup"`
 	Write    Write         `json:"write"`
 	Commands []cti.Command `json:"commands"`         // what the phone can do with this call now
 	Notice   Notice        `json:"notice,omitempty"` // what the agent should know
 	Pop      bool          `json:"pop"`              // this call asks for the window to be shown
+}
+
+// Change is something the agent changed of a customer that the CRM does not have yet, or did not take.
+type Change struct {
+	Item    uint64     `json:"item"` // of the outbox
+	Op      cti.Op     `json:"op"`
+	Ticket  string     `json:"ticket,omitempty"` // id, of a ticket's status
+	Value   string     `json:"value"`            // what the agent wants; tags one in a line
+	Theirs  string     `json:"theirs,omitempty"` // what the CRM has, where both changed it: it stands until a person decides
+	State   WriteState `json:"state"`
+	Kind    cti.Kind   `json:"kind,omitempty"`
+	Message string     `json:"message,omitempty"`
 }
 
 // Notice is a code for something the agent should know.
@@ -253,6 +269,20 @@ type (
 	AttachCallRequest struct {
 		CustomerID string `json:"customer_id"`
 		AddNumber  bool   `json:"add_number"`
+	}
+	// TagsRequest adds tags to a customer's and removes others.
+	TagsRequest struct {
+		Add    []string `json:"add"`
+		Remove []string `json:"remove"`
+	}
+	// StatusRequest sets a customer's follow-up status.
+	StatusRequest struct {
+		Status string `json:"status"`
+	}
+	// TicketStatusRequest sets a ticket's.
+	TicketStatusRequest struct {
+		Ticket string `json:"ticket"`
+		Status string `json:"status"`
 	}
 	// WrapUpRequest brings outcome and note; a draft is kept but not sent.
 	WrapUpRequest struct {

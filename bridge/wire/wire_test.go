@@ -60,6 +60,8 @@ func examples() map[string]any {
 			Note: "下周二送货", Agent: "Wang", TalkMS: 184000}},
 		Tickets:  []cti.Ticket{{ID: "t_7", Subject: "Pallet damaged", Status: "open", Priority: "high", UpdatedAt: at.Add(-24 * time.Hour)}},
 		Commands: []cti.Command{cti.CommandHangup}, Pop: true,
+		Changes: []wire.Change{{Item: 7, Op: cti.UpdateCustomer, Value: "follow_up", Theirs: "inactive", State: wire.WriteReview, Kind: cti.Conflict, Message: "meanwhile it is \"inactive\" in the CRM"},
+			{Item: 9, Op: cti.SetStatus, Ticket: "t_7", Value: "pending", State: wire.WriteQueued}},
 	}
 	several := wire.Card{Leg: "5f0e8c1e-0000-5000-8000-000000000002", Case: "5f0e8c1e-0000-5000-8000-000000000002",
 		Direction: cti.In, State: cti.StateClosed, Number: cti.Number{Raw: "02079460999", E164: "+442079460999", Key: "2079460999"},

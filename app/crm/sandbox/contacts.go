@@ -27,7 +27,7 @@ type contact struct {
 	Phones         []phone  `json:"phones"`
 	Tags           []string `json:"tags"`
 	Owner          owner    `json:"owner"`
-	Status         string   `json:"status"` // active, inactive
+	Status         string   `json:"status"` // one of the options customer_status
 	CreatedAt      Stamp    `json:"created_at"`
 	UpdatedAt      Stamp    `json:"updated_at"`
 	LastActivityAt Stamp    `json:"last_activity_at"`
@@ -79,7 +79,7 @@ func contactFields(b *book) fields[contact] {
 		"name":       filled(func(c *contact) *string { return &c.Name }).needed(),
 		"email":      text(func(c *contact) *string { return &c.Email }, maxLine),
 		"company_id": optional(func(c *contact) **string { return &c.CompanyID }, maxLine),
-		"status":     choice(func(c *contact) *string { return &c.Status }, "active", "inactive"),
+		"status":     choice(func(c *contact) *string { return &c.Status }, idsOf("customer_status")...),
 		"phones":     {kind: kindList, set: setPhones},
 		"tags":       {kind: kindList, length: maxTagName, set: setTags},
 		"owner_id":   {kind: kindUser, set: b.setOwner},

@@ -16,8 +16,10 @@ func (o option) ident() string { return o.ID }
 
 // choices are the lists that do not change. Owners are the users, tags what customers have.
 var choices = map[string][]option{
-	"queue":    {{"service", "Customer service"}, {"sales", "Sales"}, {"technical", "Technical support"}, {"billing", "Billing"}},
-	"status":   {{"open", "Open"}, {"pending", "Pending"}, {"solved", "Solved"}},
+	"queue":           {{"service", "Customer service"}, {"sales", "Sales"}, {"technical", "Technical support"}, {"billing", "Billing"}},
+	"status":          {{"open", "Open"}, {"pending", "Pending"}, {"solved", "Solved"}},
+	"customer_status": {{"active", "Active"}, {"follow_up", "Follow up"}, {"inactive", "Inactive"}},
+
 	"priority": {{"low", "Low"}, {"normal", "Normal"}, {"high", "High"}, {"urgent", "Urgent"}},
 	"type":     {{"question", "Question"}, {"incident", "Incident"}, {"complaint", "Complaint"}, {"order", "Order"}},
 	"outcome":  {{"resolved", "Resolved"}, {"follow_up", "Follow up"}, {"sale", "Sale"}, {"complaint", "Complaint"}, {"information", "Information"}},

@@ -1,0 +1,190 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/flow"
+	"ringside.dev/ringside/app/outbox"
+	"ringside.dev/ringside/bridge/wire"
+)
+
+// Changes go both ways: what the agent changes of a customer reaches the CRM, what the CRM changes reaches the card. When both changed the same,
+// the CRM's stands, both are shown, and the person decides.
+
+// ChangeTags adds and removes tags of a call's customer.
+func (a *App) ChangeTags(ctx context.Context, leg string, r wire.TagsRequest) error {
+	f := a.customers.features.Writes
+	if len(r.Add) > 0 && !f[cti.AddTags] || len(r.Remove) > 0 && !f[cti.RemoveTags] {
+		return cti.Errorf(cti.Invalid, "this CRM's connector cannot change tags: do it in the CRM", nil)
+	}
+	return a.flow.ChangeTags(ctx, leg, r.Add, r.Remove)
+}
+
+// SetStatus sets the follow-up status of a call's customer.
+func (a *App) SetStatus(ctx context.Context, leg string, r wire.StatusRequest) error {
+	if !a.customers.features.Writes[cti.UpdateCustomer] {
+		return cti.Errorf(cti.Invalid, "this CRM's connector cannot change customers: do it in the CRM", nil)
+	}
+	return a.flow.SetStatus(ctx, leg, r.Status)
+}
+
+// SetTicketStatus sets the status of a ticket on a card.
+func (a *App) SetTicketStatus(ctx context.Context, leg string, r wire.TicketStatusRequest) error {
+	if !a.customers.features.Writes[cti.SetStatus] {
+		return cti.Errorf(cti.Invalid, "this CRM's connector cannot change tickets: do it in the CRM", nil)
+	}
+	return a.flow.SetTicketStatus(ctx, leg, r.Ticket, r.Status)
+}
+
+// mostOptions is how many choices of a kind are shown.
+const mostOptions = 200
+
+// Options gives the choices of a kind as the CRM has them: status (of tickets), customer_status or tag.
+func (a *App) Options(ctx context.Context, kind string) (list []cti.Option, err error) {
+	ask := a.customers.features.Options
+	if ask == nil {
+		return []cti.Option{}, nil // then any word may be written
+	}
+	err = guarded(func() (err error) { list, err = ask(ctx, kind, mostOptions); return err })
+	return filled(list), err
+}
+
+// isChange tells which write-backs are a person's change of a customer or ticket.
+func isChange(op cti.Op) bool {
+	return slices.Contains([]cti.Op{cti.AddTags, cti.RemoveTags, cti.UpdateCustomer, cti.SetStatus}, op)
+}
+
+// changeProgressed takes the outbox's news of a change to its card. When it is over, the card and the index get what the CRM has now.
+func (a *App) changeProgressed(p outbox.Progress) {
+	it, w := p.Item, p.Item.WriteBack
+	c := flow.Change{Item: it.Seq, Op: w.Op, Ticket: w.Ticket.ID, Write: writeOf(it, p.Sending)}
+	switch w.Op {
+	case cti.UpdateCustomer:
+		c.Value = w.New.Status
+	case cti.SetStatus:
+		c.Value = w.Ticket.Status
+	default:
+		c.Value = strings.Join(w.Tags, "\n")
+	}
+	if it.State == outbox.Review && c.Write.Kind == cti.Conflict {
+		c.Theirs = theirsIn(c.Write.Message)
+	}
+	a.flow.ChangeProgress(w.Leg, c)
+	if it.State.Final() || it.State == outbox.Review {
+		a.refresh(w.CustomerID)
+	}
+}
+
+// refreshLimit is how long asking for one customer may take.
+const refreshLimit = 10 * time.Second
+
+// refresh asks the CRM for a customer and brings them into the index and onto the cards. It does not wait.
+func (a *App) refresh(customerID string) {
+	get := a.customers.features.Get
+	if _, _, ours := cti.CreatedBy(customerID); get == nil || customerID == "" || ours {
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), refreshLimit)
+		defer cancel()
+		var c cti.Customer
+		err := guarded(func() (err error) { c, err = get(ctx, customerID); return err })
+		switch {
+		case cti.KindOf(err) == cti.NotFound:
+			a.flow.Refreshed(nil, []string{customerID})
+		case err != nil:
+			a.cfg.Log.Warn("a customer was not read again", "customer", customerID, "kind", cti.KindOf(err), "err", err)
+		default:
+			a.customers.Added(c)
+			a.flow.Refreshed([]cti.Customer{c}, nil)
+		}
+	}()
+}
+
+// freshen keeps open cards like the CRM where its connector does not tell what changed: it asks for each customer on a card.
+func (a *App) freshen(ctx context.Context, every time.Duration) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			for _, c := range a.board.Snapshot().Cards {
+				if c.State != cti.StateClosed {
+					a.refresh(c.Picked)
+				}
+			}
+		}
+	}
+}
+
+// bothChanged begins the message of a change that meets another one; what the CRM has stands in it.
+const bothChanged = "meanwhile it is %q in the CRM: discard this to leave it so, retry to have yours"
+
+// theirsIn reads the CRM's value out of such a message.
+func theirsIn(message string) string {
+	var theirs string
+	if _, err := fmt.Sscanf(message, "meanwhile it is %q", &theirs); err != nil {
+		return ""
+	}
+	return theirs
+}
+
+// change writes what a person changed, unless somebody else changed the same meanwhile. Where the CRM knows versions it refuses the moment
+// between reading and writing itself; then it is compared once more.
+func (d *delivery) change(ctx context.Context, w cti.WriteBack) (cti.Receipt, error) {
+	wants, kept := w.New.Status, w.Version
+	if w.Op == cti.SetStatus {
+		wants = w.Ticket.Status
+	}
+	for again := false; ; again = true {
+		is, version, known, err := d.current(ctx, w)
+		switch {
+		case err != nil:
+			return cti.Receipt{}, err
+		case !known:
+			return d.connector.Write(ctx, w) // its own version is all there is to go by
+		case is == wants:
+			return cti.Receipt{ID: w.CustomerID}, nil
+		case w.Was != "" && is != w.Was:
+			return cti.Receipt{}, cti.Errorf(cti.Conflict, fmt.Sprintf(bothChanged, is), nil)
+		}
+		if w.Version = version; kept == "" {
+			w.Version = ""
+		}
+		receipt, err := d.connector.Write(ctx, w)
+		if cti.KindOf(err) != cti.Conflict || again {
+			return receipt, err
+		}
+	}
+}
+
+// current is the value that a change is about as the CRM has it now; known is false where its connector cannot say.
+func (d *delivery) current(ctx context.Context, w cti.WriteBack) (value, version string, known bool, err error) {
+	f := d.customers.features
+	switch {
+	case w.Op == cti.UpdateCustomer && f.Get != nil:
+		c, err := f.Get(ctx, w.CustomerID)
+		return c.Status, c.Version, err == nil, err
+	case w.Op == cti.SetStatus && f.Tickets != nil:
+		list, err := f.Tickets(ctx, w.CustomerID, mostTickets)
+		if err != nil {
+			return "", "", false, err
+		}
+		i := slices.IndexFunc(list, func(t cti.Ticket) bool { return t.ID == w.Ticket.ID })
+		if i < 0 {
+			return "", "", false, nil // it is not among the open ones
+		}
+		return list[i].Status, list[i].Version, true, nil
+	}
+	return "", "", false, nil
+}
+
+// mostTickets is among how many of a customer's tickets the one that is changed is looked for.
+const mostTickets = 100
