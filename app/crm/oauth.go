@@ -248,11 +248,8 @@ func (o *oauth) config() (*oauth2.Config, error) {
 		said[t] = text
 	}
 	style := oauth2.AuthStyleInParams
-	switch o.spec.ClientAuth {
-	case "basic":
+	if o.spec.ClientAuth == "basic" {
 		style = oauth2.AuthStyleInHeader
-	case "", "none":
-		said[&o.secret] = ""
 	}
 	return &oauth2.Config{
 		ClientID: said[&o.id], ClientSecret: said[&o.secret], Scopes: o.spec.Scopes,

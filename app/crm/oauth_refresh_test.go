@@ -366,3 +366,21 @@ func TestADamagedSignInAsksAPerson(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 }
+
+func TestNoTokenIsShownInAnErrorThatRepeatsIt(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/oauth/token" {
+			answer(200, "application/json", `{"access_token":"access-token-2","refresh_token":"refresh-token-2"}`)(w, r)
+			return
+		}
+		answer(422, "application/json", `"`+r.Header.Get("Authorization")+` after refresh-token-1, before refresh-token-2"`)(w, r)
+	})
+	v := newVault()
+	v.kept = []byte(`{"access_token":"","refresh_token":"refresh-token-1","fields":{"base_url":"` + base + `"}}`)
+	file := oauthFileWith(t, "operations:\n", "errors: [{when: \"${res.status == 422}\", class: invalid, message: \"${res.json}\"}]\noperations:\n")
+	_, err := stored(t, v, file, base).Whoami(t.Context())
+	wantKind(t, err, cti.Invalid)
+	if err == nil || !strings.Contains(err.Error(), "Bearer *** after ***, before ***") {
+		t.Errorf("the error is %v", err)
+	}
+}
