@@ -33,6 +33,7 @@ func TestRequestTracker(t *testing.T) {
 		{"tasks are tickets that are due", rtTasks},
 		{"notes", rtNotes},
 		{"recordings", rtRecordings},
+		{"what a site maps", rtMapping},
 		{"tells what there is", rtLists},
 		{"says who may do what", rtRights},
 		{"passes the suite", rtSuite},
@@ -236,6 +237,19 @@ func rtRecordings(t *testing.T, d *rtDesk) {
 	wantRefusal(t, err, cti.Denied, "RingsideRecording is missing")
 }
 
+func rtMapping(t *testing.T, d *rtDesk) {
+	mapping := mappingFile(t, "apiVersion: ringside.dev/v1\nkind: Mapping\nfields: {call: [{field: RingsideEnding, value: mapped}]}\n")
+	e, err := crm.Open(crm.Config{Connector: "rt", Mapping: mapping, Params: map[string]string{"base_url": d.URL, "token": d.Agent}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	id := written(t, e, d.do(cti.LogCall, "mapped"))
+	if got := d.Tickets(t, "id = "+id)[0].Field("RingsideEnding"); got != "mapped" {
+		t.Errorf("the mapped field is %q", got)
+	}
+}
+
 func rtLists(t *testing.T, d *rtDesk) {
 	f := d.e.Features()
 	for kind, want := range map[string]string{
@@ -292,12 +306,4 @@ func rtRights(t *testing.T, d *rtDesk) {
 	}
 	_, err := openRT(t, d.URL, d.Stranger).Write(t.Context(), d.do(cti.LogCall, "stranger"))
 	wantKind(t, err, cti.Denied)
-}
-
-func wantRefusal(t *testing.T, err error, kind cti.Kind, words string) {
-	t.Helper()
-	wantKind(t, err, kind)
-	if err == nil || !strings.Contains(err.Error(), words) {
-		t.Errorf("the error is %v, want %q in it", err, words)
-	}
 }

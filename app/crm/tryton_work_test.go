@@ -41,6 +41,8 @@ func TestTryton(t *testing.T) {
 		{"tells what there is", trytonLists},
 		{"says who may do what", trytonRights},
 		{"sessions end and begin anew", trytonSessions},
+		{"a database that is not there", trytonNoDatabase},
+		{"what a site maps", trytonMapping},
 		{"passes the suite", trytonSuite},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -167,6 +169,11 @@ func trytonTickets(t *testing.T, d *trytonDesk) {
 	if err != nil || len(tickets) != 1 || tickets[0].ID != id || tickets[0].Subject != "Lamp broken" || tickets[0].Status != "opportunity" || time.Since(tickets[0].UpdatedAt).Abs() > 25*time.Hour {
 		t.Errorf("tickets are %+v, %v", tickets, err)
 	}
+
+	w = d.do(cti.CreateTicket, "won")
+	w.CustomerID, w.Ticket = addParty(t, d.Tryton, "Grace", "+44 20 7946 0444"), cti.TicketDraft{Subject: "Chair", Status: "won"}
+	_, err = d.e.Write(t.Context(), w)
+	wantRefusal(t, err, cti.Invalid, "stays lead: won is no status")
 
 	u := d.do(cti.UpdateTicket, "lamp")
 	u.Ticket = cti.TicketDraft{ID: id, Subject: "Lamp and chair broken", Status: "lead"}
@@ -332,38 +339,30 @@ func trytonSessions(t *testing.T, d *trytonDesk) {
 	}
 }
 
-// allowed lists what somebody may do.
-func allowed(t *testing.T, e *crm.Engine) string {
-	t.Helper()
-	var may []string
-	for _, r := range e.Rights(t.Context()) {
-		if r.Err != nil {
-			t.Errorf("%s: %v", r.ID, r.Err)
-		}
-		if r.Allowed && !slices.Contains(may, r.ID) {
-			may = append(may, r.ID)
-		}
+func trytonNoDatabase(t *testing.T, d *trytonDesk) {
+	e, err := crm.Open(crm.Config{Connector: "tryton", Params: map[string]string{"base_url": d.URL, "database": "other", "login": d.Agent, "password": d.Password}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	slices.Sort(may)
-	return strings.Join(may, " ")
+	t.Cleanup(e.Close)
+	_, err = e.Whoami(t.Context())
+	wantRefusal(t, err, cti.Invalid, "no Tryton database of this name")
 }
 
-// written writes and gives the id.
-func written(t *testing.T, e *crm.Engine, w cti.WriteBack) string {
-	t.Helper()
-	receipt, err := e.Write(t.Context(), w)
-	if err != nil || receipt.ID == "" {
-		t.Fatalf("%s: %+v, %v", w.Op, receipt, err)
+func trytonMapping(t *testing.T, d *trytonDesk) {
+	mapping := mappingFile(t, "apiVersion: ringside.dev/v1\nkind: Mapping\nfields: {ticket: [{field: lost_reason, value: by phone}]}\n")
+	e, err := crm.Open(crm.Config{
+		Connector: "tryton", Mapping: mapping,
+		Params: map[string]string{"base_url": d.URL, "database": d.Database, "login": d.Agent, "password": d.Password},
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return receipt.ID
-}
-
-// wantCustomer compares what the CRM says of a customer, but for the version.
-func wantCustomer(t *testing.T, e *crm.Engine, want cti.Customer) {
-	t.Helper()
-	got, err := e.Features().Get(t.Context(), want.ID)
-	got.Version = ""
-	if diff := cmp.Diff(want, got); err != nil || diff != "" {
-		t.Errorf("the customer: %v (-want +got):\n%s", err, diff)
+	t.Cleanup(e.Close)
+	w := d.do(cti.CreateTicket, "mapped")
+	w.Ticket.Subject = "Lamp"
+	written(t, e, w)
+	if got := d.one(t, "sale.opportunity", []any{[]any{"reference", "=", w.Key}}, "lost_reason")["lost_reason"]; got != "by phone" {
+		t.Errorf("the mapped field is %v", got)
 	}
 }
