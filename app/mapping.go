@@ -2,10 +2,13 @@ package app
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"ringside.dev/ringside/app/crm"
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/outbox"
 	"ringside.dev/ringside/bridge/wire"
 )
 
@@ -55,8 +58,11 @@ func (a *App) preview(ctx context.Context, w cti.WriteBack) ([]wire.ShownRequest
 	return out, nil
 }
 
+// making are the write-backs that make a record which a mapping fills.
+var making = []cti.Op{cti.LogCall, cti.CreateCustomer, cti.CreateTicket, cti.CreateTask}
+
 // Rebuild sends an item anew under the mapping file as it is now. One that was delivered becomes an update of its record; one that waits, or is for
-// a person, is sent as it will be then.
+// a person, is sent as it will be then. Conflict: it is a change that was delivered, and somebody may have changed it back since.
 func (a *App) Rebuild(ctx context.Context, seq uint64) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -79,6 +85,9 @@ func (a *App) Rebuild(ctx context.Context, seq uint64) error {
 	it, err := a.outbox.Get(seq)
 	if err != nil {
 		return err
+	}
+	if it.State == outbox.Done && !slices.Contains(making, it.WriteBack.Op) {
+		return cti.Errorf(cti.Conflict, fmt.Sprintf("item %d is a change that was delivered: sent anew it could undo what somebody did since; change it in the CRM", seq), nil)
 	}
 	newest, err := a.store.Latest(it.WriteBack.Leg, it.WriteBack.Key)
 	if err != nil {

@@ -130,8 +130,8 @@ func (e *env) mappingRebuild() *cobra.Command {
 	var since time.Duration
 	var items []string
 	var yes bool
-	c := command("rebuild", e.say("Send delivered and parked records anew under a corrected mapping, as updates; without --yes they are only shown",
-		"按更正后的映射重新发送已送达和待处理的记录（作为更新）；不加 --yes 时只显示"), 0, func(ctx context.Context, _ []string) error {
+	c := command("rebuild", e.say("Send delivered call records, and what is parked, anew under a corrected mapping, as updates; without --yes they are only shown",
+		"按更正后的映射重新发送已送达的通话记录和待处理的项目（作为更新）；不加 --yes 时只显示"), 0, func(ctx context.Context, _ []string) error {
 		chosen, err := e.toRebuild(ctx, since, items)
 		if err != nil {
 			return err
@@ -156,7 +156,8 @@ func (e *env) mappingRebuild() *cobra.Command {
 	return c
 }
 
-// toRebuild chooses items: by their numbers, or delivered and parked ones of the calls since then.
+// toRebuild chooses items: by their numbers, or of the calls since then the delivered records and all that is parked. What else was delivered is not
+// the site's alone: a customer made here may have been corrected in the CRM.
 func (e *env) toRebuild(ctx context.Context, since time.Duration, items []string) ([]rebuilt, error) {
 	if (since == 0) == (len(items) == 0) {
 		return nil, cti.Errorf(cti.Invalid, "say which: --since 24h, or --item N", nil)
@@ -179,7 +180,8 @@ func (e *env) toRebuild(ctx context.Context, since time.Duration, items []string
 	newest := map[string]rebuilt{} // of several with one key the last
 	for _, state := range []wire.WriteState{wire.WriteDelivered, wire.WriteReview} {
 		err := e.everyItem(ctx, state, func(it wire.OutboxItem) {
-			if it.StartedAt.After(time.Now().Add(-since)) && newest[it.Key].Item < it.Seq {
+			ours := it.Op == cti.LogCall || state == wire.WriteReview
+			if ours && it.StartedAt.After(time.Now().Add(-since)) && newest[it.Key].Item < it.Seq {
 				newest[it.Key] = rebuilt{Item: it.Seq, Leg: it.Leg, State: it.State}
 			}
 		})

@@ -182,6 +182,7 @@ fields:
     - {field: origin, from: call.queue}
     - {field: outcome_code, from: call.outcome, type: enum, values: {Sold: sold}}
     - {field: revision, value: "1", type: int}
+    - {field: talk_ms, from: call.hold_ms}
 `)
 	found, err := e.CheckMapping(t.Context())
 	if err != nil {
@@ -198,6 +199,7 @@ fields:
 		`mapping.yaml:8:7: the CRM's field "origin" takes 20 characters. Write max: 20; what is longer ends with … then.`,
 		`mapping.yaml:9:7: the CRM's field "outcome_code" does not know the value "sold". Known here are: S, C.`,
 		`mapping.yaml:10:7: the CRM's field "revision" cannot be written. Write direction: read, or remove it.`,
+		`mapping.yaml:11:7: the CRM's field "talk_ms" is of type int, the mapping writes string. Write type: duration.`,
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

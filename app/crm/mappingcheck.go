@@ -3,6 +3,7 @@ package crm
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"ringside.dev/ringside/app/cti"
 )
@@ -87,8 +88,12 @@ func (p *problems) typed(f *mapped, theirs Field) {
 		return
 	}
 	if len(takes) > 0 && !slices.Contains(takes, f.Type) {
+		fits := takes[0]
+		if strings.HasSuffix(f.From, "_ms") && slices.Contains(takes, typeDuration) {
+			fits = typeDuration
+		}
 		p.add(f.where, words("the CRM's field %q is of type %s, the mapping writes %s", "CRM 的字段 %q 类型为 %s，映射写入的是 %s", f.Field, theirs.Type, f.Type),
-			words("Write type: %s.", "请写 type: %s。", takes[0]))
+			words("Write type: %s.", "请写 type: %s。", fits))
 	}
 }
 
