@@ -49,6 +49,15 @@ export function maybeList<T>(item: Reader<T>): Reader<T[]> {
   return (value, at) => read(value ?? null, at);
 }
 
+/** What Go writes as a map of texts; one that is empty is left out. In the order of its names, whatever the order on the way. */
+export const maybeTexts: Reader<[name: string, value: string][]> = (value, at) => {
+  if (value === undefined || value === null) return [];
+  if (typeof value !== "object" || Array.isArray(value)) return wrong(at, "object", value);
+  return Object.entries(value)
+    .map(([name, one]): [string, string] => [name, text(one, { path: `${at.path}.${name}`, unknown: at.unknown })])
+    .sort(([a], [b]) => a.localeCompare(b));
+};
+
 export type Fields = Record<string, Reader<unknown>>;
 type Shape<F extends Fields> = { [K in keyof F]: Read<F[K]> };
 export type ObjectReader<F extends Fields> = Reader<Shape<F>> & { fields: F };

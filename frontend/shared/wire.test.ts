@@ -83,6 +83,7 @@ describe("the Go structs behind them", () => {
     Storage: wire.storage,
     OutboxItem: wire.outboxItem,
     OutboxTry: wire.outboxTry,
+    Change: wire.change,
     Write: wire.write,
     Number: wire.number,
     Queue: wire.queue,

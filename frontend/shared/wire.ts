@@ -1,6 +1,6 @@
 // The messages of bridge/wire (Go) as the window reads them. wire.test.ts holds this against the Go examples and structs.
 // Words are never in here: codes are put into the reader's language by src/i18n.
-import { code, flag, list, maybe, maybeList, object, type Read, text, WireError, whole } from "./schema";
+import { code, flag, list, maybe, maybeList, maybeTexts, object, type Read, text, WireError, whole } from "./schema";
 
 /** The newest version of the messages this window understands. */
 export const VERSION = 1;
@@ -30,6 +30,8 @@ export const customer = object({
   owner: maybe(text, ""),
   open_tickets: maybe(whole, 0),
   last_activity_at: maybe(text, ""),
+  version: maybe(text, ""),
+  data: maybeTexts,
 });
 
 export const match = object({
@@ -58,6 +60,7 @@ export const ticket = object({
   status: text,
   priority: maybe(text, ""),
   updated_at: maybe(text, ""),
+  version: maybe(text, ""),
 });
 
 export const wrapUp = object({ outcome: maybe(text, ""), note: maybe(text, ""), saved_at: maybe(text, "") });
@@ -81,6 +84,18 @@ export const write = object({
   attempts: maybe(whole, 0),
   next_at: maybe(text, ""),
   record_id: maybe(text, ""),
+});
+
+/** What the reader changed of a customer, on its way or refused; theirs is what the CRM has where both changed it. */
+export const change = object({
+  item: whole,
+  op: text,
+  ticket: maybe(text, ""),
+  value: text,
+  theirs: maybe(text, ""),
+  state: writeState,
+  kind: maybe(text, ""),
+  message: maybe(text, ""),
 });
 
 export const card = object({
@@ -107,6 +122,7 @@ export const card = object({
   picked: maybe(text, ""),
   history: list(contact),
   tickets: list(ticket),
+  changes: list(change),
   wrapup: wrapUp,
   write,
   commands: list(text),
@@ -186,7 +202,6 @@ export const delta = object({
 /** The answer to a command; kind is one of the kinds of error, message the server's own words. */
 export const result = object({ ok: flag, kind: maybe(text, ""), message: maybe(text, "") });
 
-/** A part of the outbox, or why there is none. */
 /** What a search gives. */
 export const found = object({
   ok: flag,
@@ -195,6 +210,17 @@ export const found = object({
   customers: maybeList(customer),
 });
 
+export const option = object({ id: text, name: text });
+
+/** The choices of a kind, as the CRM has them. */
+export const options = object({
+  ok: flag,
+  kind: maybe(text, ""),
+  message: maybe(text, ""),
+  options: maybeList(option),
+});
+
+/** A part of the outbox, or why there is none. */
 export const listed = object({
   ok: flag,
   kind: maybe(text, ""),
@@ -202,6 +228,9 @@ export const listed = object({
   items: maybeList(outboxItem),
 });
 
+export type Change = Read<typeof change>;
+export type Option = Read<typeof option>;
+export type Options = Read<typeof options>;
 export type Customer = Read<typeof customer>;
 export type Match = Read<typeof match>;
 export type Contact = Read<typeof contact>;
@@ -238,6 +267,10 @@ export function readListed(value: unknown, unknown: string[] = []): Listed {
 
 export function readFound(value: unknown): Found {
   return found(value, { path: "", unknown: [] });
+}
+
+export function readOptions(value: unknown): Options {
+  return options(value, { path: "", unknown: [] });
 }
 
 export function readResult(value: unknown): Result {

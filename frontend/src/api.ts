@@ -3,10 +3,12 @@ import {
   type Delta,
   type Found,
   type Listed,
+  type Options,
   type Result,
   readDelta,
   readFound,
   readListed,
+  readOptions,
   readResult,
   readSnapshot,
   type Snapshot,
@@ -25,6 +27,11 @@ export interface Api {
   search(text: string): Promise<Found>;
   create(leg: string, kind: string, name: string, company: string, email: string): Promise<Result>;
   attachCall(leg: string, customer: string, addNumber: boolean): Promise<Result>;
+  /** What a tag or a status can be; an empty list lets any word be written. Never rejects. */
+  options(kind: "tag" | "customer_status" | "status"): Promise<Options>;
+  changeTags(leg: string, add: string, remove: string): Promise<Result>;
+  setStatus(leg: string, status: string): Promise<Result>;
+  setTicketStatus(leg: string, ticket: string, status: string): Promise<Result>;
   saveWrapUp(leg: string, outcome: string, note: string): Promise<Result>;
   draftWrapUp(leg: string, outcome: string, note: string): Promise<Result>;
   open(leg: string, kind: "customer" | "ticket" | "call", id: string): Promise<Result>;
@@ -97,6 +104,16 @@ export function connect(host: Host = window): Api {
     },
     create: (leg, kind, name, company, email) => ask("Create", leg, kind, name, company, email),
     attachCall: (leg, customer, addNumber) => ask("AttachCall", leg, customer, addNumber),
+    options: async (kind) => {
+      try {
+        return readOptions(await call("Options", kind));
+      } catch {
+        return { ...failed, options: [] };
+      }
+    },
+    changeTags: (leg, add, remove) => ask("ChangeTags", leg, add, remove),
+    setStatus: (leg, status) => ask("SetStatus", leg, status),
+    setTicketStatus: (leg, ticket, status) => ask("SetTicketStatus", leg, ticket, status),
     saveWrapUp: (leg, outcome, note) => ask("SaveWrapUp", leg, outcome, note),
     draftWrapUp: (leg, outcome, note) => ask("DraftWrapUp", leg, outcome, note),
     open: (leg, kind, id) => ask("Open", leg, kind, id),

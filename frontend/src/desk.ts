@@ -1,7 +1,7 @@
 // The window's one model: what the agent told us, what this reader does with it, and the words for it.
 // Components read from here and ask here; they decide nothing themselves.
 import { createContext, createEffect, createMemo, createSignal, on, onCleanup, onMount, useContext } from "solid-js";
-import type { Card, Result } from "../shared/wire";
+import type { Card, Option, Result } from "../shared/wire";
 import type { Api } from "./api";
 import { createClock } from "./clock";
 import { createDrafts } from "./drafts";
@@ -20,6 +20,9 @@ export const IN_OUTBOX = "outbox";
 
 /** How long after the last key or after leaving the note the agent still counts as typing. */
 export const THINKING = 8000;
+
+/** How long choices of the CRM are taken for right. */
+const CHOICES_FOR = 10 * 60_000;
 
 export function createDesk(api: Api) {
   const { board, start } = createBoard(api, applied);
@@ -79,6 +82,18 @@ export function createDesk(api: Api) {
       return result;
     });
   const openCustomer = (c: Card) => c.picked && openThing(c.leg, "customer", c.picked);
+
+  // What a status or a tag can be: asked for once a window, and again after a while, for sites change it seldom.
+  const [choice, setChoice] = createSignal<Record<string, Option[]>>({});
+  const askedAt: Record<string, number> = {};
+  function choices(kind: "tag" | "customer_status" | "status"): Option[] {
+    const known = choice()[kind] ?? [];
+    if (Date.now() - (askedAt[kind] ?? 0) > CHOICES_FOR) {
+      askedAt[kind] = Date.now();
+      void api.options(kind).then((result) => result.ok && setChoice((old) => ({ ...old, [kind]: result.options })));
+    }
+    return known;
+  }
 
   createEffect(
     on(
@@ -154,6 +169,16 @@ export function createDesk(api: Api) {
       requests.run(leg, "create", () => api.create(leg, kind, name, company, email)),
     attachCall: (leg: string, id: string, addNumber: boolean) =>
       requests.run(leg, "attach", () => api.attachCall(leg, id, addNumber)),
+    choices,
+    changeTags: (leg: string, add: string, remove: string) =>
+      requests.run(leg, "tags", () => api.changeTags(leg, add, remove)),
+    setStatus: (leg: string, status: string) => requests.run(leg, "status", () => api.setStatus(leg, status)),
+    setTicketStatus: (leg: string, ticket: string, status: string) =>
+      requests.run(leg, `status ${ticket}`, () => api.setTicketStatus(leg, ticket, status)),
+    decide: (leg: string, item: number, mine: boolean) =>
+      requests.run(leg, `decide ${item}`, () =>
+        mine ? api.retry(item) : api.discard(item, say().t("change.theirs.reason")),
+      ),
     wrong: (leg: string) => requests.run(leg, "wrong", () => api.wrong(leg)),
     pick: (leg: string, id: string) => requests.run(leg, `pick ${id}`, () => api.pick(leg, id)),
     callBack: (c: Card) => requests.run(c.leg, "dial", () => api.callBack(c.leg)),

@@ -13,6 +13,8 @@ const chen = {
     name: "陈丽华",
     company: "上海远景物流有限公司",
     tags: ["VIP", "物流"],
+    status: "active",
+    data: { 合同: "金牌", 客户经理: "吴俊" },
     last_activity_at: ago(2 * 86400),
   },
   grade: "sure",
@@ -75,6 +77,7 @@ const base = {
   picked: "c_1",
   history,
   tickets,
+  changes: null,
   wrapup: {},
   write: { state: "" },
   commands: ["answer", "reject"],
@@ -95,7 +98,21 @@ const several = {
 };
 const wrapup = { outcome: "Complaint", note: "Pallet damaged again. Photos by e-mail, refund promised by Friday." };
 
+const changed = [
+  { item: 7, op: "update_contact", value: "follow_up", theirs: "inactive", state: "review", kind: "conflict" },
+  {
+    item: 8,
+    op: "set_status",
+    ticket: "t_7",
+    value: "solved",
+    state: "review",
+    kind: "denied",
+    message: "only team leads may solve tickets",
+  },
+];
+
 const cards: Record<string, object[]> = {
+  changed: [{ ...base, ...talking, changes: changed }],
   idle: [],
   found: [base],
   several: [{ ...base, ...several }],
@@ -157,7 +174,7 @@ function snapshotOf(query: URLSearchParams): Snapshot {
       ? [..."ABCDEFGH"].map((c) => `Outcome ${c}`)
       : ["Order placed", "Complaint", "Call back", "Wrong number"],
     abilities: ["answer", "reject", "hangup", "dial"],
-    crm_can: ["search", "create", "add_number"],
+    crm_can: ["search", "create", "add_number", "tags", "status", "ticket_status"],
     customer_types: ["contact", "lead"],
     phone: { name: "baresip", state: sick ? "down" : "up", since: ago(600) },
     crm: { name: "sandbox", state: sick ? "auth" : "up", since: ago(600) },
@@ -173,6 +190,20 @@ function snapshotOf(query: URLSearchParams): Snapshot {
     cards: list.map((card, i) => ({ leg: `leg${i}`, ...card })),
   });
 }
+
+const choices = {
+  tag: ["VIP", "物流", "Call back"],
+  customer_status: ["active", "follow_up", "inactive"],
+  status: ["open", "pending", "solved"],
+};
+const words: Record<string, string> = {
+  active: "Active",
+  follow_up: "Follow up",
+  inactive: "Inactive",
+  open: "Open",
+  pending: "Pending",
+  solved: "Solved",
+};
 
 export function examples(search: string): Api {
   const query = new URLSearchParams(search);
@@ -213,6 +244,10 @@ export function examples(search: string): Api {
       ...ok,
       customers: [hart("c_3", "A. Hart", "sure", "Hart & Sons Ltd").customer as Customer],
     }),
+    options: async (kind) => ({ ...ok, options: choices[kind].map((id) => ({ id, name: words[id] ?? id })) }),
+    changeTags: answer,
+    setStatus: answer,
+    setTicketStatus: answer,
     create: answer,
     attachCall: answer,
     saveWrapUp: answer,

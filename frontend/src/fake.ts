@@ -6,6 +6,7 @@ import {
   type Card,
   type Customer,
   type Delta,
+  type Option,
   type OutboxItem,
   type Result,
   readDelta,
@@ -29,7 +30,7 @@ export function aSnapshot(change: Partial<Snapshot> = {}): Snapshot {
   const lists = {
     outcomes: ["Order placed", "Complaint"],
     abilities: ["dial"],
-    crm_can: ["search", "create", "add_number"],
+    crm_can: ["search", "create", "add_number", "tags", "status", "ticket_status"],
     customer_types: [],
     cards: [],
   };
@@ -56,12 +57,14 @@ export function fakeApi(first: Snapshot) {
     answer: Result;
     items: OutboxItem[];
     customers: Customer[];
+    options: Option[];
     send: (delta: Delta) => void;
   } = {
     snapshot: first,
     answer: ok,
     items: [],
     customers: [],
+    options: [],
     send: () => undefined,
   };
   const ask =
@@ -94,6 +97,13 @@ export function fakeApi(first: Snapshot) {
     },
     create: ask("create"),
     attachCall: ask("attachCall"),
+    options: async (kind) => {
+      asked.push(["options", kind]);
+      return { ...state.answer, options: structuredClone(state.options) };
+    },
+    changeTags: ask("changeTags"),
+    setStatus: ask("setStatus"),
+    setTicketStatus: ask("setTicketStatus"),
     saveWrapUp: ask("save"),
     draftWrapUp: ask("draft"),
     open: ask("open"),

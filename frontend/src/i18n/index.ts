@@ -8,7 +8,7 @@ export interface Speech {
   language: "en" | "zh-CN";
   t(key: Key, values?: Record<string, string | number>): string;
   /** The words for a code of an open list, or the code itself where it is new to us. */
-  coded(prefix: "ending" | "rule" | "reason" | "op" | "type" | "kind" | "notice", code: string): string;
+  coded(prefix: "change" | "ending" | "rule" | "reason" | "op" | "type" | "kind" | "notice", code: string): string;
   time(iso: string): string;
   date(iso: string): string;
   /** Today's moments by their time, others by date and time. */

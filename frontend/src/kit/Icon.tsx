@@ -13,6 +13,7 @@ const paths = {
   external: "M9.5 2.5h4v4M13.5 2.5L8 8M11.5 9.5v4h-9v-9h4",
   down: "M4 6l4 4 4-4",
   copy: "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
+  tag: "M2.5 7.5v-5h5l6 6-5 5zM5.3 5.3v.1",
   close: "M4 4l8 8M12 4l-8 8",
 } as const;
 

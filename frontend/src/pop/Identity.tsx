@@ -2,8 +2,9 @@ import { For, Match, Show, Switch } from "solid-js";
 import type { Card, Match as Found } from "../../shared/wire";
 import { useDesk } from "../desk";
 import { Button } from "../kit/Button";
-import { Tag, Text } from "../kit/Text";
+import { Text } from "../kit/Text";
 import { callerName, numberOf, onTheirWay, pickedMatch } from "./caller";
+import { Follow } from "./Follow";
 
 /** Numbers that tell nobody: what is said of each. */
 const untold = ["own", "internal", "privacy", "unreadable"] as const;
@@ -29,15 +30,27 @@ function Known(props: { card: Card; match: Found }) {
   const who = () => props.match.customer;
   return (
     <>
-      <Show when={who().company || who().tags.length > 0}>
-        <div class="company">
-          <Show when={who().company && who().name}>
-            <Text of={who().company} />
-          </Show>
-          <span class="tags">
-            <For each={who().tags}>{(tag) => <Tag of={tag} />}</For>
-          </span>
-        </div>
+      <div class="company">
+        <Show when={who().company && who().name}>
+          <Text of={who().company} />
+        </Show>
+        <Follow card={props.card} who={who()} />
+      </div>
+      <Show when={who().data.length > 0}>
+        <dl class="data">
+          <For each={who().data}>
+            {([name, value]) => (
+              <div>
+                <dt>
+                  <Text of={name} />
+                </dt>
+                <dd>
+                  <Text of={value} />
+                </dd>
+              </div>
+            )}
+          </For>
+        </dl>
       </Show>
       <div class="number">
         <Text of={numberOf(props.card)} />

@@ -1,5 +1,5 @@
-import { createSignal, type JSX, Show } from "solid-js";
-import type { Card } from "../../shared/wire";
+import { createSignal, For, type JSX, Show } from "solid-js";
+import type { Card, Change } from "../../shared/wire";
 import { useDesk } from "../desk";
 import { Button } from "../kit/Button";
 import { Icon } from "../kit/Icon";
@@ -34,6 +34,9 @@ export function Messages(props: { card: Card }) {
           />
         )}
       </Show>
+      <For each={props.card.changes.filter((one) => one.state === "review")}>
+        {(one) => <Undecided card={props.card} change={one} />}
+      </For>
       <Show when={stuck() && props.card.write.kind}>
         {(kind) => (
           <Message
@@ -44,6 +47,37 @@ export function Messages(props: { card: Card }) {
         )}
       </Show>
     </div>
+  );
+}
+
+/** A change of the customer that the CRM did not take: because a colleague changed the same, or it refused. */
+function Undecided(props: { card: Card; change: Change }) {
+  const desk = useDesk();
+  const t = desk.say;
+  const what = () => t().coded("change", props.change.op);
+  const kind = () => (props.change.op === "set_status" ? "status" : "customer_status");
+  const named = (id: string) =>
+    desk.board.data.crm_can.includes("status") && !props.change.op.endsWith("_tags")
+      ? (desk.choices(kind()).find((one) => one.id === id)?.name ?? id)
+      : id;
+  const mine = () => named(props.change.value).split("\n").join(", ");
+  const words = () =>
+    props.change.theirs
+      ? t().t("change.both", { what: what(), mine: mine(), theirs: named(props.change.theirs) })
+      : t().t("change.refused", { what: what(), mine: mine() });
+  const busy = () => desk.requests.busy(props.card.leg) !== "";
+  const decide = (keep: boolean) => void desk.decide(props.card.leg, props.change.item, keep);
+  return (
+    <Message tone="is-wait" words={words()} detail={props.change.theirs ? "" : props.change.message}>
+      <span class="message-choice">
+        <Button disabled={busy()} onPress={() => decide(false)}>
+          {t().t(props.change.theirs ? "change.theirs" : "change.drop")}
+        </Button>
+        <Button disabled={busy()} onPress={() => decide(true)}>
+          {t().t(props.change.theirs ? "change.mine" : "change.again")}
+        </Button>
+      </span>
+    </Message>
   );
 }
 

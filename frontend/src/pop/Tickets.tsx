@@ -3,11 +3,13 @@ import type { Card } from "../../shared/wire";
 import { useDesk } from "../desk";
 import { Icon } from "../kit/Icon";
 import { Tag, Text } from "../kit/Text";
+import { Status } from "./Follow";
 
 const MOST = 5;
 
 export function Tickets(props: { card: Card }) {
   const desk = useDesk();
+  const settable = () => desk.board.data.crm_can.includes("ticket_status");
   return (
     <Show when={props.card.tickets.length > 0}>
       <section>
@@ -15,7 +17,7 @@ export function Tickets(props: { card: Card }) {
         <ul class="rows">
           <For each={props.card.tickets.slice(0, MOST)}>
             {(ticket) => (
-              <li>
+              <li class="ticket-row">
                 <button
                   type="button"
                   class="ticket"
@@ -24,9 +26,20 @@ export function Tickets(props: { card: Card }) {
                 >
                   <Text class="strong" of={ticket.subject} />
                   <Show when={ticket.priority}>{(priority) => <Tag of={priority()} />}</Show>
-                  <Tag of={ticket.status} />
+                  <Show when={!settable()}>
+                    <Tag of={ticket.status} />
+                  </Show>
                   <Icon name="external" />
                 </button>
+                <Show when={settable()}>
+                  <Status
+                    kind="status"
+                    label={desk.say().t("change.set_status")}
+                    is={ticket.status}
+                    disabled={desk.requests.busy(props.card.leg) !== ""}
+                    set={(status) => void desk.setTicketStatus(props.card.leg, ticket.id, status)}
+                  />
+                </Show>
               </li>
             )}
           </For>

@@ -157,7 +157,7 @@ test("what a caller can write is text and nothing else", async () => {
   const match = hart("c_3", evil);
   match.customer.company = evil;
   match.customer.tags = [evil];
-  const ticket = { id: "t", subject: evil, status: evil, priority: evil, updated_at: "" };
+  const ticket = { id: "t", subject: evil, status: evil, priority: evil, updated_at: "", version: "" };
   const past = {
     at: "2026-11-21T05:32:18Z",
     direction: "in" as const,
