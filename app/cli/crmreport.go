@@ -65,7 +65,7 @@ func (e *env) crmTest() *cobra.Command {
 			}
 			reports := []crmReport{}
 			for _, s := range systems {
-				r, err := examine(ctx, s)
+				r, err := examine(ctx, s, elsewhere(c, s))
 				if err != nil {
 					return err
 				}
@@ -78,8 +78,19 @@ func (e *env) crmTest() *cobra.Command {
 		}))
 }
 
+// elsewhere lists the operations of the CRM that systems beside it took over.
+func elsewhere(c *app.Connection, s app.System) []string {
+	var out []string
+	if len(s.Operations) == 0 {
+		for _, other := range c.Systems {
+			out = append(out, other.Operations...)
+		}
+	}
+	return out
+}
+
 // examine asks one system; nothing is written.
-func examine(ctx context.Context, s app.System) (crmReport, error) {
+func examine(ctx context.Context, s app.System, elsewhere []string) (crmReport, error) {
 	about, err := s.Engine.About(ctx)
 	if err != nil {
 		return crmReport{}, err
@@ -99,6 +110,9 @@ func examine(ctx context.Context, s app.System) (crmReport, error) {
 	}
 	has := s.Engine.Operations()
 	for _, op := range describedOps() {
+		if slices.Contains(elsewhere, op) {
+			continue
+		}
 		if len(s.Operations) == 0 || slices.Contains(s.Operations, op) || op == "whoami" || op == "lookup" {
 			r.Operations = append(r.Operations, stateOf(op, has, rights, setups))
 		}

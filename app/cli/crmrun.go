@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ringside.dev/ringside/app"
 	"ringside.dev/ringside/app/crm"
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/number"
@@ -82,7 +81,15 @@ func (e *env) crmRun() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return e.runOperation(ctx, conn, args[0], in, region.Region, yes)
+			on := conn.Connector
+			if o.system != "" {
+				systems, err := o.systems(conn)
+				if err != nil {
+					return err
+				}
+				on = systems[0].Connector
+			}
+			return e.runOperation(ctx, on, args[0], in, region.Region, yes)
 		}))
 	c.Flags().StringVar(&file, "input", "", e.say("the JSON file of the operation's input; - is standard input", "操作输入的 JSON 文件；- 表示标准输入"))
 	c.Flags().BoolVar(&yes, "yes", false, e.say("really write", "确实写入"))
@@ -113,7 +120,7 @@ func (e *env) readInput(file string) (in runInput, err error) {
 }
 
 // runOperation runs a read, or shows or makes a write.
-func (e *env) runOperation(ctx context.Context, c *app.Connection, op string, in runInput, region string, yes bool) error {
+func (e *env) runOperation(ctx context.Context, c crm.Connector, op string, in runInput, region string, yes bool) error {
 	if !cti.Op(op).Writes() {
 		out, err := read(ctx, c, op, in, region)
 		if err != nil {
@@ -133,7 +140,7 @@ func (e *env) runOperation(ctx context.Context, c *app.Connection, op string, in
 		out := map[string]string{"key": w.Key, "id": receipt.ID}
 		return e.print(out, func() string { return asJSON(out) })
 	}
-	p, ok := c.Connector.(crm.Previewer)
+	p, ok := c.(crm.Previewer)
 	if !ok {
 		return cti.Errorf(cti.Invalid, "this connector sends no requests: nothing can be shown; write with --yes", nil)
 	}
@@ -166,7 +173,7 @@ func (e *env) requests(shown []crm.Request) string {
 }
 
 // read runs an operation that only reads.
-func read(ctx context.Context, c *app.Connection, op string, in runInput, region string) (any, error) {
+func read(ctx context.Context, c crm.Connector, op string, in runInput, region string) (any, error) {
 	f, limit := c.Features(), in.Limit
 	if limit <= 0 {
 		limit = usualLimit
