@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"ringside.dev/ringside/app/crm"
@@ -76,11 +77,21 @@ func openSystem(cfg Config, spec cti.CRMTarget, where string, gates *crm.Gates) 
 		return System{Connector: l, Operations: spec.Operations, close: l.Close}, nil
 	}
 	e, err := crm.Open(crm.Config{Connector: spec.Connector, Params: params, Region: cfg.Profile.Region, Agent: cfg.Profile.Agent, Shared: cfg.Profile.CRM.SharedSignIn, Mapping: spec.Mapping,
-		Gates: gates, Log: cfg.Log, Tokens: tokens.Open(cfg.StateDir, spec.Connector, cfg.Keys)})
+		Gates: gates, Log: cfg.Log, Tokens: tokens.Open(cfg.StateDir, signInOf(spec.Connector), cfg.Keys)})
 	if err != nil {
 		return System{}, err
 	}
 	return System{Connector: e, Engine: e, Operations: spec.Operations, close: e.Close}, nil
+}
+
+// signInOf names the sign-in of a connector: of a file by its whole path, so that whoever signs in beside it and the agent mean the same one.
+func signInOf(connector string) string {
+	if strings.ContainsAny(connector, `./\`) {
+		if whole, err := filepath.Abs(connector); err == nil {
+			return whole
+		}
+	}
+	return connector
 }
 
 // Close gives back what the systems hold.
