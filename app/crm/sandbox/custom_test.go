@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -70,7 +71,10 @@ func TestACustomFieldOfEachTypeIsWrittenAndReadBack(t *testing.T) {
 	}
 	for _, owner := range owners {
 		t.Run(owner.object, func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "crm.json")
+			file := ""
+			if owner.object == "call" { // one of them goes by way of the disk
+				file = filepath.Join(t.TempDir(), "crm.json")
+			}
 			s := begin(t, Options{File: file})
 			boss, c := lead(t, s), dial(t, s)
 			for kind := range values {
@@ -84,13 +88,17 @@ func TestACustomFieldOfEachTypeIsWrittenAndReadBack(t *testing.T) {
 				}
 			}
 			c.do(http.StatusCreated, "PUT", owner.path, owner.body)
+			var given []string
 			for kind, v := range values {
-				c.do(http.StatusOK, "PUT", owner.path, fmt.Sprintf(`{"fields":{"my_%s":%s}}`, kind, v.given))
+				given = append(given, fmt.Sprintf(`"my_%s":%s`, kind, v.given))
 			}
-			if err := s.Close(); err != nil {
-				t.Fatal(err)
+			c.do(http.StatusOK, "PUT", owner.path, `{"fields":{`+strings.Join(given, ",")+`}}`)
+			if file != "" {
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				c = dial(t, begin(t, Options{File: file}))
 			}
-			c = dial(t, begin(t, Options{File: file})) // from the disk
 			got := read[struct{ Fields map[string]any }](t, c.do(http.StatusOK, "PUT", owner.path, `{}`)).Fields
 			for kind, v := range values {
 				if spell(got["my_"+kind]) != v.kept {
