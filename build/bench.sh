@@ -6,6 +6,8 @@ build/install.sh window display node
 build/build.sh
 go build -tags desktop,production,webkit2_41 -o build/bin/floor ./build/bench/floor
 go build -o build/bin/bench ./build/bench
+go build -o build/bin/connector ./build/bench/connector
 build/display.sh --own build/bin/bench "$@"
+build/bin/connector
 (cd build/bench/peers && go build -o ../../bin/peers .)
 build/bin/peers
