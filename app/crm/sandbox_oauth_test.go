@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -226,4 +227,35 @@ func TestPagesAreWhereTheStoredTokenSays(t *testing.T) {
 	if err != nil || page != d.URL()+"/contacts/c_000001" {
 		t.Errorf("the page is %q, %v", page, err)
 	}
+}
+
+func TestAFixedPortIsTheOneOfTheFileOrInUse(t *testing.T) {
+	d := startOAuth(t, sandbox.Traits{})
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := d.open(newVault(), oauthFileWith(t, "client_id: ringside", "client_id: ringside\n    redirect: loopback_fixed\n    port: "+port))
+	err = e.SignIn(t.Context(), d.browse("auto=1"))
+	wantKind(t, err, cti.Conflict)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var back string
+	err = e.SignIn(t.Context(), func(address string) error {
+		u, err := url.Parse(address)
+		if err != nil {
+			return err
+		}
+		back = u.Query().Get("redirect_uri")
+		return d.browse("auto=1")(address)
+	})
+	if err != nil || back != "http://localhost:"+port+"/callback" {
+		t.Fatalf("SignIn() = %v, back to %s", err, back)
+	}
+	wantWhoami(t, e, "u_01")
 }
