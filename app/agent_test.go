@@ -50,6 +50,7 @@ type world struct {
 	token  string // what the keychain holds
 	mask   string // what is hidden of numbers
 	site   string // the mapping file
+	also   []cti.CRMTarget
 	log    *recorder
 }
 
@@ -96,7 +97,7 @@ func (w *world) config() app.Config {
 	return app.Config{
 		Profile: cti.Profile{Version: 1, Tenant: "test", Language: "en", Agent: cti.Agent{Name: "Lin Yue", Email: "lin.yue@ringside.example"},
 			Phone: cti.PhoneProfile{Source: "sim", Extension: "1001"}, Region: "CN", OwnNumbers: []string{"021-6555 0100"}, Numbers: cti.NumbersProfile{Mask: w.mask},
-			CRM:    cti.CRMProfile{Connector: "sandbox", Params: map[string]string{"base_url": w.url, "token": "keychain:crm-token"}, Mapping: w.site},
+			CRM:    cti.CRMProfile{Connector: "sandbox", Params: map[string]string{"base_url": w.url, "token": "keychain:crm-token"}, Mapping: w.site, Also: w.also},
 			WrapUp: cti.WrapUpProfile{Outcomes: []string{"Sold", "Called back"}}},
 		StateDir: w.state, Socket: w.socket,
 		Secret: func(string) (string, error) { return w.token, nil },

@@ -105,7 +105,7 @@ func (c *Connection) Close() {
 func (c *Connection) Wake() {
 	for _, s := range c.Systems {
 		if s.Engine != nil {
-			s.Engine.Close()
+			s.Engine.Reconnect()
 		}
 	}
 }

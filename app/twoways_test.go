@@ -87,7 +87,9 @@ func TestWhatIsChangedInThePopReachesTheCRM(t *testing.T) {
 	}
 	// The next pop has it, also without a network.
 	second := a.ring(t, "second", knownNumber)
-	a.card(t, "the next pop", second, func(c wire.Card) bool { return who(c).Status == "follow_up" && slices.Contains(who(c).Tags, "call back") })
+	a.card(t, "the next pop", second, func(c wire.Card) bool {
+		return who(c).Status == "follow_up" && slices.Contains(who(c).Tags, "call back")
+	})
 }
 
 // Within one interval: here the synchronisation that an interval brings is asked for.

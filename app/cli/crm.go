@@ -40,7 +40,7 @@ func (o *crmOptions) flags(e *env, c *cobra.Command) *cobra.Command {
 	f.StringVar(&o.connector, "connector", "", e.say("instead of the profile's: a preset's name, or a connector file", "代替配置文件：预设名称或连接器文件"))
 	f.StringArrayVar(&o.params, "param", nil, e.say("NAME=VALUE of that connector; a secret as NAME=keychain:SECRET", "该连接器的参数，名称=值；密钥写作 名称=keychain:密钥名"))
 	f.StringVar(&o.region, "region", "", e.say("the country whose national numbers are read, such as CN", "国内号码所属的国家或地区，例如 CN"))
-	f.StringVar(&o.mapping, "mapping", "", e.say("a mapping file of that connector", "该连接器的映射文件"))
+	f.StringVar(&o.mapping, "mapping", "", e.say("a mapping file, instead of the profile's", "映射文件，代替配置文件中的"))
 	f.StringVar(&o.system, "system", "", e.say("one of several systems, by its connector's name", "多个系统之一（连接器名称）"))
 	return c
 }
@@ -68,6 +68,9 @@ func (o *crmOptions) profileOf() (cti.Profile, error) {
 		p, err := settings.Load(o.profile)
 		if err == nil && len(o.params) > 0 {
 			err = cti.Errorf(cti.Invalid, "--param belongs to --connector: the parameters of a profile stand in it, under crm.params", nil)
+		}
+		if o.mapping != "" {
+			p.CRM.Mapping = o.mapping
 		}
 		return p, err
 	}

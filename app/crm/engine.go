@@ -46,8 +46,17 @@ const maxCandidates = 50
 // Name implements Connector.
 func (e *Engine) Name() string { return e.doc.Metadata.ID }
 
-// Close gives back idle connections. Calls in progress end by their own contexts.
-func (e *Engine) Close() { e.http.reads.CloseIdleConnections() }
+// Close gives back idle connections, and waits for a sign-in that is being renewed: what the CRM gives then is of use only when it is stored. Calls
+// in progress end by their own contexts.
+func (e *Engine) Close() {
+	if o, ok := e.signIn.(*oauth); ok {
+		o.land(e.http.timeout)
+	}
+	e.Reconnect()
+}
+
+// Reconnect gives back idle connections: after the computer slept they are dead.
+func (e *Engine) Reconnect() { e.http.reads.CloseIdleConnections() }
 
 // Lookup implements Connector.
 func (e *Engine) Lookup(ctx context.Context, n cti.Number) ([]cti.Customer, error) {

@@ -109,6 +109,22 @@ func (o *oauth) fly(ctx context.Context, f *flight) {
 	close(f.done)
 }
 
+// land waits for a refresh under way, so long at most.
+func (o *oauth) land(most time.Duration) {
+	o.mu.Lock()
+	f := o.flight
+	o.mu.Unlock()
+	if f == nil {
+		return
+	}
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-f.done:
+	case <-timer.C:
+	}
+}
+
 func (o *oauth) locked(ctx context.Context) (badge, error) {
 	if o.e.tokens == nil {
 		return badge{}, cti.Errorf(cti.Auth, o.e.doing("sign-in")+": "+errNotSigned, nil)

@@ -231,6 +231,25 @@ func TestARefreshGoesOnWhenItsCallerHasLeft(t *testing.T) {
 	}
 }
 
+// Ringside ends while a token is being renewed: what the CRM gives then is on the disk before it is gone.
+func TestClosingWaitsForARefreshUnderWay(t *testing.T) {
+	d := startOAuth(t, sandbox.Traits{})
+	v := newVault()
+	d.signedIn(v)
+	v.age(t)
+	before := v.says(t, "refresh_token")
+	d.fault(sandbox.Fault{Latency: 300 * time.Millisecond, Match: "/oauth", Count: 1})
+	e := d.open(v, oauthFile)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := e.Whoami(ctx)
+	wantKind(t, err, cti.Offline)
+	e.Close()
+	if after := v.says(t, "refresh_token"); after == before || before == "" {
+		t.Error("the new token is lost")
+	}
+}
+
 func TestTwoProcessesRefreshOnce(t *testing.T) {
 	d := startOAuth(t, sandbox.Traits{})
 	v := newVault()

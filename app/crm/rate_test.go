@@ -222,6 +222,23 @@ func TestBucketHoldsOnlyItsOperations(t *testing.T) {
 	})
 }
 
+// Some CRMs count a search as many requests.
+func TestAnOperationMayCostMoreThanOne(t *testing.T) {
+	for cost, want := range map[string]struct{ low, high time.Duration }{"": {0, 30 * time.Second}, "lookup: 10": {2 * time.Minute, 4 * time.Minute}} {
+		synctest.Test(t, func(t *testing.T) {
+			e := says(200).engine(t, nil, limitsAt, "errors: []\nlimits: {cost: {"+cost+"}, buckets: [{id: tokens, max: 20, per: 1m, scope: account}]}")
+			begin := time.Now()
+			for range 6 {
+				_, err := e.Lookup(t.Context(), someNumber())
+				wantKind(t, err, "")
+			}
+			if took := time.Since(begin); took < want.low || took > want.high {
+				t.Errorf("cost %q: six look-ups took %s, want %s to %s", cost, took, want.low, want.high)
+			}
+		})
+	}
+}
+
 func TestCountdownHeadersPauseBeforeTheCRMRefuses(t *testing.T) {
 	for format, reset := range map[string]func(time.Time) string{
 		"seconds": func(at time.Time) string { return fmt.Sprint(int(time.Until(at).Seconds())) },

@@ -22,6 +22,9 @@ var referenceFile []byte
 // referenceText are the words by name: section, section.key, section.key.value, operation, input, result.name, variable, function.
 type referenceText struct {
 	Sections, Keys, Values, Operations, Input, Results, Variables, Functions map[string]Words
+
+	// MappedNames are those that only mapping files have.
+	MappedNames map[string]Words `yaml:"mapped_names"`
 }
 
 func referenceWords() *referenceText {

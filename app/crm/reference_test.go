@@ -21,6 +21,7 @@ func TestEverythingInTheReferenceHasWordsInBothLanguages(t *testing.T) {
 		"sections":   {w.Sections, sectionNames()},
 		"keys":       {w.Keys, keyNames(t)},
 		"operations": {w.Operations, opNames()},
+		"mapped":     {w.MappedNames, mappedOnly()},
 		"input":      {w.Input, slices.Collect(maps.Keys(inputNames()))},
 		"results":    {w.Results, resultNames()},
 		"variables":  {w.Variables, []string{"param", "input", "auth", "step", "res", "item", "found", "each", "page"}},
@@ -142,6 +143,19 @@ func keyNames(t *testing.T) []string {
 		}
 	}
 	return out
+}
+
+// mappedOnly are the names of mapping files that no operation has as input.
+func mappedOnly() []string {
+	names := map[string]bool{}
+	for object := range mappedOps {
+		for _, name := range CanonicalNames(object) {
+			if _, input := inputNames()[name]; !input {
+				names[name] = true
+			}
+		}
+	}
+	return sortedKeys(names)
 }
 
 func resultNames() []string {

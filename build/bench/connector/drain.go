@@ -167,7 +167,7 @@ func openSandbox(base, limits string) (e *crm.Engine, remove func(), err error) 
 		return nil, nil, err
 	}
 	_, err = file.WriteString(strings.Replace(string(text), "operations:\n", limits, 1))
-	if err = errors.Join(err, file.Close()); err != nil {
+	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, nil, err
 	}
 	e, err = crm.Open(crm.Config{Connector: file.Name(), Params: map[string]string{"base_url": base, "token": sandbox.DefaultToken}, Region: "CN", Log: quiet})
