@@ -297,5 +297,10 @@ func mappedScope(object string) scope {
 	maps.Copy(names, shapes[mappedOps[object][0]].input)
 	delete(names, "fields") // what the mapping itself makes
 	delete(names, "version")
+	if _, called := names["phone"]; called {
+		phone := maps.Clone(phoneScope)
+		delete(phone, "candidate") // of lookup
+		names["phone"] = phone
+	}
 	return names
 }
