@@ -14,6 +14,10 @@ const (
 	slowest   = 0.05 // of the full rate
 	growth    = 0.02 // of the full rate, each second in which the CRM answers
 	forgotten = 10 * time.Minute
+	// A request that comes a moment late, as timers do, would lose that moment for ever if no more than one could be saved up: at fifty a second
+	// that was one in twenty. late is how much of what is spared may be saved for that; parts are those of a request in which it is counted.
+	late  = 0.9
+	parts = 100
 )
 
 // rates are the buckets of one endpoint, those its connector declares or, without one, what the CRM's refusals teach. Not safe for
@@ -44,17 +48,17 @@ func newRates(l limits) rates {
 		r.dearest = max(r.dearest, n)
 	}
 	for _, a := range l.buckets {
-		burst := r.dearest
-		if !a.shared {
-			burst = max(r.dearest, int(float64(a.max)*spared))
+		burst := 1 + late*spared*float64(a.max) // with the rate less than one more than allowed, in any window
+		if a.shared {
+			burst = min(burst, 1+late)
 		}
-		r.buckets = append(r.buckets, newBucket(a.ops, float64(a.max)*(1-spared)/a.per.Seconds(), burst))
+		r.buckets = append(r.buckets, newBucket(a.ops, float64(a.max)*(1-spared)/a.per.Seconds(), max(burst, float64(r.dearest))))
 	}
 	return r
 }
 
-func newBucket(ops []string, full float64, burst int) *bucket {
-	return &bucket{ops: ops, full: full, current: full, limiter: rate.NewLimiter(rate.Limit(full), burst)}
+func newBucket(ops []string, full, burst float64) *bucket {
+	return &bucket{ops: ops, full: full, current: full, limiter: rate.NewLimiter(rate.Limit(full*parts), int(burst*parts))}
 }
 
 func (b *bucket) holds(op string) bool { return len(b.ops) == 0 || slices.Contains(b.ops, op) }
@@ -82,7 +86,7 @@ func (r *rates) shared(one, other string) bool {
 func (r *rates) wait(op string, now time.Time) time.Duration {
 	longest := time.Duration(0)
 	for _, b := range r.of(op) {
-		if missing := float64(r.costOf(op)) - b.limiter.TokensAt(now); missing > 0 {
+		if missing := float64(r.costOf(op)) - b.limiter.TokensAt(now)/parts; missing > 0 {
 			longest = max(longest, time.Duration(missing/b.current*float64(time.Second))+time.Microsecond)
 		}
 	}
@@ -94,7 +98,7 @@ func (r *rates) costOf(op string) int { return max(r.cost[op], 1) }
 // take uses the permission that wait gave.
 func (r *rates) take(op string, now time.Time) {
 	for _, b := range r.of(op) {
-		b.limiter.AllowN(now, r.costOf(op))
+		b.limiter.AllowN(now, r.costOf(op)*parts)
 	}
 }
 
@@ -129,7 +133,7 @@ func (b *bucket) grow(now time.Time, most float64) {
 	if most > 0 {
 		b.current = min(b.current, most)
 	}
-	b.limiter.SetLimitAt(now, rate.Limit(b.current))
+	b.limiter.SetLimitAt(now, rate.Limit(b.current*parts))
 }
 
 // cut lowers the rates an operation is under. Where none is declared the rate is learned: what worked within the last second.
@@ -137,13 +141,13 @@ func (r *rates) cut(op string, now time.Time) {
 	r.cutAt = now
 	under := r.of(op)
 	if len(under) == 0 {
-		b := newBucket(nil, float64(max(r.now, r.before, 1)), r.dearest)
+		b := newBucket(nil, float64(max(r.now, r.before, 1)), float64(r.dearest))
 		r.learned = b
 		under = []*bucket{b}
 	}
 	for _, b := range under {
 		b.current = max(b.current*cutTo, b.full*slowest)
 		b.grown = now
-		b.limiter.SetLimitAt(now, rate.Limit(b.current))
+		b.limiter.SetLimitAt(now, rate.Limit(b.current*parts))
 	}
 }
