@@ -55,7 +55,7 @@ func (e *Engine) Whoami(ctx context.Context) (cti.Agent, error) {
 // asAgent makes sure that a write is made as the agent for whom it is: by who is signed in, or because the operation itself tells the CRM. It
 // asks once.
 func (e *Engine) asAgent(ctx context.Context, op *operation) error {
-	if e.shared || op.agents || e.agent.Email == "" {
+	if e.shared || op.agents || e.agent.Email == "" && e.agent.ID == "" {
 		return nil
 	}
 	who := e.signedInAs.Load()

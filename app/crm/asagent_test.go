@@ -28,6 +28,7 @@ func TestAWriteIsNotMadeAsSomebodyElse(t *testing.T) {
 	}{
 		"another one":                      {open("sandbox", ada, false), cti.Denied},
 		"another one, by the profile's id": {open("sandbox", cti.Agent{ID: "u_99", Email: "lin.yue@ringside.example"}, false), cti.Denied},
+		"another one, by the id alone":     {open("sandbox", cti.Agent{ID: "u_99"}, false), cti.Denied},
 		"the agent":                        {open("sandbox", cti.Agent{Email: "LIN.YUE@ringside.example"}, false), ""},
 		"the agent, by the profile's id":   {open("sandbox", cti.Agent{ID: "u_01", Email: "lin@elsewhere.example"}, false), ""},
 		"a shared sign-in":                 {open("sandbox", ada, true), ""},

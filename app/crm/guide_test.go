@@ -1,8 +1,10 @@
 package crm_test
 
 import (
+	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -226,11 +228,28 @@ func TestTheGuidesFurtherPiecesWork(t *testing.T) {
 	if _, err := e.Write(t.Context(), tags); err != nil {
 		t.Errorf("add tags: %v", err)
 	}
+	ticket := someWrite()
+	ticket.Op, ticket.CustomerID, ticket.Ticket = cti.CreateTicket, known, cti.TicketDraft{Subject: "Lamp", Body: "flickers"}
+	receipt, err := e.Write(t.Context(), ticket)
+	if err != nil {
+		t.Fatalf("create a ticket: %v", err)
+	}
+	var notes struct{ Items []struct{ Text string } }
+	if sayTo(t, server, http.MethodGet, "/api/notes?ticket_id="+receipt.ID, "", &notes); len(notes.Items) != 1 || notes.Items[0].Text != "flickers" {
+		t.Errorf("the ticket %s has the notes %+v", receipt.ID, notes.Items)
+	}
 	if s := e.Setups(t.Context()); len(s) != 1 || s[0].Ready || s[0].Err != nil {
 		t.Errorf("the field is not there, but setup says %+v", s)
 	}
-	if r := e.Rights(t.Context()); len(r) != 2 || !r[0].Allowed || r[1].Allowed || r[0].Err != nil || r[1].Err != nil {
+	r := e.Rights(t.Context())
+	if len(r) != 3 || r[0].Op != "log_call" || r[1].Op != "add_tags" || !r[0].Allowed || !r[1].Allowed || r[2].Allowed || errors.Join(r[0].Err, r[1].Err, r[2].Err) != nil {
 		t.Errorf("rights: %+v", r)
+	}
+	if err := server.SetTraits(sandbox.Traits{Denied: "add_tags"}); err != nil {
+		t.Fatal(err)
+	}
+	if r := e.Rights(t.Context()); !r[0].Allowed || r[1].Allowed {
+		t.Errorf("rights when one is denied: %+v", r)
 	}
 	if _, err := e.Write(t.Context(), someWrite()); err == nil || !strings.Contains(err.Error(), "ringside_key") {
 		t.Errorf("the field is missing, but the record was written: %v", err)
