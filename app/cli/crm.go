@@ -140,6 +140,9 @@ func (e *env) crmSetup() *cobra.Command {
 				setups = []crm.Setup{}
 			}
 			return e.print(setupRows(setups), func() string {
+				if len(setups) == 0 {
+					return e.say("The connector needs nothing in the CRM.\n", "该连接器在 CRM 中无需任何设置。\n")
+				}
 				return table(func(w io.Writer) {
 					for _, s := range setups {
 						row(w, s.ID, e.setupState(s), s.Title, strings.Join(s.Ops, ", "), s.Manual)

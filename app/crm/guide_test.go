@@ -268,7 +268,7 @@ func TestLinksIntoTheReferenceHaveTheirHeadings(t *testing.T) {
 		}
 		return string(text)
 	}
-	for _, page := range []string{"connectors.md", "connectors.zh-CN.md", "connector-reference.md", "connector-reference.zh-CN.md", "mapping.md", "mapping.zh-CN.md", "profile.md", "profile.zh-CN.md"} {
+	for _, page := range []string{"connectors.md", "connectors.zh-CN.md", "connector-reference.md", "connector-reference.zh-CN.md", "mapping.md", "mapping.zh-CN.md", "profile.md", "profile.zh-CN.md", "ringctl.md", "ringctl.zh-CN.md", "architecture.md", "architecture.zh-CN.md"} {
 		for _, to := range link.FindAllStringSubmatch(read(page), -1) {
 			target := to[1]
 			if target == "" {
