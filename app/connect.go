@@ -69,6 +69,9 @@ func openSystem(cfg Config, spec cti.CRMTarget, where string, gates *crm.Gates) 
 	if err != nil {
 		return System{}, err
 	}
+	if spec.Connector == localName && spec.Mapping != "" {
+		return System{}, cti.Errorf(cti.Invalid, where+".mapping: the connector local has no fields of its own to map: remove the line", nil)
+	}
 	if spec.Connector == localName {
 		l, err := local.Open(params, cfg.Profile.Region, cfg.Log)
 		if err != nil {

@@ -218,8 +218,9 @@ func (l *loader) setups() []setup {
 			l.add(find(l.root, place...), words("a setup needs an id, check, and either apply or manual", "setup 需要 id、check，以及 apply 或 manual 之一"),
 				words("Write {id: key, title: …, check: [steps], apply: [steps]}.", "请写 {id: key, title: …, check: [步骤], apply: [步骤]}。"))
 		}
-		s.check, names = l.reading(slices.Concat(place, []string{"check"}), spec.Check, names)
-		s.ok = l.scalar(&spec.OK, with(names, scope{"res": resScope}))
+		var checked scope
+		s.check, checked = l.reading(slices.Concat(place, []string{"check"}), spec.Check, names)
+		s.ok = l.scalar(&spec.OK, with(checked, scope{"res": resScope}))
 		s.apply, _ = l.steps(slices.Concat(place, []string{"apply"}), spec.Apply, names)
 		out = append(out, s)
 	}
