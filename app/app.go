@@ -63,13 +63,14 @@ type App struct {
 	missed    *missed
 	customers *customers
 	searched  searched
+	stale     chan string // customers to be read again
 
 	window atomic.Pointer[func()] // shows it; nil until there is one
 }
 
 // New builds all parts and opens the store; Run starts them, Close lets go of the store.
 func New(cfg Config) (*App, error) {
-	a := &App{cfg: cfg, started: time.Now().UTC(), timings: newTimings()}
+	a := &App{cfg: cfg, started: time.Now().UTC(), timings: newTimings(), stale: make(chan string, mostStale)}
 	if err := a.connect(); err != nil {
 		return nil, err
 	}
@@ -158,6 +159,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error {
 		return a.source.Run(ctx, func(e cti.Event) { a.intake.take(ctx, e) })
 	})
+	group.Go(func() error { return a.readAgain(ctx) })
 	if a.customers.sync == nil {
 		group.Go(func() error { return a.freshen(ctx, a.customers.every) })
 	}

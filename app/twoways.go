@@ -80,30 +80,52 @@ func (a *App) changeProgressed(p outbox.Progress) {
 	}
 }
 
-// refreshLimit is how long asking for one customer may take.
-const refreshLimit = 10 * time.Second
+const (
+	// refreshLimit is how long asking for one customer may take.
+	refreshLimit = 10 * time.Second
+	// mostStale is how many customers wait to be read again; the next synchronisation brings those beyond.
+	mostStale = 100
+)
 
-// refresh asks the CRM for a customer and brings them into the index and onto the cards. It does not wait.
+// refresh has a customer read again: they go into the index and onto the cards. It does not wait.
 func (a *App) refresh(customerID string) {
-	get := a.customers.features.Get
-	if _, _, ours := cti.CreatedBy(customerID); get == nil || customerID == "" || ours {
+	if _, _, ours := cti.CreatedBy(customerID); a.customers.features.Get == nil || customerID == "" || ours {
 		return
 	}
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), refreshLimit)
-		defer cancel()
-		var c cti.Customer
-		err := guarded(func() (err error) { c, err = get(ctx, customerID); return err })
-		switch {
-		case cti.KindOf(err) == cti.NotFound:
-			a.flow.Refreshed(nil, []string{customerID})
-		case err != nil:
-			a.cfg.Log.Warn("a customer was not read again", "customer", customerID, "kind", cti.KindOf(err), "err", err)
-		default:
-			a.customers.Added(c)
-			a.flow.Refreshed([]cti.Customer{c}, nil)
+	select {
+	case a.stale <- customerID:
+	default:
+	}
+}
+
+// readAgain reads one stale customer after the other, until ctx ends.
+func (a *App) readAgain(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case id := <-a.stale:
+			a.read(ctx, id)
 		}
-	}()
+	}
+}
+
+func (a *App) read(ctx context.Context, customerID string) {
+	asked, cancel := context.WithTimeout(ctx, refreshLimit)
+	defer cancel()
+	var c cti.Customer
+	err := guarded(func() (err error) { c, err = a.customers.features.Get(asked, customerID); return err })
+	switch {
+	case ctx.Err() != nil:
+	case cti.KindOf(err) == cti.NotFound:
+		a.customers.Replaced(customerID)
+		a.flow.Refreshed(nil, []string{customerID})
+	case err != nil:
+		a.cfg.Log.Warn("a customer was not read again", "customer", customerID, "kind", cti.KindOf(err), "err", err)
+	default:
+		a.customers.Added(c)
+		a.flow.Refreshed([]cti.Customer{c}, nil)
+	}
 }
 
 // freshen keeps open cards like the CRM where its connector does not tell what changed: it asks for each customer on a card.
