@@ -55,7 +55,7 @@ func (a *App) preview(ctx context.Context, w cti.WriteBack) ([]wire.ShownRequest
 	for _, one := range shown {
 		out = append(out, wire.ShownRequest(one))
 	}
-	return out, nil
+	return a.mask.requests(out, w.Record.Number), nil
 }
 
 // making are the write-backs that make a record which a mapping fills.

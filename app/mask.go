@@ -1,6 +1,7 @@
 package app
 
 import (
+	"maps"
 	"slices"
 
 	"ringside.dev/ringside/app/cti"
@@ -46,7 +47,8 @@ func (m masker) card(c wire.Card) wire.Card {
 	c.WrapUp.Note = m.Text(c.WrapUp.Note, known...)
 	c.Changes = slices.Clone(c.Changes)
 	for i := range c.Changes {
-		c.Changes[i].Message = m.Text(c.Changes[i].Message, known...)
+		one := &c.Changes[i]
+		one.Value, one.Theirs, one.Message = m.Text(one.Value, known...), m.Text(one.Theirs, known...), m.Text(one.Message, known...)
 	}
 	c.History = slices.Clone(c.History)
 	for i := range c.History {
@@ -82,11 +84,35 @@ func (m masker) matches(matches []cti.Match, n cti.Number) []cti.Match {
 func (m masker) customer(c cti.Customer, caller ...cti.Number) cti.Customer {
 	known := append(m.of(c), caller...)
 	c.Name, c.Company, c.Email = m.Text(c.Name, known...), m.Text(c.Company, known...), m.Text(c.Email, known...)
-	c.Numbers = slices.Clone(c.Numbers)
+	c.Numbers, c.Tags, c.Data = slices.Clone(c.Numbers), slices.Clone(c.Tags), maps.Clone(c.Data)
 	for i := range c.Numbers {
 		c.Numbers[i] = m.Field(m.plan, c.Numbers[i])
 	}
+	for i := range c.Tags {
+		c.Tags[i] = m.Text(c.Tags[i], known...)
+	}
+	for name, value := range c.Data {
+		c.Data[name] = m.own(value, known)
+	}
 	return c
+}
+
+// own is what a field of the site's own holds: it may be another number of theirs.
+func (m masker) own(value string, known []cti.Number) string {
+	for _, n := range m.plan.WrittenAll(value) {
+		if n.E164 != "" && n.Class == cti.ClassPerson {
+			return m.Field(m.plan, value)
+		}
+	}
+	return m.Text(value, known...)
+}
+
+// requests hides the number that requests to the CRM are about.
+func (m masker) requests(shown []wire.ShownRequest, n cti.Number) []wire.ShownRequest {
+	for i := range shown {
+		shown[i].URL, shown[i].Body = m.Text(shown[i].URL, n), m.Text(shown[i].Body, n)
+	}
+	return shown
 }
 
 // customers are those of a search: their own numbers are hidden, whatever was searched for.

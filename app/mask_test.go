@@ -3,6 +3,9 @@ package app_test
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -19,6 +22,7 @@ func TestHiddenDigitsReachNoReader(t *testing.T) {
 		t.Run(string(mode), func(t *testing.T) {
 			w := newWorld(t)
 			w.mask = string(mode)
+			w.readsAnotherNumber(t)
 			a := w.start(t)
 			e := delivered("masked", "0086-138-0013-8000")
 			e.Remote.Name, e.Remote.URI, e.Remote.Asserted = "Chen 138 0013 8000", "sip:013800138000@pbx", "<sip:+8613800138000@sbc>"
@@ -47,6 +51,23 @@ func TestHiddenDigitsReachNoReader(t *testing.T) {
 	}
 }
 
+// readsAnotherNumber has the site's mapping read a field in which the customer's number stands again.
+func (w *world) readsAnotherNumber(t *testing.T) {
+	t.Helper()
+	admin := *w
+	if _, err := w.crm.AddUser(sandbox.User{Name: "Mo Bai", Email: "mo.bai@ringside.example", Role: "admin", Token: "admin"}); err != nil {
+		t.Fatal(err)
+	}
+	admin.token = "admin"
+	admin.crmDo(t, http.MethodPost, "/api/fields/contact", map[string]any{"name": "second", "type": "string", "max_length": 80}, nil)
+	w.crmDo(t, http.MethodPatch, "/api/contacts/"+knownCustomer, map[string]any{"fields": map[string]any{"second": "138 0013 8000 (evening)"}}, nil)
+	w.site = filepath.Join(t.TempDir(), "mapping.yaml")
+	text := "apiVersion: ringside.dev/v1\nkind: Mapping\nfields:\n  customer:\n    - {field: second, from: customer.data.Second, direction: read}\n"
+	if err := os.WriteFile(w.site, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // everythingReadable is all that the local API and the window give about a call.
 func (a *agent) everythingReadable(t *testing.T, leg string) map[string]string {
 	t.Helper()
@@ -71,6 +92,8 @@ func (a *agent) everythingReadable(t *testing.T, leg string) map[string]string {
 	put("outbox", items, nil)
 	item, err := a.client.Item(t.Context(), items[0].Seq)
 	put("item", item, err)
+	preview, err := a.client.PreviewCall(t.Context(), leg)
+	put("preview", preview, err)
 	who, err := a.client.Identify(t.Context(), knownNumber)
 	put("identify", who, err)
 	for _, f := range wire.Formats {
