@@ -1,6 +1,7 @@
 package crm
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -35,12 +36,15 @@ func (m *mapping) write(op string, input vars) (map[string]any, error) {
 	return out, nil
 }
 
+// errUnworkable stands for what an expression says when it fails: that quotes the values, such as an agent's note.
+var errUnworkable = errors.New("its expression does not work for this record, where a value is missing or is of another kind: guard it with when, or with ??")
+
 // put works out one field. Its error holds nothing of the customer. A change says only what changes: what it has no value for stays as it is.
 func (f *mapped) put(out map[string]any, input vars, change bool) error {
 	if f.when != nil {
 		wanted, err := f.when.value(input)
 		if err != nil {
-			return err
+			return errUnworkable
 		}
 		if wanted != true {
 			return nil
@@ -48,7 +52,7 @@ func (f *mapped) put(out map[string]any, input vars, change bool) error {
 	}
 	value, err := f.from.value(input)
 	if err != nil {
-		return err
+		return errUnworkable
 	}
 	value, err = f.toCRM(value)
 	if err != nil {

@@ -214,14 +214,19 @@ func TestWhatAMappingCannotConvertIsForAPerson(t *testing.T) {
 		"no word in the table": {`{field: a, from: call.outcome, type: enum, values: {Lost: L}}`, "field a: values has no word for it"},
 		"required":             {`{field: a, from: call.queue, required: true}`, "field a: the mapping requires a value"},
 		"no number":            {`{field: a, from: call.outcome, type: int}`, "field a: the value is not a number"},
+		"no such kind":         {`{field: a, value: "${int(call.outcome)}"}`, "field a: its expression does not work"},
+		"no such kind in when": {`{field: a, value: b, when: "${int(call.outcome) > 1}"}`, "field a: its expression does not work"},
 		"no time":              {`{field: a, from: call.outcome, type: time}`, "field a: not a time"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := startSandbox(t)
 			e := openMapped(t, server.URL(), "apiVersion: ringside.dev/v1\nkind: Mapping\nfields:\n  call:\n    - "+test.field+"\n")
 			_, err := e.Write(t.Context(), mappedCall(""))
-			if cti.KindOf(err) != cti.Invalid || !strings.Contains(err.Error(), test.want) {
+			if cti.KindOf(err) != cti.Invalid || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "ringctl mapping rebuild") {
 				t.Errorf("the error is %v (%s), want %q", err, cti.KindOf(err), test.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "Sold") {
+				t.Errorf("the error holds what the agent chose: %v", err)
 			}
 			if n := len(recordsOf(t, server, "key-of-the-call")); n != 0 {
 				t.Errorf("%d calls were written", n)

@@ -38,7 +38,7 @@ func (e *Engine) writeInput(w cti.WriteBack, m *mapping) (vars, error) {
 	input := canonical(w, e.agent)
 	fields, err := m.write(string(w.Op), input)
 	if err != nil {
-		return nil, cti.Errorf(cti.Invalid, e.doing(string(w.Op))+": "+e.redact.text(err.Error()), nil)
+		return nil, cti.Errorf(cti.Invalid, e.doing(string(w.Op))+": "+e.redact.text(err.Error())+"; once it is corrected: ringctl mapping rebuild", nil)
 	}
 	input["fields"] = fields
 	return input, nil
