@@ -234,7 +234,17 @@ func (s *several) Write(ctx context.Context, w cti.WriteBack) (cti.Receipt, erro
 	if err != nil {
 		return cti.Receipt{}, err
 	}
-	return c.Write(ctx, w)
+	receipt, err := c.Write(ctx, w)
+	return receipt, apart(err)
+}
+
+// apart is the error of a system beside the CRM as the queue may take it: that one asks for a sign-in or for patience is no reason for the CRM's own records
+// to wait, so it is only that this write could not be made now.
+func apart(err error) error {
+	if kind := cti.KindOf(err); kind == cti.Auth || kind == cti.Limited || kind == cti.Offline && cti.RetryAfter(err) > 0 {
+		return cti.Errorf(cti.Offline, err.Error(), nil)
+	}
+	return err
 }
 
 // forTarget is a write-back with the customer as the target knows them; who is not known there is nobody, and the number says who called.
@@ -250,13 +260,13 @@ func (s *several) forTarget(ctx context.Context, c Connector, w cti.WriteBack) (
 		who.numbers = append([]cti.Number{n}, who.numbers...)
 	}
 	w.CustomerID, err = there(ctx, c, who)
-	return w, before(err)
+	return w, apart(before(err))
 }
 
 // before is an error from before anything was written.
 func before(err error) error {
 	if cti.KindOf(err) == cti.Uncertain {
-		return cti.Errorf(cti.Offline, err.Error(), err)
+		return cti.Errorf(cti.Offline, err.Error(), nil)
 	}
 	return err
 }
@@ -290,7 +300,8 @@ func (s *several) Repeat(w cti.WriteBack) cti.Repeat {
 // Find implements Connector.
 func (s *several) Find(ctx context.Context, w cti.WriteBack) (cti.Receipt, error) {
 	if c := s.of(w); c != nil {
-		return c.Find(ctx, w)
+		receipt, err := c.Find(ctx, w)
+		return receipt, apart(err)
 	}
 	return s.Connector.Find(ctx, w)
 }

@@ -86,15 +86,24 @@ func TestATicketIsNotGivenToWhoSharesTheNumber(t *testing.T) {
 func TestEachSystemFailsAlone(t *testing.T) {
 	office, desk := startSandbox(t), startSandbox(t)
 	known := addContact(t, office, "Ada Lovelace", "020 7946 0123")
-	both := join(t, office, desk)
-	if err := desk.SetFault(sandbox.Fault{Refuse: true}); err != nil {
-		t.Fatal(err)
-	}
-	_, err := both.Write(t.Context(), cti.WriteBack{Op: cti.CreateTicket, Key: "ticket-1", Identity: cti.IdentityKnown, CustomerID: known,
-		Record: cti.Record{Number: number.Parse("+442079460123", "GB")}, Ticket: cti.TicketDraft{Subject: "Lamp broken"}})
-	wantKind(t, err, cti.Offline)
-	if _, err := both.Write(t.Context(), mappedCall(known)); err != nil {
-		t.Errorf("the call: %v", err)
+	for name, fault := range map[string]sandbox.Fault{
+		"closed": {Refuse: true}, "no sign-in": {Status: 401}, "busy": {Status: 429, RetryAfter: 3600}, "in repair": {Status: 503, RetryAfter: 3600},
+		"no sign-in for tickets": {Status: 401, Match: "/api/tickets"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			both := join(t, office, desk)
+			if err := desk.SetFault(fault); err != nil {
+				t.Fatal(err)
+			}
+			_, err := both.Write(t.Context(), cti.WriteBack{Op: cti.CreateTicket, Key: "ticket-1", Identity: cti.IdentityKnown, CustomerID: known,
+				Record: cti.Record{Number: number.Parse("+442079460123", "GB")}, Ticket: cti.TicketDraft{Subject: "Lamp broken"}})
+			if wantKind(t, err, cti.Offline); cti.RetryAfter(err) != 0 { // for an hour everything in the queue would wait
+				t.Errorf("it asks for %s", cti.RetryAfter(err))
+			}
+			if _, err := both.Write(t.Context(), mappedCall(known)); err != nil {
+				t.Errorf("the call: %v", err)
+			}
+		})
 	}
 }
 
