@@ -127,9 +127,10 @@ func elsewhere[T any](s *several, c Connector, list func(context.Context, string
 		}
 		theirs, err := there(ctx, c, who)
 		if err != nil || theirs == "" {
-			return nil, err
+			return nil, apart(err)
 		}
-		return list(ctx, theirs, limit)
+		out, err := list(ctx, theirs, limit)
+		return out, apart(err)
 	}
 }
 

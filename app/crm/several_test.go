@@ -100,6 +100,10 @@ func TestEachSystemFailsAlone(t *testing.T) {
 			if wantKind(t, err, cti.Offline); cti.RetryAfter(err) != 0 { // for an hour everything in the queue would wait
 				t.Errorf("it asks for %s", cti.RetryAfter(err))
 			}
+			_, err = both.Features().Tickets(t.Context(), known, 5) // a change looks at what there is first
+			if cti.KindOf(err) != cti.Offline && fault.Match == "" || cti.RetryAfter(err) != 0 {
+				t.Errorf("the tickets: %v (%s), in %s", err, cti.KindOf(err), cti.RetryAfter(err))
+			}
 			if _, err := both.Write(t.Context(), mappedCall(known)); err != nil {
 				t.Errorf("the call: %v", err)
 			}
