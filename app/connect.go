@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ringside.dev/ringside/app/crm"
@@ -51,6 +52,10 @@ func OpenConnection(cfg Config) (*Connection, error) {
 			return nil, err
 		}
 		c.Systems = append(c.Systems, one)
+		if slices.ContainsFunc(specs[:i], func(before cti.CRMTarget) bool { return signInOf(before.Connector) == signInOf(spec.Connector) }) && one.Engine != nil && one.Engine.SignsIn() {
+			c.Close()
+			return nil, cti.Errorf(cti.Invalid, where+": "+spec.Connector+" is named twice, and one sign-in would be used for both: copy its connector file, with another metadata.id", nil)
+		}
 	}
 	var targets []crm.Target
 	for _, s := range c.Systems[1:] {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"ringside.dev/ringside/app"
@@ -20,6 +21,12 @@ func TestASignInIsTheSameFromEveryFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "oauth.yaml")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	twice := w.config()
+	twice.Profile.CRM = cti.CRMProfile{Connector: file, Params: map[string]string{"base_url": w.url},
+		Also: []cti.CRMTarget{{Connector: file, Params: map[string]string{"base_url": w.url}, Operations: []string{"log_call"}}}}
+	if c, err := app.OpenConnection(twice); cti.KindOf(err) != cti.Invalid || !strings.Contains(err.Error(), "crm.also[1]") {
+		t.Errorf("one sign-in for two systems: %v, %v", c, err)
 	}
 	open := func(connector string) *app.Connection {
 		cfg := w.config()

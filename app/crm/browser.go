@@ -52,6 +52,12 @@ func (e *Engine) SignIn(ctx context.Context, show func(address string) error) er
 	return o.signIn(ctx, config, l, show)
 }
 
+// SignsIn tells whether a person signs in, as SignIn has them do; else parameters do.
+func (e *Engine) SignsIn() bool {
+	_, oauth := e.signIn.(*oauth)
+	return oauth
+}
+
 func (o *oauth) signIn(ctx context.Context, config *oauth2.Config, l net.Listener, show func(string) error) error {
 	state, verifier := rand.Text(), oauth2.GenerateVerifier()
 	var asked []oauth2.AuthCodeOption
