@@ -29,6 +29,9 @@ func (d *delivery) Send(ctx context.Context, w cti.WriteBack) (cti.Receipt, erro
 		w.CustomerID, w.Identity = id, cti.IdentityKnown
 	}
 	id, err := d.created(w.CustomerID)
+	if err == nil && id == "" && w.CustomerID != "" && w.Op != cti.LogCall {
+		err = cti.Errorf(cti.NotFound, "the new customer of this call was given up: there is nobody this could be for", nil)
+	}
 	if err == nil && w.Op == cti.AttachRecording && w.RecordID == "" {
 		w.RecordID, err = d.recordOf(w)
 	}
@@ -36,7 +39,7 @@ func (d *delivery) Send(ctx context.Context, w cti.WriteBack) (cti.Receipt, erro
 		return cti.Receipt{}, err
 	}
 	w.CustomerID = id
-	if w.Was != "" || w.Version != "" {
+	if w.Was != nil {
 		return d.change(ctx, w)
 	}
 	return d.connector.Write(ctx, w)
@@ -120,5 +123,10 @@ func (d *delivery) Repeat(w cti.WriteBack) cti.Repeat { return d.connector.Repea
 
 // Find implements outbox.Sender.
 func (d *delivery) Find(ctx context.Context, w cti.WriteBack) (cti.Receipt, error) {
+	id, err := d.created(w.CustomerID)
+	if err != nil {
+		return cti.Receipt{}, err
+	}
+	w.CustomerID = id
 	return d.connector.Find(ctx, w)
 }

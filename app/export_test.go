@@ -17,5 +17,5 @@ func (a *App) Forgets(id string, was cti.Customer) {
 
 // Deliver is the outbox's Sender in front of a connector.
 func Deliver(c crm.Connector, latest func(leg, key string) (outbox.Item, error)) outbox.Sender {
-	return &delivery{connector: c, latest: latest}
+	return &delivery{connector: c, customers: &customers{features: c.Features()}, latest: latest}
 }

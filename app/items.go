@@ -172,6 +172,10 @@ func outboxItem(it outbox.Item, names map[string]string) wire.OutboxItem {
 	if shown.Unclear = it.State == outbox.Review && (w.Identity == cti.IdentityUnclear || w.Identity == cti.IdentityPending && last.Kind == cti.Conflict); shown.Unclear {
 		shown.Kind = cti.Conflict
 	}
+	if w.Op.Changes() {
+		c := changeOf(it, false)
+		shown.Value, shown.Theirs = c.Value, c.Theirs
+	}
 	for _, t := range it.Tries {
 		shown.Tries = append(shown.Tries, wire.OutboxTry{At: t.At, TookMS: t.Took.Milliseconds(), Kind: t.Kind, Message: t.Message})
 	}

@@ -93,6 +93,9 @@ func (a *App) Rebuild(ctx context.Context, seq uint64) error {
 	if err != nil {
 		return err
 	}
+	if newest.State == outbox.Discarded || it.State == outbox.Discarded {
+		return cti.Errorf(cti.Conflict, fmt.Sprintf("item %d was discarded: a person decided that the CRM shall not have it", seq), nil)
+	}
 	w := newest.WriteBack
 	w.Mapping = mark
 	if err := a.outbox.Accept(cti.Call{}, cti.WrapUp{}, []cti.WriteBack{w}); err != nil {

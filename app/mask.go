@@ -132,6 +132,7 @@ func (m masker) item(it wire.OutboxItem) wire.OutboxItem {
 		return it
 	}
 	n := it.Number
+	it.Value, it.Theirs = m.Text(it.Value, n), m.Text(it.Theirs, n)
 	it.Name, it.Note, it.Message, it.Reason = m.Text(it.Name, n), m.Text(it.Note, n), m.Text(it.Message, n), m.Text(it.Reason, n)
 	for i := range it.Tries {
 		it.Tries[i].Message = m.Text(it.Tries[i].Message, n)

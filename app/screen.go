@@ -111,7 +111,7 @@ func (a *App) progressed(p outbox.Progress) {
 	a.board.Publish(wire.Delta{Outbox: counts(a.outbox)})
 	if w := p.Item.WriteBack; w.Op != cti.LogCall {
 		switch {
-		case isChange(w.Op):
+		case w.Op.Changes():
 			a.changeProgressed(p)
 		case w.Op != cti.CreateCustomer:
 		case p.Item.State == outbox.Done && p.Item.Receipt.ID != "":

@@ -2,9 +2,7 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"ringside.dev/ringside/app/cti"
@@ -54,29 +52,21 @@ func (a *App) Options(ctx context.Context, kind string) (list []cti.Option, err 
 	return filled(list), err
 }
 
-// isChange tells which write-backs are a person's change of a customer or ticket.
-func isChange(op cti.Op) bool {
-	return slices.Contains([]cti.Op{cti.AddTags, cti.RemoveTags, cti.UpdateCustomer, cti.SetStatus}, op)
+// changeOf puts an item that changes a customer into the card's words.
+func changeOf(it outbox.Item, sending bool) flow.Change {
+	c := flow.ChangeOf(it.WriteBack)
+	c.Item, c.Write = it.Seq, writeOf(it, sending)
+	if last := it.LastTry(); it.State == outbox.Review && last.Kind == cti.Conflict && last.Current != nil {
+		c.Theirs = *last.Current
+	}
+	return c
 }
 
 // changeProgressed takes the outbox's news of a change to its card. When it is over, the card and the index get what the CRM has now.
 func (a *App) changeProgressed(p outbox.Progress) {
-	it, w := p.Item, p.Item.WriteBack
-	c := flow.Change{Item: it.Seq, Op: w.Op, Ticket: w.Ticket.ID, Write: writeOf(it, p.Sending)}
-	switch w.Op {
-	case cti.UpdateCustomer:
-		c.Value = w.New.Status
-	case cti.SetStatus:
-		c.Value = w.Ticket.Status
-	default:
-		c.Value = strings.Join(w.Tags, "\n")
-	}
-	if it.State == outbox.Review && c.Write.Kind == cti.Conflict {
-		c.Theirs = theirsIn(c.Write.Message)
-	}
-	a.flow.ChangeProgress(w.Leg, c)
-	if it.State.Final() || it.State == outbox.Review {
-		a.refresh(w.CustomerID)
+	a.flow.ChangeProgress(p.Item.WriteBack.Leg, changeOf(p.Item, p.Sending))
+	if p.Item.State.Final() || p.Item.State == outbox.Review {
+		a.refresh(p.Item.WriteBack.CustomerID)
 	}
 }
 
@@ -123,7 +113,7 @@ func (a *App) read(ctx context.Context, customerID string) {
 	case err != nil:
 		a.cfg.Log.Warn("a customer was not read again", "customer", customerID, "kind", cti.KindOf(err), "err", err)
 	default:
-		a.customers.Added(c)
+		a.customers.Read(c)
 		a.flow.Refreshed([]cti.Customer{c}, nil)
 	}
 }
@@ -146,17 +136,11 @@ func (a *App) freshen(ctx context.Context, every time.Duration) error {
 	}
 }
 
-// bothChanged begins the message of a change that meets another one; what the CRM has stands in it.
-const bothChanged = "meanwhile it is %q in the CRM: discard this to leave it so, retry to have yours"
-
-// theirsIn reads the CRM's value out of such a message.
-func theirsIn(message string) string {
-	var theirs string
-	if _, err := fmt.Sscanf(message, "meanwhile it is %q", &theirs); err != nil {
-		return ""
-	}
-	return theirs
-}
+// What a person is told when somebody else changed the same. What it is now goes beside it: a message may be logged.
+const (
+	bothChanged  = "somebody else changed the same in the CRM meanwhile: discard this to leave it so, retry to have yours"
+	noLongerOpen = "this ticket is not among the open ones of the CRM any more: discard this to leave it so, retry to have yours"
+)
 
 // change writes what a person changed, unless somebody else changed the same meanwhile. Where the CRM knows versions it refuses the moment
 // between reading and writing itself; then it is compared once more.
@@ -174,8 +158,12 @@ func (d *delivery) change(ctx context.Context, w cti.WriteBack) (cti.Receipt, er
 			return d.connector.Write(ctx, w) // its own version is all there is to go by
 		case is == wants:
 			return cti.Receipt{ID: w.CustomerID}, nil
-		case w.Was != "" && is != w.Was:
-			return cti.Receipt{}, cti.Errorf(cti.Conflict, fmt.Sprintf(bothChanged, is), nil)
+		case is != *w.Was:
+			conflict := cti.Errorf(cti.Conflict, bothChanged, nil)
+			if conflict.Current = &is; is == "" && w.Op == cti.SetStatus {
+				conflict.Msg = noLongerOpen
+			}
+			return cti.Receipt{}, conflict
 		}
 		if w.Version = version; kept == "" {
 			w.Version = ""
@@ -201,7 +189,7 @@ func (d *delivery) current(ctx context.Context, w cti.WriteBack) (value, version
 		}
 		i := slices.IndexFunc(list, func(t cti.Ticket) bool { return t.ID == w.Ticket.ID })
 		if i < 0 {
-			return "", "", false, nil // it is not among the open ones
+			return "", "", true, nil // it is not among the open ones: whoever saw it there has to hear that
 		}
 		return list[i].Status, list[i].Version, true, nil
 	}

@@ -2,6 +2,8 @@ package app_test
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -155,5 +157,42 @@ func TestWhenBothChangedThePersonDecides(t *testing.T) {
 				t.Errorf("the ticket is %+v", there)
 			}
 		})
+	}
+}
+
+// The two values are there after a start, too, on the card and in the outbox's list; and what was discarded is not sent again by a rebuild.
+func TestAConflictIsToBeDecidedAfterAStart(t *testing.T) {
+	w := newWorld(t)
+	w.site = filepath.Join(t.TempDir(), "mapping.yaml")
+	if err := os.WriteFile(w.site, []byte("apiVersion: ringside.dev/v1\nkind: Mapping\nfields: {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := w.start(t)
+	leg, _ := a.knownOnCard(t, w)
+	w.crmDo(t, http.MethodPatch, "/api/contacts/"+knownCustomer, map[string]any{"status": "inactive"}, nil)
+	if err := a.client.SetStatus(t.Context(), leg, wire.StatusRequest{Status: "follow_up"}); err != nil {
+		t.Fatal(err)
+	}
+	a.card(t, "both values", leg, func(c wire.Card) bool { return len(c.Changes) == 1 && c.Changes[0].Theirs != "" })
+	a.talk(t, leg)
+	a.delivered(t, leg)
+	a.stop()
+	a = w.start(t)
+	both := func(c wire.Card) bool {
+		return len(c.Changes) == 1 && c.Changes[0].Value == "follow_up" && c.Changes[0].Theirs == "inactive" && c.Changes[0].Item != 0
+	}
+	card := a.card(t, "both values after the start", leg, both)
+	item := a.outbox(t)[0]
+	if item.Value != "follow_up" || item.Theirs != "inactive" {
+		t.Errorf("the list has %+v", item)
+	}
+	if err := a.client.Discard(t.Context(), card.Changes[0].Item, "the colleague is right"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.client.Rebuild(t.Context(), item.Seq); cti.KindOf(err) != cti.Conflict {
+		t.Errorf("a rebuild of what was discarded gives %v", err)
+	}
+	if is := w.customer(t, knownCustomer); is.Status != "inactive" {
+		t.Errorf("the CRM has %+v", is)
 	}
 }

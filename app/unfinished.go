@@ -33,6 +33,9 @@ func (a *App) unfinishedCalls() ([]flow.Unfinished, error) {
 		}
 	}
 	a.addDrafts(newest)
+	if err := a.addChanges(newest); err != nil {
+		return nil, err
+	}
 	return slices.SortedFunc(maps.Values(newest), func(x, y flow.Unfinished) int { return x.Call.ClearedAt.Compare(y.Call.ClearedAt) }), nil
 }
 
@@ -46,6 +49,33 @@ func (a *App) addCard(newest map[string]flow.Unfinished, it outbox.Item) {
 		return
 	}
 	newest[it.WriteBack.Leg] = flow.Unfinished{Call: logged.Call, WrapUp: logged.WrapUp, WriteBack: it.WriteBack, Write: writeOf(it, false)}
+}
+
+// addChanges adds what agents changed of customers and the CRM does not have, or did not want; the oldest first.
+func (a *App) addChanges(unfinished map[string]flow.Unfinished) error {
+	items, err := a.outbox.List(outbox.Filter{Limit: newestCards, Newest: true})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(items, func(x, y outbox.Item) int { return int(x.Seq) - int(y.Seq) }) //nolint:gosec // never so many
+	for _, it := range items {
+		w := it.WriteBack
+		if !w.Op.Changes() {
+			continue
+		}
+		u, there := unfinished[w.Leg]
+		if !there {
+			record, err := a.store.Latest(w.Leg, cti.WriteKey(a.cfg.Profile.Tenant, w.Leg, cti.LogCall, 0))
+			logged, callErr := a.store.Call(w.Leg)
+			if err != nil || callErr != nil || record.Seq == 0 {
+				continue // the call is not over, or long ago: the outbox's own list has the change
+			}
+			u = flow.Unfinished{Call: logged.Call, WrapUp: logged.WrapUp, WriteBack: record.WriteBack, Write: writeOf(record, false)}
+		}
+		u.Changes = append(u.Changes, changeOf(it, false))
+		unfinished[w.Leg] = u
+	}
+	return nil
 }
 
 // addDrafts adds calls whose record was delivered, and for which more was typed that was never saved.

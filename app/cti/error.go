@@ -28,6 +28,7 @@ type Error struct {
 	Kind       Kind
 	Msg        string
 	RetryAfter time.Duration
+	Current    *string // of a conflict: what is there now, where that is one value; a customer's, so it is in no log
 	Err        error
 }
 
@@ -65,6 +66,15 @@ func RetryAfter(err error) time.Duration {
 		return e.RetryAfter
 	}
 	return 0
+}
+
+// CurrentOf gives what a conflict met, or nil.
+func CurrentOf(err error) *string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Current
+	}
+	return nil
 }
 
 // MessageOf gives what may be shown to a person: an internal error's text stays in the log.

@@ -30,6 +30,11 @@ const (
 // writeOps are the operations that change a CRM.
 var writeOps = []Op{LogCall, CreateCustomer, AddNumber, UpdateCustomer, AddNote, CreateTicket, UpdateTicket, SetStatus, AddTags, RemoveTags, CreateTask, AttachRecording}
 
+// Changes tells whether it is a person's change of a customer who is there, or of one of their tickets.
+func (o Op) Changes() bool {
+	return slices.Contains([]Op{UpdateCustomer, AddTags, RemoveTags, SetStatus}, o)
+}
+
 // Writes tells whether it is an operation that changes a CRM.
 func (o Op) Writes() bool { return slices.Contains(writeOps, o) }
 
@@ -98,9 +103,12 @@ type WriteBack struct {
 	// change of another one as kind conflict. Empty: whatever is there is changed.
 	Version string `json:"version,omitempty"`
 
-	// Was is the value that the person saw and changed: of UpdateCustomer the status, of SetStatus the ticket's. When the CRM has another one by then,
-	// the change is kind conflict, and the CRM's stands until the person says so again. Empty: whatever is there is changed.
-	Was string `json:"was,omitempty"`
+	// Was is the value that the person saw and changed: of UpdateCustomer the status, of SetStatus the ticket's; empty: they saw none. When the CRM has
+	// another one by then, the change is kind conflict, and the CRM's stands until the person says so again. Nil: whatever is there is changed.
+	Was *string `json:"was,omitempty"`
+
+	// At is when a person made the change; zero of what calls leave.
+	At time.Time `json:"at,omitzero"`
 
 	// Mapping marks a write-back that was rebuilt under a mapping that was corrected since: the mark of that mapping, so that the same record
 	// is sent once more.
@@ -229,4 +237,7 @@ type Repeat struct {
 	Window time.Duration // for so long after the first attempt; 0: for ever
 	Find   bool          // the CRM can be asked whether it has the record of a key
 	Settle time.Duration // how long after an attempt the CRM may still not show what it wrote
+
+	Partial    bool // what Find sees may be a part alone: it is written in several steps
+	LooksFirst bool // sending it again looks for it first, and makes what is missing
 }

@@ -128,6 +128,8 @@ func (f *Flow) dismiss(card *Card) error {
 		return cti.Errorf(cti.Conflict, "the call record is not on the disk yet", nil)
 	case card.toPick():
 		return cti.Errorf(cti.Conflict, "pick the customer first: the record waits for it", nil)
+	case card.undecided():
+		return cti.Errorf(cti.Conflict, "decide first about what the CRM did not take of your changes", nil)
 	case card.drafted():
 		return cti.Errorf(cti.Conflict, "what was typed is not saved: save it, or clear it, first", nil)
 	}
@@ -140,6 +142,11 @@ func (f *Flow) dismiss(card *Card) error {
 func (c *Card) toPick() bool {
 	candidates := c.Search == Several || c.Search == Looking || c.Search == Failed
 	return candidates && c.Write.State == WriteReview && c.Write.Kind == cti.Conflict && c.Picked == ""
+}
+
+// undecided tells whether a change of the customer waits for the agent's decision.
+func (c *Card) undecided() bool {
+	return slices.ContainsFunc(c.Changes, func(one Change) bool { return one.Write.State == WriteReview })
 }
 
 // drafted tells whether the agent typed something that was never saved.
@@ -171,7 +178,7 @@ func (f *Flow) tidy(now time.Time) {
 	var done, underWay []*Card
 	for _, card := range f.cards {
 		switch {
-		case card.Call.State != cti.StateClosed || card.Write.State == WriteUnsaved || card.toPick() || card.drafted():
+		case card.Call.State != cti.StateClosed || card.Write.State == WriteUnsaved || card.toPick() || card.undecided() || card.drafted():
 		case card.unfinished():
 			underWay = append(underWay, card)
 		default:

@@ -14,12 +14,16 @@ import (
 
 // Change is something the agent changed of a customer that the CRM does not have, or did not want.
 type Change struct {
-	Item   uint64 // in the queue
-	Op     cti.Op
-	Ticket string // its id, of a ticket's status
-	Value  string // what the agent wants
-	Theirs string // what the CRM has meanwhile, where both changed it
-	Write  Write
+	Key      string // of its write-back
+	Item     uint64 // in the queue; 0: no news of it yet
+	Customer string
+	Op       cti.Op
+	Ticket   string    // its id, of a ticket's status
+	Value    string    // what the agent wants
+	Was      string    // what the agent saw
+	Theirs   string    // what the CRM has meanwhile, where both changed it
+	At       time.Time // when it was made
+	Write    Write
 }
 
 // mostTags is how many tags one change adds or removes.
@@ -35,10 +39,13 @@ func (f *Flow) ChangeTags(ctx context.Context, leg string, add, remove []string)
 			return nil, cti.Errorf(cti.Invalid, "that is too many tags at once", nil)
 		}
 		var writes []cti.WriteBack
-		for op, tags := range map[cti.Op][]string{cti.AddTags: add, cti.RemoveTags: remove} {
-			if len(tags) > 0 {
-				w := f.change(card, op, tags...)
-				w.Tags = tags
+		for _, one := range []struct {
+			op   cti.Op
+			tags []string
+		}{{cti.AddTags, add}, {cti.RemoveTags, remove}} {
+			if len(one.tags) > 0 {
+				w := f.change(card, one.op, one.tags...)
+				w.Tags = one.tags
 				writes = append(writes, w)
 			}
 		}
@@ -57,7 +64,7 @@ func (f *Flow) SetStatus(ctx context.Context, leg, status string) error {
 			return nil, nil
 		}
 		w := f.change(card, cti.UpdateCustomer, status)
-		w.New, w.Was, w.Version = cti.NewCustomer{Status: status}, c.Status, c.Version
+		w.New, w.Was, w.Version = cti.NewCustomer{Status: status}, new(c.Status), c.Version
 		c.Status = status
 		return []cti.WriteBack{w}, nil
 	})
@@ -80,7 +87,7 @@ func (f *Flow) SetTicketStatus(ctx context.Context, leg, ticketID, status string
 			return nil, nil
 		}
 		w := f.change(card, cti.SetStatus, ticketID, status)
-		w.Ticket, w.Was, w.Version = cti.TicketDraft{ID: ticketID, Status: status}, t.Status, t.Version
+		w.Ticket, w.Was, w.Version = cti.TicketDraft{ID: ticketID, Status: status}, new(t.Status), t.Version
 		t.Status = status
 		return []cti.WriteBack{w}, nil
 	})
@@ -114,18 +121,53 @@ func (f *Flow) onCustomer(ctx context.Context, leg string, edit func(card *Card,
 			card.Details = before
 			return err
 		}
-		card.Matches = slices.Clone(card.Matches)
-		card.Matches[i].Customer = c
-		f.known(c)
-		f.show(card)
+		for _, w := range writes {
+			card.Changes = append(slices.Clone(card.Changes), ChangeOf(w))
+		}
+		f.start(func(context.Context) func() {
+			f.cfg.Finder.Read(c)
+			return nil
+		})
+		f.everywhere(c)
 		return nil
 	})
 }
 
+// everywhere puts a customer on all cards that show them.
+func (f *Flow) everywhere(c cti.Customer) {
+	for _, card := range f.cards {
+		i := slices.IndexFunc(card.Matches, func(m cti.Match) bool { return m.Customer.ID == c.ID })
+		if i < 0 {
+			continue
+		}
+		card.Matches = slices.Clone(card.Matches)
+		card.Matches[i].Customer = c
+		f.show(card)
+	}
+}
+
+// ChangeOf is the change that a write-back makes, before anything came of it.
+func ChangeOf(w cti.WriteBack) Change {
+	c := Change{Key: w.Key, Customer: w.CustomerID, Op: w.Op, Ticket: w.Ticket.ID, At: w.At, Write: Write{State: WriteQueued}}
+	switch w.Op {
+	case cti.UpdateCustomer:
+		c.Value = w.New.Status
+	case cti.SetStatus:
+		c.Value = w.Ticket.Status
+	default:
+		c.Value = strings.Join(w.Tags, "\n")
+	}
+	if w.Was != nil {
+		c.Was = *w.Was
+	}
+	return c
+}
+
 // change is a write-back about the customer of a card. The time is part of its key: the same said again is another change.
 func (f *Flow) change(card *Card, op cti.Op, says ...string) cti.WriteBack {
-	w := f.about(card, op, append(says, card.Picked, time.Now().UTC().Format(time.RFC3339Nano))...)
-	w.CustomerID = card.Picked
+	at := time.Now().UTC()
+	w := f.about(card, op, append(says, card.Picked, at.Format(time.RFC3339Nano))...)
+	w.CustomerID, w.At = card.Picked, at
 	return w
 }
 
@@ -142,7 +184,7 @@ func (f *Flow) changed(leg string, c Change) {
 	if card == nil {
 		return
 	}
-	i := slices.IndexFunc(card.Changes, func(one Change) bool { return one.Item == c.Item })
+	i := slices.IndexFunc(card.Changes, func(one Change) bool { return one.Key == c.Key })
 	over := c.Write.State == WriteDelivered || c.Write.State == WriteDiscarded
 	card.Changes = slices.Clone(card.Changes)
 	switch {
@@ -153,9 +195,49 @@ func (f *Flow) changed(leg string, c Change) {
 	case i < 0:
 		card.Changes = append(card.Changes, c)
 	default:
-		card.Changes[i] = c
+		refused := c.Write.State == WriteReview && card.Changes[i].Write.State != WriteReview
+		if card.Changes[i] = c; refused {
+			f.takeBack(c)
+		}
 	}
 	f.show(card)
+}
+
+// takeBack shows again what was there before a change that the CRM did not take: it stands until a person decides.
+func (f *Flow) takeBack(c Change) {
+	before := c.Was
+	if c.Theirs != "" {
+		before = c.Theirs
+	}
+	for _, card := range f.cards {
+		for i := range card.Matches {
+			if who := card.Matches[i].Customer; who.ID == c.Customer {
+				card.Matches = slices.Clone(card.Matches)
+				card.Matches[i].Customer = c.undone(who, before)
+			}
+		}
+		card.Details.Tickets = slices.Clone(card.Details.Tickets)
+		for i, t := range card.Details.Tickets {
+			if c.Op == cti.SetStatus && t.ID == c.Ticket && t.Status == c.Value {
+				card.Details.Tickets[i].Status = before
+			}
+		}
+	}
+}
+
+// undone is a customer without the change.
+func (c Change) undone(who cti.Customer, before string) cti.Customer {
+	switch {
+	case c.Op == cti.UpdateCustomer && who.Status == c.Value:
+		who.Status = before
+	case c.Op == cti.AddTags:
+		c.Op = cti.RemoveTags
+		return c.over(who)
+	case c.Op == cti.RemoveTags:
+		c.Op = cti.AddTags
+		return c.over(who)
+	}
+	return who
 }
 
 // Refreshed brings what the CRM says of customers onto the cards that show them; whoever it deleted goes.
@@ -186,24 +268,56 @@ func (f *Flow) refreshed(customers []cti.Customer, deleted []string) {
 	}
 }
 
-// renew puts what is newer on a card. What the agent changed and the CRM does not have yet stays as the agent sees it.
+// renew puts what is newer on a card.
 func (f *Flow) renew(card *Card, byID map[string]cti.Customer) (news bool) {
 	for i := range card.Matches {
 		c, hit := byID[card.Matches[i].Customer.ID]
 		if !hit {
 			continue
 		}
-		for _, change := range card.Changes {
-			if c.ID == card.Picked && change.Write.State != WriteReview {
-				c = change.over(c)
-			}
-		}
 		if !news {
 			card.Matches = slices.Clone(card.Matches)
 		}
-		card.Matches[i].Customer, card.Matches[i].At, news = c, time.Now().UTC(), true
+		card.Matches[i].Customer, card.Matches[i].At, news = f.asTheyWillBe(c), time.Now().UTC(), true
 	}
 	return news
+}
+
+// asTheyWillBe is a customer of the CRM with what agents changed here and the CRM does not have yet: it stays as they see it. What it refused, or what
+// waits for a person, is not laid over: the CRM's stands.
+func (f *Flow) asTheyWillBe(c cti.Customer) cti.Customer {
+	for _, change := range f.underWay() {
+		if change.Customer == c.ID {
+			c = change.over(c)
+		}
+	}
+	return c
+}
+
+// underWay are the changes of all cards that are on their way, as they were made.
+func (f *Flow) underWay() []Change {
+	var all []Change
+	for _, card := range f.cards {
+		for _, c := range card.Changes {
+			if c.Write.State != WriteReview {
+				all = append(all, c)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Change) int { return a.At.Compare(b.At) })
+	return all
+}
+
+// ticketsAsTheyWillBe are a customer's tickets with what agents changed of them here.
+func (f *Flow) ticketsAsTheyWillBe(tickets []cti.Ticket) []cti.Ticket {
+	tickets = slices.Clone(tickets)
+	for _, c := range f.underWay() {
+		i := slices.IndexFunc(tickets, func(t cti.Ticket) bool { return c.Op == cti.SetStatus && t.ID == c.Ticket })
+		if i >= 0 {
+			tickets[i].Status = c.Value
+		}
+	}
+	return tickets
 }
 
 // over is a customer as they will be.
@@ -233,5 +347,8 @@ func (f *Flow) gone(card *Card, deleted []string) bool {
 	}
 	card.chosen = false
 	f.matched(card, left)
+	if card.Call.State == cti.StateClosed {
+		f.write(card) // what waits is not for them any more
+	}
 	return true
 }

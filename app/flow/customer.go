@@ -109,6 +109,11 @@ func (f *Flow) created(was, id string) {
 		if card.accepted.CustomerID == was {
 			card.accepted.CustomerID = id
 		}
+		for i := range card.Changes {
+			if card.Changes[i].Customer == was {
+				card.Changes[i].Customer = id
+			}
+		}
 		if id == "" && card.Picked == was {
 			card.Matches = slices.DeleteFunc(card.Matches, func(m cti.Match) bool { return m.Customer.ID == was })
 			card.chosen = false

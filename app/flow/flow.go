@@ -30,6 +30,7 @@ type Finder interface {
 	Picked(n cti.Number, customerID string) // remember that the agent chose them for the number
 	Wrong(n cti.Number)                     // forget it
 	Added(c cti.Customer)                   // a person made them, or gave them the number
+	Read(c cti.Customer)                    // they are known better now
 	Details(ctx context.Context, customerID string) (Details, error)
 }
 

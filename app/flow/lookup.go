@@ -121,6 +121,10 @@ func among(matches []cti.Match, customerID string) bool {
 }
 
 func (f *Flow) found(card *Card, s Search, matches []cti.Match, picked string) {
+	matches = slices.Clone(matches)
+	for i := range matches {
+		matches[i].Customer = f.asTheyWillBe(matches[i].Customer)
+	}
 	if card.Picked != picked {
 		card.Details = Details{}
 	}
@@ -144,6 +148,7 @@ func (f *Flow) fetchDetails(card *Card) {
 				return
 			}
 			if card != nil && card.Picked == id {
+				details.Tickets = f.ticketsAsTheyWillBe(details.Tickets)
 				card.Details = details
 				f.show(card)
 			}

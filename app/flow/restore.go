@@ -8,6 +8,7 @@ type Unfinished struct {
 	WrapUp    cti.WrapUp
 	WriteBack cti.WriteBack // the newest
 	Write     Write
+	Changes   []Change // of the customer, on their way or for a person
 }
 
 // Earlier is a call of an earlier run with what the agent typed until then.
@@ -27,7 +28,7 @@ func (f *Flow) restoreAll() {
 	}
 	newest := len(f.cfg.Unfinished) - maxUnderWay
 	for i, u := range f.cfg.Unfinished {
-		if draft := u.WrapUp != u.WriteBack.Record.WrapUp; i >= newest || draft || u.Write.State == WriteReview {
+		if draft := u.WrapUp != u.WriteBack.Record.WrapUp; i >= newest || draft || u.Write.State == WriteReview || len(u.Changes) > 0 {
 			f.restore(u)
 		}
 	}
@@ -36,7 +37,7 @@ func (f *Flow) restoreAll() {
 // restore puts the card of an unfinished call back, so that a person can pick, note and see what becomes of it. It does not ask for
 // the window.
 func (f *Flow) restore(u Unfinished) {
-	card := &Card{Call: u.Call, WrapUp: u.WrapUp, Write: u.Write, saved: u.WriteBack.Record.WrapUp, accepted: u.WriteBack}
+	card := &Card{Call: u.Call, WrapUp: u.WrapUp, Write: u.Write, Changes: u.Changes, saved: u.WriteBack.Record.WrapUp, accepted: u.WriteBack}
 	f.cards[u.Call.Leg] = card
 	f.askAgain(card)
 	f.show(card)

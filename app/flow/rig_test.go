@@ -163,6 +163,7 @@ type finder struct{ *rig }
 func (f finder) Cached(n cti.Number) []cti.Match { return f.cached(n) }
 func (f finder) Picked(n cti.Number, id string)  { f.note("picked " + n.Best() + " " + id) }
 func (f finder) Added(c cti.Customer)            { f.note("added " + c.ID) }
+func (f finder) Read(c cti.Customer)             { f.note("read " + c.ID) }
 func (f finder) Wrong(n cti.Number)              { f.note("wrong " + n.Best()) }
 func (f finder) Find(ctx context.Context, n cti.Number) ([]cti.Match, error) {
 	f.note("find")

@@ -213,8 +213,15 @@ func (f *Finder) Added(c cti.Customer) {
 	f.mu.Lock()
 	clear(f.nobody)
 	f.mu.Unlock()
+	f.keep(c, true)
+}
+
+// Read takes a customer as the CRM has them now, or will have them.
+func (f *Finder) Read(c cti.Customer) { f.keep(c, false) }
+
+func (f *Finder) keep(c cti.Customer, ours bool) {
 	r := NewRecord(c, time.Now().UTC(), f.cfg.Plan)
-	r.Ours = true
+	r.Ours = ours
 	if err := f.cfg.Index.Keep([]Record{r}); err != nil {
 		f.cfg.Log.Warn("customer not kept in the index", "err", err)
 	}

@@ -97,6 +97,7 @@ type Try struct {
 	Took    time.Duration `json:"took"`
 	Kind    cti.Kind      `json:"kind"`
 	Message string        `json:"message"`
+	Current *string       `json:"current,omitempty"` // of a conflict: what the CRM had by then
 }
 
 // maxTries is how many failed attempts are kept with an item: the newest.

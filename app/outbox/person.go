@@ -75,8 +75,8 @@ func (o *Outbox) again(e *entry, it Item) error {
 	if trusted {
 		it.Begun = time.Time{}
 	}
-	if it.State == Review && it.LastTry().Kind == cti.Conflict {
-		it.WriteBack.Was, it.WriteBack.Version = "", "" // the person knows what is there, and wants theirs
+	if last := it.LastTry(); it.State == Review && last.Kind == cti.Conflict && last.Current != nil {
+		it.WriteBack.Was = last.Current // the person was shown what is there, and wants theirs; another value by then is another conflict
 	}
 	it.State, it.Due = Queued, o.clock.today()
 	if err := o.commit(Edited, it); err != nil {

@@ -29,10 +29,11 @@ const (
 //
 //	log_call   nothing: when one is in review, the next is sent. Only an update waits for the item it updates, see Item.After.
 //	create_contact  nothing, and is in a lane of its own: what is for the new customer waits for it, wherever it stands.
+//	changes of a customer or their tickets  nothing, and are in the customer's own lane, whichever of their numbers called: the later one counts.
 //	attach_recording  that the call's record is in the CRM: the sender looks, and it waits.
 //	all others nothing.
 func laneOf(w cti.WriteBack) string {
-	if w.Op == cti.CreateCustomer {
+	if w.Op == cti.CreateCustomer || w.Op.Changes() && w.CustomerID != "" {
 		return w.CustomerID
 	}
 	for _, name := range []string{w.Record.Number.Key, w.Record.Number.Raw, w.CustomerID} {
@@ -112,7 +113,7 @@ const (
 // the time since the first attempt. An update of a known record is not looked up: that it is there says nothing of its content.
 func nextMove(mayBeThere bool, age time.Duration, w cti.WriteBack, rep cti.Repeat) move {
 	switch {
-	case !mayBeThere:
+	case !mayBeThere, w.Steps != "": // of a write of several steps it is known which the CRM took: the others are left
 		return send
 	case rep.Safe && (rep.Window == 0 || age < rep.Window-sendLimit): // it has to arrive within the window
 		return send

@@ -10,9 +10,10 @@ import (
 
 // What a person is told where the server said nothing.
 const (
-	mayBeThere = "the CRM may have this record already, and cannot be asked: look there. Retry if it is missing, discard if it is there"
-	tooOld     = "it could not be delivered for 30 days: retry, or discard it"
-	unreadable = "the stored record cannot be read: see ringctl store check, then retry"
+	partlyThere = "the CRM has this record, but not all that belongs to it may have been done: complete it there, then discard this"
+	mayBeThere  = "the CRM may have this record already, and cannot be asked: look there. Retry if it is missing, discard if it is there"
+	tooOld      = "it could not be delivered for 30 days: retry, or discard it"
+	unreadable  = "the stored record cannot be read: see ringctl store check, then retry"
 )
 
 // delivered books that the CRM has it.
@@ -42,9 +43,10 @@ func (a *attempt) delivered(receipt cti.Receipt) {
 func (a *attempt) failed(ctx context.Context, err error, at time.Time) {
 	kind := cti.KindOf(err)
 	v := judge(kind, cti.RetryAfter(err), a.item.Attempts, a.random())
-	try := Try{At: at, Took: max(0, a.clock.today().Sub(at)), Kind: kind, Message: cti.MessageOf(err)}
+	try := Try{At: at, Took: max(0, a.clock.today().Sub(at)), Kind: kind, Message: cti.MessageOf(err), Current: cti.CurrentOf(err)}
 	defer a.keys.lock(a.item.WriteBack.Key)()
-	if !v.wrote {
+	partly := a.item.Steps != "" // then the CRM has something of it, whatever it said to the last step
+	if !v.wrote && !partly {
 		a.item.Begun = a.before
 	}
 	if ctx.Err() != nil {
@@ -59,6 +61,8 @@ func (a *attempt) failed(ctx context.Context, err error, at time.Time) {
 	due := a.clock.now() + v.wait
 	a.item.State = v.state
 	switch {
+	case v.wrote && partly && at.Sub(a.item.CreatedAt) <= oldest:
+		a.item.State = Retry // it goes on behind the last step that the CRM took: nothing is to be looked for
 	case v.wrote && !a.repeat.Safe:
 		a.item.State, due = Reconcile, a.clock.now()+a.repeat.Settle
 		if !a.repeat.Find || a.write.RecordID != "" {
@@ -66,7 +70,7 @@ func (a *attempt) failed(ctx context.Context, err error, at time.Time) {
 		}
 	case v.state == Retry && try.At.Sub(a.item.CreatedAt) > oldest:
 		a.item.State, try.Message = Review, also(tooOld, try.Message)
-	case kind == cti.Invalid || kind == cti.NotFound: // a CRM that had it under its key would have said so
+	case (kind == cti.Invalid || kind == cti.NotFound) && !partly: // a CRM that had it under its key would have said so
 		a.item.Begun = time.Time{}
 	}
 	a.book(due, try, v)
@@ -190,6 +194,14 @@ func (a *attempt) interrupted(wrote bool) {
 
 // found books that a look-up found it. Where an earlier content may have been what was found, this one is sent over it.
 func (a *attempt) found(receipt cti.Receipt) {
+	switch {
+	case a.repeat.Partial && a.repeat.LooksFirst:
+		a.requeue(a.clock.now() + backoff(a.item.Attempts-1, a.random()))
+		return
+	case a.repeat.Partial:
+		a.park(cti.Uncertain, partlyThere)
+		return
+	}
 	if a.item.After == 0 || receipt.ID == "" {
 		a.delivered(receipt)
 		return
@@ -201,6 +213,7 @@ func (a *attempt) found(receipt cti.Receipt) {
 // missing books that the CRM has it not: it is sent again, a little later each time.
 func (a *attempt) missing() {
 	a.flag(absent, true)
+	a.item.Steps = ""
 	a.requeue(a.clock.now() + backoff(a.item.Attempts-1, a.random()))
 }
 

@@ -30,6 +30,8 @@ type OutboxItem struct {
 	Message    string        `json:"message,omitempty"` // the CRM's own words
 	Begun      time.Time     `json:"begun,omitzero"`    // since then the CRM may have it, though nothing confirmed that
 	Reason     string        `json:"reason,omitempty"`  // why a person discarded it
+	Value      string        `json:"value,omitempty"`   // of a change of a customer or ticket: what the agent wants; tags one in a line
+	Theirs     string        `json:"theirs,omitempty"`  // what the CRM has, where both changed it
 	Tries      []OutboxTry   `json:"tries"`             // the newest ten that failed, oldest first
 }
 
