@@ -110,7 +110,7 @@ func crmAbilities(f crm.Features) []wire.CRMAbility {
 		name wire.CRMAbility
 		has  bool
 	}{{wire.CRMSearch, f.Search != nil}, {wire.CRMCreate, f.Writes[cti.CreateCustomer]}, {wire.CRMAddNumber, f.Writes[cti.AddNumber]},
-		{wire.CRMTags, f.Writes[cti.AddTags] && f.Writes[cti.RemoveTags]}, {wire.CRMStatus, f.Writes[cti.UpdateCustomer]}, {wire.CRMTickets, f.Writes[cti.SetStatus]}} {
+		{wire.CRMTags, f.Writes[cti.AddTags] && f.Writes[cti.RemoveTags]}, {wire.CRMStatus, f.Writes[cti.UpdateCustomer] && f.Status}, {wire.CRMTickets, f.Writes[cti.SetStatus]}} {
 		if a.has {
 			can = append(can, a.name)
 		}

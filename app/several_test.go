@@ -25,7 +25,7 @@ func TestTicketsOfTheHelpDeskAreOnTheCardAndChangedThere(t *testing.T) {
 		}
 	}()
 	w := newWorld(t)
-	w.also = []cti.CRMTarget{{Connector: "sandbox", Params: map[string]string{"base_url": desk.URL(), "token": "keychain:help-desk"}, Operations: []string{"list_tickets", "create_ticket", "set_status"}}}
+	w.also = []cti.CRMTarget{{Connector: "sandbox", Params: map[string]string{"base_url": desk.URL(), "token": "keychain:help-desk"}, Operations: []string{"list_tickets", "create_ticket", "update_ticket", "set_status"}}}
 	office := w.url
 	var made struct{ ID string }
 	w.url = desk.URL() // in the help desk the customer has a ticket

@@ -25,8 +25,8 @@ func (a *App) ChangeTags(ctx context.Context, leg string, r wire.TagsRequest) er
 
 // SetStatus sets the follow-up status of a call's customer.
 func (a *App) SetStatus(ctx context.Context, leg string, r wire.StatusRequest) error {
-	if !a.customers.features.Writes[cti.UpdateCustomer] {
-		return cti.Errorf(cti.Invalid, "this CRM's connector cannot change customers: do it in the CRM", nil)
+	if f := a.customers.features; !f.Writes[cti.UpdateCustomer] || !f.Status {
+		return cti.Errorf(cti.Invalid, "this CRM's connector cannot change a customer's status: do it in the CRM", nil)
 	}
 	return a.flow.SetStatus(ctx, leg, r.Status)
 }

@@ -166,7 +166,7 @@ type setupRow struct {
 func setupRows(setups []crm.Setup) []setupRow {
 	out := []setupRow{}
 	for _, s := range setups {
-		r := setupRow{ID: s.ID, Title: s.Title, Ops: s.Ops, Ready: s.Ready, Apply: s.CanApply, Manual: s.Manual}
+		r := setupRow{ID: s.ID, Title: s.Title, Ops: filledList(s.Ops), Ready: s.Ready, Apply: s.CanApply, Manual: s.Manual}
 		if s.Err != nil {
 			r.Error = s.Err.Error()
 		}

@@ -28,6 +28,8 @@ type crmReport struct {
 	Excess     []string   `json:"excess"` // what the signed-in user may do and an agent need not
 	Setup      []setupRow `json:"setup"`
 
+	Error string `json:"error,omitempty"` // why nothing else is known
+
 	older bool
 }
 
@@ -64,15 +66,22 @@ func (e *env) crmTest() *cobra.Command {
 				return err
 			}
 			reports := []crmReport{}
+			var unreached error
 			for _, s := range systems {
 				r, err := examine(ctx, s, elsewhere(c, s))
 				if err != nil {
-					return err
+					r = crmReport{System: s.Connector.Name(), Error: err.Error(), IsAgent: true, Supported: "unknown", Roles: []string{}, Operations: []opState{}, Excess: []string{}, Setup: []setupRow{}}
+				}
+				if unreached == nil {
+					unreached = err
 				}
 				reports = append(reports, r)
 			}
 			if err := e.print(reports, func() string { return e.reported(reports) }); err != nil {
 				return err
+			}
+			if unreached != nil {
+				return unreached
 			}
 			return e.verdict(reports, o.connector != "")
 		}))
@@ -120,9 +129,10 @@ func examine(ctx context.Context, s app.System, elsewhere []string) (crmReport, 
 	return r, nil
 }
 
-func filledList(list []string) []string {
+// filledList makes an empty list of none: in JSON it is [] then.
+func filledList[T any](list []T) []T {
 	if list == nil {
-		return []string{}
+		return []T{}
 	}
 	return list
 }
@@ -154,6 +164,10 @@ func stateOf(op string, has []string, rights []crm.Right, setups []crm.Setup) op
 func (e *env) reported(reports []crmReport) string {
 	return table(func(w io.Writer) {
 		for _, r := range reports {
+			if r.Error != "" {
+				row(w, e.say("system", "系统"), r.System, r.Error)
+				continue
+			}
 			row(w, e.say("system", "系统"), r.System, e.versionWords(r))
 			row(w, e.say("signed in as", "登录身份"), r.Agent.Name, r.Agent.Email, strings.Join(r.Roles, ", "))
 			row(w, e.say("clock", "时钟"), e.skewWords(r.SkewS))

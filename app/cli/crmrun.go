@@ -148,7 +148,7 @@ func (e *env) runOperation(ctx context.Context, c crm.Connector, op string, in r
 	if err != nil {
 		return err
 	}
-	return e.print(map[string]any{"sent": false, "requests": shown}, func() string {
+	return e.print(map[string]any{"sent": false, "requests": filledList(shown)}, func() string {
 		return e.requests(shown) + e.say("Nothing was sent: add --yes to write.\n", "未发送任何内容：加 --yes 才写入。\n")
 	})
 }

@@ -124,6 +124,17 @@ type rebuilt struct {
 	Leg      string              `json:"leg"`
 	State    wire.WriteState     `json:"state"`
 	Requests []wire.ShownRequest `json:"requests"`
+	Sent     bool                `json:"sent"`
+	Error    string              `json:"error,omitempty"` // why it cannot be shown, or was not sent
+
+	err error
+}
+
+// failed notes the first thing that went wrong with an item; the others are not held up by it.
+func (r *rebuilt) failed(err error) {
+	if err != nil && r.err == nil {
+		r.err, r.Error = fmt.Errorf("item %d: %w", r.Item, err), err.Error()
+	}
 }
 
 func (e *env) mappingRebuild() *cobra.Command {
@@ -137,18 +148,22 @@ func (e *env) mappingRebuild() *cobra.Command {
 			return err
 		}
 		for i := range chosen {
-			if chosen[i].Requests, err = e.client().Preview(ctx, chosen[i].Item); err != nil {
-				return fmt.Errorf("item %d: %w", chosen[i].Item, err)
+			one := &chosen[i]
+			one.Requests, err = e.client().Preview(ctx, one.Item)
+			one.Requests = filledList(one.Requests)
+			one.failed(err)
+			if yes && one.err == nil {
+				one.failed(e.client().Rebuild(ctx, one.Item))
+				one.Sent = one.err == nil
 			}
 		}
-		if yes {
-			for _, one := range chosen {
-				if err := e.client().Rebuild(ctx, one.Item); err != nil {
-					return fmt.Errorf("item %d: %w", one.Item, err)
-				}
+		err = e.print(map[string]any{"sent": yes, "items": chosen}, func() string { return e.rebuiltWords(chosen, yes) })
+		for _, one := range chosen {
+			if err == nil {
+				err = one.err
 			}
 		}
-		return e.print(map[string]any{"sent": yes, "items": chosen}, func() string { return e.rebuiltWords(chosen, yes) })
+		return err
 	})
 	c.Flags().DurationVar(&since, "since", 0, e.say("records of calls that began so long ago or later, such as 24h", "多久以内开始的通话记录，例如 24h"))
 	c.Flags().StringArrayVar(&items, "item", nil, e.say("the number of an item; may be given several times", "记录编号；可多次给出"))
@@ -207,11 +222,18 @@ func (e *env) everyItem(ctx context.Context, state wire.WriteState, use func(wir
 
 func (e *env) rebuiltWords(chosen []rebuilt, yes bool) string {
 	var b strings.Builder
+	sent := 0
 	for _, one := range chosen {
 		fmt.Fprintf(&b, e.say("item %d (%s)\n%s", "记录 %d（%s）\n%s"), one.Item, one.State, e.requests(requestsOf(one.Requests)))
+		if one.Error != "" {
+			fmt.Fprintf(&b, e.say("    not sent: %s\n", "    未发送：%s\n"), one.Error)
+		}
+		if one.Sent {
+			sent++
+		}
 	}
 	if yes {
-		fmt.Fprintf(&b, e.say("%d items are on their way.\n", "%d 条记录正在发送。\n"), len(chosen))
+		fmt.Fprintf(&b, e.say("%d items are on their way.\n", "%d 条记录正在发送。\n"), sent)
 	} else {
 		fmt.Fprintf(&b, e.say("%d items; nothing was sent: add --yes.\n", "共 %d 条；未发送任何内容：加 --yes 才发送。\n"), len(chosen))
 	}

@@ -52,22 +52,27 @@ func (e *Engine) Whoami(ctx context.Context) (cti.Agent, error) {
 	return a.Agent, err
 }
 
-// asAgent makes sure that a write is made as the agent for whom it is: by who is signed in, or because the operation itself tells the CRM. It
-// asks once.
+// asAgent makes sure that a write is made as the agent for whom it is: by who is signed in, or because the operation itself tells the CRM. Once
+// somebody signed in is known to be the agent they are not asked for again.
 func (e *Engine) asAgent(ctx context.Context, op *operation) error {
 	if e.shared || op.agents || e.agent.Email == "" && e.agent.ID == "" {
 		return nil
 	}
-	who := e.signedInAs.Load()
-	if who == nil {
-		is, err := e.Whoami(ctx)
-		if err != nil {
-			return err
-		}
-		e.signedInAs.Store(&is)
-		who = &is
+	b, err := e.signIn.current(ctx)
+	if err != nil {
+		return err
 	}
-	if e.IsAgent(*who) {
+	if known := e.agentSignedIn.Load(); known != nil && *known == b.number {
+		return nil
+	}
+	who, err := e.Whoami(ctx)
+	switch kind := cti.KindOf(err); {
+	case kind == cti.NotFound || kind == cti.Invalid: // of no record: it would be parked for a reason that is not its own
+		return cti.Errorf(cti.Offline, e.doing(op.name)+": the CRM does not say who is signed in: check whoami in the connector file with ringctl crm test", err)
+	case err != nil:
+		return err
+	case e.IsAgent(who):
+		e.agentSignedIn.Store(&b.number)
 		return nil
 	}
 	return cti.Errorf(cti.Denied, fmt.Sprintf("%s: the CRM would book this as %s, who is not this agent: sign in as the agent, or correct agent.email or agent.id in the profile;"+

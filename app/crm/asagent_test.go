@@ -1,6 +1,9 @@
 package crm_test
 
 import (
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,5 +52,40 @@ func TestAWriteIsNotMadeAsSomebodyElse(t *testing.T) {
 				t.Errorf("the error does not say as whom: %v", err)
 			}
 		})
+	}
+}
+
+// The person does what the message says; nobody has to start Ringside again. And who cannot be asked about is no reason to park a record.
+func TestSigningInAsTheAgentHelpsAtOnce(t *testing.T) {
+	who, status := "boss@ringside.example", http.StatusOK
+	o := openOffice(t, func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/me" {
+			w.WriteHeader(status)
+		}
+		return sayJSON(w, map[string]any{"id": "1", "name": "n", "email": who})
+	})
+	file := filepath.Join(t.TempDir(), "office.yaml")
+	ops := strings.Replace(officeOps, `output: {name: "${res.json.name}"}`, `output: {name: "${res.json.name}", email: "${res.json.email}"}`, 1)
+	if err := os.WriteFile(file, []byte(officeHead+officeToken+ops), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e, err := crm.Open(crm.Config{Connector: file, Region: "GB", Params: map[string]string{"base_url": o.URL, "password": "pass-word-1"}, Agent: cti.Agent{Email: "ada@ringside.example"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	write := func() error {
+		_, err := e.Write(t.Context(), mappedCall(""))
+		return err
+	}
+	wantKind(t, write(), cti.Denied)
+	status = http.StatusNotFound
+	wantKind(t, write(), cti.Offline)
+	status, who = http.StatusOK, "ada@ringside.example"
+	wantKind(t, write(), "")
+	before := len(o.requests())
+	wantKind(t, write(), "")
+	if asked := o.requests()[before:]; len(asked) != 1 {
+		t.Errorf("known to be the agent, it is asked %v", asked)
 	}
 }

@@ -220,8 +220,10 @@ func (l *loader) operation(name string, shape opShape, spec operationSpec) *oper
 	known := with(l.params, scope{"input": shape.input, "auth": l.authScope()})
 	op.promise = l.promise(name, shape, spec, known)
 	op.steps, known = l.steps([]string{"operations", name, "steps"}, spec.Steps, with(known, foundScope(op.strategy)))
+	op.repeat.LooksFirst = op.strategy == probe
+	op.repeat.Partial = shape.write && severalWrites(op.steps, spec.Steps)
 	op.update = l.update(name, shape, spec)
-	op.needs, op.agents = l.requires(name, spec), stepsName(spec.Steps, "input.agent")
+	op.needs, op.agents, op.status = l.requires(name, spec), stepsName(spec.Steps, "input.agent"), stepsName(spec.Steps, "input.customer.status")
 	done := with(known, scope{"res": resScope})
 	op.mergeBy = l.scalar(&spec.MergeBy, with(done, scope{"item": types.Any}))
 	if shape.list {
@@ -236,6 +238,18 @@ func (l *loader) operation(name string, shape opShape, spec operationSpec) *oper
 		l.noneOf(name, "map", spec.Map)
 	}
 	return op
+}
+
+// severalWrites tells whether making a record takes several steps that write. Those that change one that was found are no part of making it.
+func severalWrites(steps []step, specs []stepSpec) bool {
+	n := 0
+	for i := range steps {
+		reads := steps[i].reads || steps[i].method == http.MethodGet || steps[i].method == http.MethodHead
+		if !reads && !strings.Contains(specs[i].When.Value, "found != nil") {
+			n++
+		}
+	}
+	return n > 1
 }
 
 func (l *loader) requires(name string, spec operationSpec) []string {

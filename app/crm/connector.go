@@ -59,6 +59,8 @@ type Features struct {
 	Describe func(ctx context.Context, object string) ([]Field, error)
 	// Writes tells which write-backs it takes.
 	Writes map[cti.Op]bool
+	// Status tells that UpdateCustomer sets a customer's follow-up status.
+	Status bool
 	// DeepLink gives the page of a record in the CRM's own window. Kind is contact, ticket, call or search. The host is always
 	// one of the connector's allowed ones.
 	DeepLink func(kind, id string) (string, error)

@@ -111,6 +111,9 @@ func (f *mapped) number(text string) (any, error) {
 	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
 		return nil, fmt.Errorf("the value is not a number")
 	}
+	if f.Type != typeNumber && math.Abs(n) > 1<<53 {
+		return nil, fmt.Errorf("the value is too large for a whole number")
+	}
 	if f.Type != typeNumber {
 		return int(math.Round(n)), nil
 	}
@@ -220,8 +223,8 @@ func (m *mapping) read(c *cti.Customer, fields any) {
 // ours writes a value of the CRM as the site says it.
 func (f *mapped) ours(v any) string {
 	text := strings.Join(texts(v), ", ")
-	for ours, theirs := range f.Values {
-		if theirs == text && text != "" {
+	for _, ours := range sortedKeys(f.Values) {
+		if f.Values[ours] == text && text != "" {
 			return ours
 		}
 	}

@@ -12,30 +12,30 @@ import (
 
 // Engine is a Connector made from a file. It holds no state between calls but idle connections and the gates of its endpoints.
 type Engine struct {
-	doc         *document
-	params      map[string]any
-	region      string
-	verify      string
-	http        *client
-	agent       cti.Agent
-	site        site
-	shared      bool
-	signedInAs  atomic.Pointer[cti.Agent]
-	tokens      Tokens
-	candidates  []string
-	signIn      signIn
-	setups      []setup
-	rights      []right
-	ready       readiness
-	authHeaders []pair
-	authQuery   []pair
-	rules       []rule
-	ops         map[string]*operation
-	links       map[string]*template
-	redact      *redactor
-	gates       *Gates
-	limits      limits
-	log         *slog.Logger
+	doc           *document
+	params        map[string]any
+	region        string
+	verify        string
+	http          *client
+	agent         cti.Agent
+	site          site
+	shared        bool
+	agentSignedIn atomic.Pointer[int] // the number of the badge with which the agent is known to be signed in
+	tokens        Tokens
+	candidates    []string
+	signIn        signIn
+	setups        []setup
+	rights        []right
+	ready         readiness
+	authHeaders   []pair
+	authQuery     []pair
+	rules         []rule
+	ops           map[string]*operation
+	links         map[string]*template
+	redact        *redactor
+	gates         *Gates
+	limits        limits
+	log           *slog.Logger
 }
 
 var _ Connector = (*Engine)(nil)

@@ -40,6 +40,9 @@ func (e *Engine) Features() Features {
 	if len(e.links) > 0 {
 		f.DeepLink = e.deepLink
 	}
+	if op := e.ops[string(cti.UpdateCustomer)]; op != nil {
+		f.Status = op.status || e.site.mapping().writes("customer", "customer.status")
+	}
 	f.Writes = map[cti.Op]bool{}
 	for name, op := range e.ops {
 		f.Writes[cti.Op(name)] = op.shape.write

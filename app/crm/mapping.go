@@ -99,6 +99,11 @@ type mapping struct {
 	objects map[string][]mapped
 }
 
+// writes tells whether a canonical name goes into a field of an object.
+func (m *mapping) writes(object, name string) bool {
+	return m != nil && slices.ContainsFunc(m.objects[object], func(f mapped) bool { return f.Direction != fromCRM && f.From == name })
+}
+
 type mapped struct {
 	fieldSpec
 
@@ -249,8 +254,25 @@ func (p *problems) choices(f mapped, at func(key string) position) {
 	if f.Type == typeEnum && len(f.Values) == 0 {
 		p.add(at("type"), words("type enum needs values", "类型 enum 需要 values"), words("Write values: {ours: theirs}.", "请写 values: {我方: 对方}。"))
 	}
+	p.oneWord(f, at("values"))
 	if f.Max < 0 {
 		p.add(at("max"), words("max is below 0", "max 小于 0"), words("Write how many characters the field takes.", "请写该字段可容纳的字符数。"))
+	}
+}
+
+// oneWord: what is looked up in a table, or back, must give one answer.
+func (p *problems) oneWord(f mapped, at position) {
+	ours, theirs := map[string]string{}, map[string]string{}
+	for _, word := range sortedKeys(f.Values) {
+		if other, twice := ours[strings.ToLower(word)]; twice {
+			p.add(at, words("%q and %q differ in case alone", "%q 与 %q 仅大小写不同", other, word), words("Keep one of them.", "请只保留一个。"))
+		}
+		ours[strings.ToLower(word)] = word
+		if other, twice := theirs[f.Values[word]]; twice && f.Direction != toCRM {
+			p.add(at, words("%q and %q are one word in the CRM: which of them is read?", "%q 与 %q 在 CRM 中是同一个词：应读作哪一个？", other, word),
+				words("Keep one of them, or write direction: write.", "请只保留一个，或写 direction: write。"))
+		}
+		theirs[f.Values[word]] = word
 	}
 }
 

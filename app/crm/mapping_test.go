@@ -237,17 +237,19 @@ func TestWhatAMappingCannotConvertIsForAPerson(t *testing.T) {
 
 func TestAMappingFileSaysWhatIsWrongWithIt(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
-		"object":    {"  person: []\n", `mapping.yaml:4:3: unknown object "person". Known here are: call, customer, task, ticket.`},
-		"name":      {"  call:\n    - {field: a, from: call.outcom}\n", `unknown field outcom`},
-		"type":      {"  call:\n    - {field: a, from: call.outcome, type: strng}\n", `mapping.yaml:5:44: unknown type "strng". Write "string" instead`},
-		"twice":     {"  call:\n    - {field: a, value: x}\n    - {field: a, value: y}\n", `mapping.yaml:6:15: field "a" is mapped twice`},
-		"nothing":   {"  call:\n    - {field: a}\n", `mapping.yaml:5:7: a field needs from or value`},
-		"read":      {"  call:\n    - {field: a, from: call.outcome, direction: read}\n", `fields of a call are only written`},
-		"enum":      {"  call:\n    - {field: a, from: call.outcome, type: enum}\n", `type enum needs values`},
-		"key":       {"  call:\n    - {field: a, form: call.outcome}\n", `unknown key "form"`},
-		"default":   {"  call:\n    - {field: a, from: call.data.a, type: int, default: many}\n", `mapping.yaml:5:57: default is not of type int`},
-		"zone":      {"  call:\n    - {field: a, from: call.started_at, type: time, zone: Peking}\n", `unknown time zone "Peking"`},
-		"not a map": {"", ``},
+		"object":     {"  person: []\n", `mapping.yaml:4:3: unknown object "person". Known here are: call, customer, task, ticket.`},
+		"name":       {"  call:\n    - {field: a, from: call.outcom}\n", `unknown field outcom`},
+		"type":       {"  call:\n    - {field: a, from: call.outcome, type: strng}\n", `mapping.yaml:5:44: unknown type "strng". Write "string" instead`},
+		"twice":      {"  call:\n    - {field: a, value: x}\n    - {field: a, value: y}\n", `mapping.yaml:6:15: field "a" is mapped twice`},
+		"nothing":    {"  call:\n    - {field: a}\n", `mapping.yaml:5:7: a field needs from or value`},
+		"read":       {"  call:\n    - {field: a, from: call.outcome, direction: read}\n", `fields of a call are only written`},
+		"enum":       {"  call:\n    - {field: a, from: call.outcome, type: enum}\n", `type enum needs values`},
+		"key":        {"  call:\n    - {field: a, form: call.outcome}\n", `unknown key "form"`},
+		"default":    {"  call:\n    - {field: a, from: call.data.a, type: int, default: many}\n", `mapping.yaml:5:57: default is not of type int`},
+		"zone":       {"  call:\n    - {field: a, from: call.started_at, type: time, zone: Peking}\n", `unknown time zone "Peking"`},
+		"twice back": {"  customer:\n    - {field: a, from: customer.status, direction: both, type: enum, values: {warm: A, hot: A}}\n", `"hot" and "warm" are one word in the CRM`},
+		"case alone": {"  call:\n    - {field: a, from: call.outcome, type: enum, values: {Sold: A, sold: B}}\n", `"Sold" and "sold" differ in case alone`},
+		"not a map":  {"", ``},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := crm.Open(crm.Config{Connector: "sandbox", Params: map[string]string{"base_url": "http://127.0.0.1:1", "token": testToken}, Region: "GB",

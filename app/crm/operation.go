@@ -21,6 +21,7 @@ type operation struct {
 	mergeBy *template            // items for which this is the same are one; nil: none are
 	needs   []string             // ids of setup
 	agents  bool                 // it tells the CRM itself whose the record is
+	status  bool                 // it tells the CRM the customer's status
 	promise                      // of a write
 	update  *update              // of a write: how it changes what is there; nil: the file does not say
 }

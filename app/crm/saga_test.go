@@ -63,3 +63,27 @@ func TestAWriteOfSeveralStepsGoesOnWhereItBrokeOff(t *testing.T) {
 		t.Errorf("under another file it goes on with %s", got[len(want)])
 	}
 }
+
+// Whether what a look-up finds may be a part alone is told to the queue: it must not take it for the whole.
+func TestWhatIsWrittenInSeveralStepsMayBeFoundInPart(t *testing.T) {
+	for name, test := range map[string]struct {
+		steps       string
+		part, first bool
+	}{
+		"one step":                         {`[{id: a, when: "${found == nil}", request: {method: POST, url: "${param.base_url}/t"}}, {id: b, request: {url: "${param.base_url}/t"}}]`, false, true},
+		"one that makes, one that changes": {`[{id: a, when: "${found == nil}", request: {method: POST, url: "${param.base_url}/t"}}, {id: b, when: "${found != nil}", request: {method: PUT, url: "${param.base_url}/t"}}]`, false, true},
+		"two":                              {`[{id: a, when: "${found == nil}", request: {method: POST, url: "${param.base_url}/t"}}, {id: b, request: {method: PUT, url: "${param.base_url}/t"}}]`, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := openOffice(t, func(w http.ResponseWriter, _ *http.Request) bool { return sayJSON(w, map[string]any{}) })
+			e := o.open(t, officeToken, `  create_ticket:
+    idempotency: {strategy: probe, probe: [{id: p, request: {url: "${param.base_url}/t", query: {key: "${input.key}"}}}], found: "${res.json?.id}"}
+    steps: `+test.steps+`
+    output: {id: "1"}
+`)
+			if r := e.Repeat(cti.WriteBack{Op: cti.CreateTicket, Key: "k"}); r.Partial != test.part || r.LooksFirst != test.first || !r.Find {
+				t.Errorf("told %+v", r)
+			}
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"ringside.dev/ringside/app/cti"
@@ -32,6 +33,9 @@ func Several(region string, first Connector, targets ...Target) (Connector, erro
 	}
 	for _, t := range targets {
 		for _, op := range t.Operations {
+			if slices.Contains(ofCustomers, cti.Op(op)) {
+				return nil, cti.Errorf(cti.Invalid, fmt.Sprintf("crm.also: %s stays in %s: customers are in one system alone", op, first.Name()), nil)
+			}
 			if s.to[op] != nil {
 				return nil, cti.Errorf(cti.Invalid, fmt.Sprintf("crm.also: %s is taken over twice: keep it in one list of operations", op), nil)
 			}
@@ -45,7 +49,42 @@ func Several(region string, first Connector, targets ...Target) (Connector, erro
 	}
 	s.features.Writes = writes
 	s.takeOver()
-	return s, nil
+	return s, s.together(first)
+}
+
+// ofCustomers are the operations that make or change customers.
+var ofCustomers = []cti.Op{cti.CreateCustomer, cti.UpdateCustomer, cti.AddNumber, cti.AddTags, cti.RemoveTags}
+
+// tickets are the operations that name tickets: an id of one system means another ticket, or none, in another.
+var tickets = []string{"list_tickets", string(cti.CreateTicket), string(cti.UpdateTicket), string(cti.SetStatus)}
+
+// together makes sure that what is listed in one system is changed there. What that system cannot do is not done at all.
+func (s *several) together(first Connector) error {
+	var home Connector
+	for _, op := range tickets {
+		c := s.to[op]
+		if c != nil && home != nil && c != home {
+			return cti.Errorf(cti.Invalid, "crm.also: tickets are in two systems: put "+strings.Join(tickets, ", ")+" into one list of operations", nil)
+		}
+		if c != nil {
+			home = c
+		}
+	}
+	for _, op := range tickets {
+		switch {
+		case home == nil || s.to[op] != nil:
+		case can(home, op):
+			return cti.Errorf(cti.Invalid, fmt.Sprintf("crm.also: tickets are in %s: add %s to its operations, or it would be about the tickets of %s", home.Name(), op, first.Name()), nil)
+		case op == tickets[0]:
+			s.features.Tickets = nil
+		default:
+			s.features.Writes[cti.Op(op)] = false
+		}
+	}
+	if c := s.to[string(cti.AttachRecording)]; c != nil && c != s.to[string(cti.LogCall)] {
+		return cti.Errorf(cti.Invalid, "crm.also: attach_recording goes where log_call goes: take it out of the list, or add log_call", nil)
+	}
+	return nil
 }
 
 // can tells whether a connector has an operation.
@@ -81,10 +120,14 @@ type several struct {
 type seen struct {
 	customer cti.Customer
 	numbers  []cti.Number
+	at       time.Time
 }
 
 // mostSeen is how many customers are remembered; who is not among them is asked for again.
 const mostSeen = 2000
+
+// seenFor is how long that is believed where the CRM can be asked.
+const seenFor = time.Hour
 
 // Features implements Connector.
 func (s *several) Features() Features { return s.features }
@@ -121,7 +164,7 @@ func (s *several) owner(kind string) Connector {
 // elsewhere asks a target about one of the CRM's customers. Who is unknown there has nothing there.
 func elsewhere[T any](s *several, c Connector, list func(context.Context, string, int) ([]T, error)) func(context.Context, string, int) ([]T, error) {
 	return func(ctx context.Context, customerID string, limit int) ([]T, error) {
-		who, err := s.reach(ctx, customerID)
+		who, err := s.reach(ctx, customerID, cti.Number{})
 		if err != nil {
 			return nil, err
 		}
@@ -149,28 +192,43 @@ func (s *several) remember(c cti.Customer, n cti.Number) {
 	if len(s.seen) >= mostSeen {
 		clear(s.seen)
 	}
-	before := s.seen[c.ID].numbers
-	if !slices.Contains(before, n) {
-		before = append(before, n)
-	}
-	s.seen[c.ID] = seen{c, before}
+	s.seen[c.ID] = s.asSeen(c, n)
 }
 
-// reach gives what a customer is known by elsewhere. Where the CRM cannot be asked for one customer, only who was looked up is known.
-func (s *several) reach(ctx context.Context, id string) (seen, error) {
-	s.mu.Lock()
-	who, known := s.seen[id]
-	s.mu.Unlock()
-	if known || s.features.Get == nil {
-		return who, nil
-	}
-	c, err := s.features.Get(ctx, id)
-	if err != nil {
-		return seen{}, err
-	}
-	who.customer = c
+// asSeen is a customer with all numbers by which others may know them, the one that called first.
+func (s *several) asSeen(c cti.Customer, called ...cti.Number) seen {
+	who := seen{customer: c, numbers: called, at: time.Now()}
 	for _, raw := range c.Numbers {
-		who.numbers = append(who.numbers, number.Parse(raw, s.region))
+		if n := number.Parse(raw, s.region); !slices.ContainsFunc(who.numbers, func(has cti.Number) bool { return has.Key == n.Key }) {
+			who.numbers = append(who.numbers, n)
+		}
+	}
+	return who
+}
+
+// reach gives what a customer is known by elsewhere. Where the CRM cannot be asked for one customer, it is asked for the number that called.
+func (s *several) reach(ctx context.Context, id string, called cti.Number) (seen, error) {
+	known := func() (seen, bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		who, there := s.seen[id]
+		return who, there
+	}
+	who, there := known()
+	switch {
+	case there && (s.features.Get == nil || time.Since(who.at) < seenFor):
+		return who, nil
+	case s.features.Get != nil:
+		c, err := s.features.Get(ctx, id)
+		if err != nil {
+			return seen{}, err
+		}
+		return s.asSeen(c), nil
+	case called.Tells():
+		if _, err := s.Lookup(ctx, called); err != nil {
+			return seen{}, err
+		}
+		who, _ = known()
 	}
 	return who, nil
 }
@@ -253,7 +311,7 @@ func (s *several) forTarget(ctx context.Context, c Connector, w cti.WriteBack) (
 	if w.CustomerID == "" {
 		return w, nil
 	}
-	who, err := s.reach(ctx, w.CustomerID)
+	who, err := s.reach(ctx, w.CustomerID, w.Record.Number)
 	if err != nil {
 		return w, before(err)
 	}
@@ -300,9 +358,14 @@ func (s *several) Repeat(w cti.WriteBack) cti.Repeat {
 
 // Find implements Connector.
 func (s *several) Find(ctx context.Context, w cti.WriteBack) (cti.Receipt, error) {
-	if c := s.of(w); c != nil {
-		receipt, err := c.Find(ctx, w)
-		return receipt, apart(err)
+	c := s.of(w)
+	if c == nil {
+		return s.Connector.Find(ctx, w)
 	}
-	return s.Connector.Find(ctx, w)
+	w, err := s.forTarget(ctx, c, w)
+	if err != nil {
+		return cti.Receipt{}, err
+	}
+	receipt, err := c.Find(ctx, w)
+	return receipt, apart(err)
 }

@@ -1,6 +1,7 @@
 package crm_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -138,4 +139,89 @@ func ticketsOf(t *testing.T, s *sandbox.Server, contact string) []map[string]any
 	var page struct{ Items []map[string]any }
 	sayTo(t, s, http.MethodGet, "/api/contacts/"+contact+"/tickets", "", &page)
 	return page.Items
+}
+
+// system is one that notes what it is asked.
+type system struct {
+	crm.Connector
+	name string
+	can  crm.Features
+	has  []cti.Customer
+	got  []cti.WriteBack
+}
+
+func (c *system) Name() string           { return c.name }
+func (c *system) Features() crm.Features { return c.can }
+
+func (c *system) Lookup(context.Context, cti.Number) ([]cti.Customer, error) { return c.has, nil }
+
+func (c *system) Write(_ context.Context, w cti.WriteBack) (cti.Receipt, error) {
+	c.got = append(c.got, w)
+	return cti.Receipt{ID: "17"}, nil
+}
+
+func (c *system) Find(_ context.Context, w cti.WriteBack) (cti.Receipt, error) {
+	c.got = append(c.got, w)
+	return cti.Receipt{}, nil
+}
+
+func canWrite(ops ...cti.Op) crm.Features {
+	f := crm.Features{Writes: map[cti.Op]bool{}}
+	for _, op := range ops {
+		f.Writes[op] = true
+	}
+	return f
+}
+
+func listsTickets(f crm.Features) crm.Features {
+	f.Tickets = func(context.Context, string, int) ([]cti.Ticket, error) { return []cti.Ticket{{ID: "17"}}, nil }
+	return f
+}
+
+// An id of one system means another record in another: what is listed in one is not changed in the other.
+func TestWhatIsListedInOneSystemIsNotChangedInAnother(t *testing.T) {
+	for name, test := range map[string]struct {
+		desk       crm.Features
+		operations []string
+		refused    bool
+	}{
+		"the help desk can, and is not told to": {listsTickets(canWrite(cti.SetStatus)), []string{"list_tickets"}, true},
+		"the help desk cannot":                  {listsTickets(canWrite()), []string{"list_tickets"}, false},
+		"all of it":                             {listsTickets(canWrite(cti.SetStatus)), []string{"list_tickets", "set_status"}, false},
+		"made there, and listed in the CRM":     {listsTickets(canWrite(cti.CreateTicket)), []string{"create_ticket"}, true},
+		"recordings without their calls":        {canWrite(cti.AttachRecording), []string{"attach_recording"}, true},
+		"customers":                             {canWrite(cti.CreateCustomer), []string{"create_contact"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			office := &system{name: "office", can: listsTickets(canWrite(cti.SetStatus, cti.UpdateTicket, cti.LogCall, cti.AttachRecording, cti.CreateCustomer))}
+			desk := &system{name: "desk", can: test.desk}
+			both, err := crm.Several("GB", office, crm.Target{Connector: desk, Operations: test.operations})
+			if test.refused {
+				wantKind(t, err, cti.Invalid)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f := both.Features(); f.Writes[cti.UpdateTicket] || f.Writes[cti.SetStatus] != test.desk.Writes[cti.SetStatus] {
+				t.Errorf("offered is %v, of tickets that are the help desk's", f.Writes)
+			}
+		})
+	}
+}
+
+// After a start nobody was looked up yet, and this CRM cannot be asked for one customer.
+func TestATargetIsAskedAboutTheCustomerAsItKnowsThem(t *testing.T) {
+	office := &system{name: "office", can: canWrite(cti.LogCall), has: []cti.Customer{{ID: "c1", Name: "Ada Lovelace", Numbers: []string{"+442079460123"}}}}
+	desk := &system{name: "desk", can: canWrite(cti.CreateTicket), has: []cti.Customer{{ID: "d1", Name: "Ada Lovelace"}}}
+	both, err := crm.Several("GB", office, crm.Target{Connector: desk, Operations: []string{"create_ticket"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := cti.WriteBack{Op: cti.CreateTicket, Key: "k", CustomerID: "c1", Identity: cti.IdentityKnown, Record: cti.Record{Number: number.Parse("+442079460123", "GB")}}
+	_, writeErr := both.Write(t.Context(), w)
+	_, findErr := both.Find(t.Context(), w)
+	if writeErr != nil || findErr != nil || len(desk.got) != 2 || desk.got[0].CustomerID != "d1" || desk.got[1].CustomerID != "d1" {
+		t.Errorf("asked about %+v, %v, %v", desk.got, writeErr, findErr)
+	}
 }

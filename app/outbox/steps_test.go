@@ -19,7 +19,7 @@ func stepsRig(t *testing.T, rep cti.Repeat) (*rig, *[]cti.WriteBack) {
 		given = append(given, w)
 		cti.StepsDone(ctx, w.Steps+"x") // the first step made the record
 	}
-	r.sender.find = func(w cti.WriteBack) (cti.Receipt, error) { return cti.Receipt{ID: "rec"}, nil }
+	r.sender.find = func(cti.WriteBack) (cti.Receipt, error) { return cti.Receipt{ID: "rec"}, nil }
 	return r, &given
 }
 
@@ -126,7 +126,30 @@ func TestARetryOfAnotherConflictKeepsWhatThePersonSaw(t *testing.T) {
 		}
 		synctest.Wait()
 		if last := r.sender.got[len(r.sender.got)-1]; *last.Was != "A" {
-			t.Errorf("guard is gone after a retry of another conflict: was %q", *last.Was)
+			t.Errorf("after a retry of another conflict it was %q", *last.Was)
+		}
+	})
+}
+
+// The person was shown what is there, and insists: on that alone. Another value by then is another conflict.
+func TestARetryInsistsOnWhatWasShownAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		w := write("a", "1", "")
+		w.Op, w.Was, w.Version = cti.UpdateCustomer, new("A"), "7"
+		r.acceptWrite(w)
+		conflict := fail(cti.Conflict)
+		conflict.Current = new("theirs")
+		r.answer(conflict)
+		r.run()
+		r.restart()
+		r.answer(nil)
+		if err := r.box.Retry(r.only().Seq); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if last := r.sender.got[len(r.sender.got)-1]; *last.Was != "theirs" || last.Version != "7" {
+			t.Errorf("sent %+v: over what was not shown", last)
 		}
 	})
 }
@@ -145,7 +168,6 @@ func TestChangesOfOneCustomerKeepTheirOrderWhicheverNumberCalled(t *testing.T) {
 		before := r.sent()
 		r.acceptWrite(b)
 		pass(time.Hour)
-		t.Log(r.sentKeys()[before:])
 		if k := r.sentKeys()[before]; k != "a" {
 			t.Errorf("the later change went first: %v", r.sentKeys()[before:])
 		}

@@ -166,6 +166,8 @@ export const outboxItem = object({
   message: maybe(text, ""),
   begun: maybe(text, ""),
   reason: maybe(text, ""),
+  value: maybe(text, ""),
+  theirs: maybe(text, ""),
   tries: list(outboxTry),
 });
 

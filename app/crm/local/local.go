@@ -228,7 +228,7 @@ func (l *Local) Whoami(context.Context) (cti.Agent, error) {
 
 // Features implements crm.Connector.
 func (l *Local) Features() crm.Features {
-	f := crm.Features{History: l.history, Tickets: l.tickets, Search: l.search, Changes: l.changes, Get: l.customer, Writes: map[cti.Op]bool{}}
+	f := crm.Features{History: l.history, Tickets: l.tickets, Search: l.search, Changes: l.changes, Get: l.customer, Status: true, Writes: map[cti.Op]bool{}}
 	for _, op := range can {
 		f.Writes[op] = true
 	}

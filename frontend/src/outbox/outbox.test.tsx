@@ -2,9 +2,11 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { OutboxItem, Result } from "../../shared/wire";
 import { THINKING } from "../desk";
 import { aCard, anItem, ok } from "../fake";
+import { speech } from "../i18n";
 import { QUIET } from "../keys";
 import { mount } from "../pop/mount";
 import { ASK_AGAIN, GATHER, PAGE } from "./model";
+import { itemAbout, itemWhy } from "./words";
 
 type Page = Awaited<ReturnType<typeof mount>>;
 let page: Page;
@@ -503,4 +505,14 @@ test("a customer to be made says so, and is not given to another one", async () 
   await unfold();
   expect([page.button("Choose customer"), page.button("Edit")]).toEqual([undefined, undefined]);
   await press("Discard");
+});
+
+test("a change says what the agent wants, and what the CRM has where both changed it", async () => {
+  const change = { op: "update_contact", value: "follow_up", name: "", outcome: "", ending: "", message: "" };
+  const both = anItem(1, { ...change, state: "review", kind: "conflict", theirs: "inactive" });
+  const say = speech("en", "en");
+  expect(itemAbout(both, say)).toContain("Customer changed · “follow_up”");
+  expect(itemWhy(both, say, 0)).toBe("Status: you set “follow_up”, meanwhile it is “inactive” in the CRM");
+  const tags = anItem(2, { ...change, op: "add_tags", value: "a\nb", theirs: "" });
+  expect(itemAbout(tags, say)).toContain("Tags added · “a, b”");
 });

@@ -29,18 +29,26 @@ export function itemName(it: OutboxItem, say: Speech): string {
 export function itemAbout(it: OutboxItem, say: Speech): string {
   const number = it.name ? itemNumber(it) : "";
   const what = it.op === "log_call" ? "" : say.coded("op", it.op);
-  return [what, number, it.ending && say.coded("ending", it.ending), it.outcome].filter(Boolean).join(" · ");
+  const value = it.value && `“${mine(it)}”`;
+  return [what, value, number, it.ending && say.coded("ending", it.ending), it.outcome].filter(Boolean).join(" · ");
 }
 
 /** Where it stands and why: the CRM's own words where it gave some, else ours for the kind of trouble. */
 export function itemWhy(it: OutboxItem, say: Speech, now: number): string {
   const cause = it.message || (it.kind && say.coded("kind", it.kind));
   if (it.unclear) return say.t("item.unclear");
+  if (it.state === "review" && it.theirs)
+    return say.t("change.both", { what: say.coded("change", it.op), mine: mine(it), theirs: it.theirs });
   if (it.state === "review") return cause || say.t("item.review");
   if (it.state === "retrying")
     return [say.t("item.retrying", { when: due(it, say, now) }), cause].filter(Boolean).join(" · ");
   if (it.state === "queued" || it.state === "sending" || it.state === "reconciling") return say.t(`item.${it.state}`);
   return it.state;
+}
+
+/** What the agent wants of a customer or ticket; tags come one in a line. */
+function mine(it: OutboxItem): string {
+  return it.value.split("\n").join(", ");
 }
 
 function due(it: OutboxItem, say: Speech, now: number): string {
