@@ -217,10 +217,10 @@ func traits(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(crmOf(ts).SetTraits(like))
 }
 
-// fill FILE…: replaces $CRM and $WORK in files.
+// fill FILE…: replaces $CRM, also where the example names its usual address, and $WORK in files.
 func fill(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range args {
-		text := strings.NewReplacer("$CRM", ts.Getenv("CRM"), "$WORK", ts.Getenv("WORK")).Replace(ts.ReadFile(name))
+		text := strings.NewReplacer("$CRM", ts.Getenv("CRM"), "http://127.0.0.1:8765", ts.Getenv("CRM"), "$WORK", ts.Getenv("WORK")).Replace(ts.ReadFile(name))
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
 	}
 }

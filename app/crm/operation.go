@@ -288,7 +288,18 @@ func (r *run) take(s *step) error {
 	return nil
 }
 
-func (r *run) unfit(err error) error { return r.e.failed(r.e.doing(r.op.name), err, r.written) }
+// unfit is the error of a step that could not be made or read. What an expression says when it fails quotes the values: none of the customer's, and
+// nothing that an agent wrote, may stand in an error, which is logged and kept.
+func (r *run) unfit(err error) error {
+	failed := r.e.failed(r.e.doing(r.op.name), err, r.written)
+	var known *cti.Error
+	if errors.As(err, &known) || !errors.As(failed, &known) || known.Kind != cti.Invalid {
+		return failed
+	}
+	hidden := *known
+	hidden.Msg = hide(hidden.Msg, r.v["input"], r.v["item"], r.v["res"], r.v["step"], r.v["each"])
+	return &hidden
+}
 
 // writes tells whether a step may change the CRM.
 func (r *run) writes(s *step) bool {

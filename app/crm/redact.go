@@ -57,6 +57,46 @@ func (r *redactor) learn(secret string) {
 	r.replace = strings.NewReplacer(pairs...)
 }
 
+// mostHidden is how many texts are looked for in one message, shortestHidden how long they are at least: shorter ones are part of any word.
+const (
+	mostHidden     = 5000
+	shortestHidden = 3
+)
+
+// hide takes the texts that stand in some values out of a message, the longest first.
+func hide(message string, values ...any) string {
+	var all []string
+	var collect func(v any)
+	collect = func(v any) {
+		switch v := v.(type) {
+		case string:
+			if len(v) >= shortestHidden && len(all) < mostHidden && strings.Contains(message, v) {
+				all = append(all, v)
+			}
+		case map[string]any:
+			for _, one := range v {
+				collect(one)
+			}
+		case map[string]string:
+			for _, one := range v {
+				collect(one)
+			}
+		case []any:
+			for _, one := range v {
+				collect(one)
+			}
+		}
+	}
+	for _, v := range values {
+		collect(v)
+	}
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
+	for _, text := range all {
+		message = strings.ReplaceAll(message, text, "***")
+	}
+	return message
+}
+
 // text is for the words of a CRM: one line, short, masked.
 func (r *redactor) text(s string) string {
 	return cti.Clean(numberLike.ReplaceAllString(r.secrets(s), "***"), maxMessage)

@@ -87,3 +87,37 @@ func TestWhatIsWrittenInSeveralStepsMayBeFoundInPart(t *testing.T) {
 		})
 	}
 }
+
+// An expression that fails quotes its values: the error is logged and kept, and must not hold what the agent wrote, nor what the CRM says of a customer.
+func TestAnExpressionThatFailsQuotesNobody(t *testing.T) {
+	o := openOffice(t, func(w http.ResponseWriter, _ *http.Request) bool {
+		return sayJSON(w, map[string]any{"id": 1, "name": "Mr Wang", "list": []any{map[string]any{"ill": "since Monday"}}})
+	})
+	e := o.open(t, officeToken, `  create_ticket:
+    idempotency: {strategy: at_least_once}
+    steps:
+      - {id: look, request: {url: "${param.base_url}/t"}, save: {name: "${res.json.name}", ill: "${res.json.list[0].ill}"}}
+      - {id: new, request: {method: POST, url: "${param.base_url}/t", json: {a: "${int(input.ticket.subject)}", b: "${int(step.look.name)}"}}}
+    output: {id: "1"}
+  create_task:
+    idempotency: {strategy: at_least_once}
+    steps: [{id: new, request: {method: POST, url: "${param.base_url}/t"}}]
+    output: {id: "${int(res.json.list[0].ill)}"}
+`)
+	for _, w := range []cti.WriteBack{
+		{Op: cti.CreateTicket, Key: "k", Identity: cti.IdentityKnown, Ticket: cti.TicketDraft{Subject: "he is very ill"}},
+		{Op: cti.CreateTicket, Key: "k", Identity: cti.IdentityKnown, Ticket: cti.TicketDraft{Subject: "1"}},
+		{Op: cti.CreateTask, Key: "k", Identity: cti.IdentityKnown},
+	} {
+		_, err := e.Write(t.Context(), w)
+		if err == nil || !strings.Contains(err.Error(), "int(") {
+			t.Errorf("the error is %v: it must say which expression", err)
+			continue
+		}
+		for _, told := range []string{"very ill", "Wang", "Monday"} {
+			if strings.Contains(err.Error(), told) {
+				t.Errorf("the error quotes %q: %v", told, err)
+			}
+		}
+	}
+}
