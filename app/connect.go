@@ -1,8 +1,11 @@
 package app
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -52,7 +55,7 @@ func OpenConnection(cfg Config) (*Connection, error) {
 			return nil, err
 		}
 		c.Systems = append(c.Systems, one)
-		if slices.ContainsFunc(specs[:i], func(before cti.CRMTarget) bool { return signInOf(before.Connector) == signInOf(spec.Connector) }) && one.Engine != nil && one.Engine.SignsIn() {
+		if slices.ContainsFunc(specs[:i], func(before cti.CRMTarget) bool { return signInOf(before) == signInOf(spec) }) && one.Engine != nil && one.Engine.SignsIn() {
 			c.Close()
 			return nil, cti.Errorf(cti.Invalid, where+": "+spec.Connector+" is named twice, and one sign-in would be used for both: copy its connector file, with another metadata.id", nil)
 		}
@@ -85,21 +88,29 @@ func openSystem(cfg Config, spec cti.CRMTarget, where string, gates *crm.Gates) 
 		return System{Connector: l, Operations: spec.Operations, close: l.Close}, nil
 	}
 	e, err := crm.Open(crm.Config{Connector: spec.Connector, Params: params, Region: cfg.Profile.Region, Agent: cfg.Profile.Agent, Shared: cfg.Profile.CRM.SharedSignIn, Mapping: spec.Mapping,
-		Gates: gates, Log: cfg.Log, Tokens: tokens.Open(cfg.StateDir, signInOf(spec.Connector), cfg.Keys)})
+		Gates: gates, Log: cfg.Log, Tokens: tokens.Open(cfg.StateDir, signInOf(spec), cfg.Keys)})
 	if err != nil {
 		return System{}, err
 	}
 	return System{Connector: e, Engine: e, Operations: spec.Operations, close: e.Close}, nil
 }
 
-// signInOf names the sign-in of a connector: of a file by its whole path, so that whoever signs in beside it and the agent mean the same one.
-func signInOf(connector string) string {
-	if strings.ContainsAny(connector, `./\`) {
-		if whole, err := filepath.Abs(connector); err == nil {
-			return whole
+// signInOf names the sign-in of a connector at its addresses: what one server gave is never shown to another. A file is named by its whole path, so that
+// whoever signs in beside it and the agent mean the same one.
+func signInOf(spec cti.CRMTarget) string {
+	name := spec.Connector
+	if strings.ContainsAny(name, `./\`) {
+		if whole, err := filepath.Abs(name); err == nil {
+			name = whole
 		}
 	}
-	return connector
+	sum := sha256.New()
+	for _, param := range slices.Sorted(maps.Keys(spec.Params)) {
+		if value := spec.Params[param]; strings.Contains(value, "://") {
+			sum.Write([]byte(param + "=" + strings.TrimRight(value, "/") + "\n"))
+		}
+	}
+	return name + "-" + hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
 // Close gives back what the systems hold.

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"ringside.dev/ringside/app"
+	"ringside.dev/ringside/app/crm/sandbox"
 	"ringside.dev/ringside/app/cti"
 )
 
@@ -38,6 +40,15 @@ func TestASignInIsTheSameFromEveryFolder(t *testing.T) {
 		t.Cleanup(c.Close)
 		return c
 	}
+	other, err := sandbox.Start(t.Context(), sandbox.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := other.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Chdir(filepath.Dir(file))
 	for _, connector := range []string{"oauth.yaml", "./oauth.yaml"} {
 		err := open(connector).Systems[0].Engine.SignIn(t.Context(), func(address string) error {
@@ -57,6 +68,19 @@ func TestASignInIsTheSameFromEveryFolder(t *testing.T) {
 		agent := open(file)
 		if who, err := agent.Whoami(t.Context()); err != nil || who.Name == "" {
 			t.Errorf("signed in as %s, but the agent is %q, %v", connector, who.Name, err)
+		}
+		// Moved to another server, what this one gave is not shown there.
+		elsewhere := w.config()
+		elsewhere.Profile.CRM = cti.CRMProfile{Connector: file, Params: map[string]string{"base_url": other.URL()}}
+		moved, err := app.OpenConnection(elsewhere)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := moved.Whoami(t.Context()); cti.KindOf(err) != cti.Auth {
+			t.Errorf("at another server: %v", err)
+		}
+		if moved.Close(); other.Stats().Unauthorized != 0 {
+			t.Error("another server was shown the token")
 		}
 		if err := agent.Systems[0].Engine.SignOut(t.Context()); err != nil {
 			t.Fatal(err)
