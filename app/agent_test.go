@@ -195,7 +195,7 @@ func (a *agent) feed(t *testing.T, events ...cti.Event) string {
 
 func (a *agent) command(t *testing.T, leg string, c cti.Command) {
 	t.Helper()
-	if err := a.client.Command(t.Context(), leg, c); err != nil {
+	if err := a.client.Command(t.Context(), leg, cti.Instruction{Command: c}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -17,8 +17,8 @@ import (
 func (a *App) Board() *loopback.Board { return a.board }
 
 // Command asks the phone to do something with a call; what becomes of it shows on the card.
-func (a *App) Command(ctx context.Context, leg string, c cti.Command) error {
-	return a.flow.Command(ctx, leg, c)
+func (a *App) Command(ctx context.Context, leg string, do cti.Instruction) error {
+	return a.flow.Command(ctx, leg, do)
 }
 
 // Dial asks the phone to call a number and waits until the call appears, at most three seconds.

@@ -96,7 +96,7 @@ func TestTheDeskAnswersAndHangsUp(t *testing.T) {
 	if r.Ending != "answered" || r.AnsweredAt == nil || *r.Outcome != "Sold" || *r.Note != note {
 		t.Errorf("the record is %+v", r)
 	}
-	if err := a.client.Command(t.Context(), leg, cti.CommandAnswer); cti.KindOf(err) != cti.Conflict {
+	if err := a.client.Command(t.Context(), leg, cti.Instruction{Command: cti.CommandAnswer}); cti.KindOf(err) != cti.Conflict {
 		t.Errorf("answering again gives %v", err)
 	}
 }

@@ -193,7 +193,7 @@ func (p *play) measure(ctx context.Context) error {
 }
 
 func (p *play) answer(ctx context.Context) error {
-	if err := p.client.Command(ctx, p.leg, cti.CommandAnswer); err != nil {
+	if err := p.client.Command(ctx, p.leg, cti.Instruction{Command: cti.CommandAnswer}); err != nil {
 		return err
 	}
 	if _, err := p.await(ctx, "the answer", func(c wire.Card) bool { return c.State == cti.Connected }); err != nil {
@@ -209,7 +209,7 @@ func (p *play) hangUp(ctx context.Context) error {
 	if err := p.loseNextAnswer(); err != nil {
 		return err
 	}
-	if err := p.client.Command(ctx, p.leg, cti.CommandHangup); err != nil {
+	if err := p.client.Command(ctx, p.leg, cti.Instruction{Command: cti.CommandHangup}); err != nil {
 		return err
 	}
 	card, err := p.await(ctx, "the end", func(c wire.Card) bool { return c.State == cti.StateClosed })

@@ -25,6 +25,9 @@ type Call struct {
 	Case      string            `json:"case"`
 	Leg       string            `json:"leg"`
 	Source    Source            `json:"source"`
+	Also      []Source          `json:"also,omitempty"` // further sources that told of it
+	Purpose   Purpose           `json:"purpose,omitempty"`
+	MainLeg   string            `json:"main_leg,omitempty"` // of a Consultation: the call it is about
 	Direction Direction         `json:"direction"`
 	State     State             `json:"state"`
 	Refs      map[string]string `json:"refs,omitempty"`
@@ -35,6 +38,11 @@ type Call struct {
 	Parties   []string          `json:"parties,omitempty"` // further parties of a conference
 	Transfer  *Transfer         `json:"transfer,omitempty"`
 	Cause     *Cause            `json:"cause,omitempty"`
+	Data      map[string]string `json:"data,omitempty"` // what came with it, under its declared names
+	Recording *Recording        `json:"recording,omitempty"`
+	Muted     bool              `json:"muted,omitempty"`
+
+	ClickToDial bool `json:"click_to_dial,omitempty"` // the exchange rings the agent first
 
 	StartedAt     time.Time     `json:"started_at,omitzero"`     // first sign of the call
 	QueuedAt      time.Time     `json:"queued_at,omitzero"`      // entered the queue
@@ -45,6 +53,7 @@ type Call struct {
 	HeldSince     time.Time     `json:"held_since,omitzero"`     // on hold now, since then
 	HeldBy        []Party       `json:"held_by,omitempty"`       // who holds now
 	HeldFor       time.Duration `json:"held_for,omitempty"`      // finished holds, nanoseconds
+	HoldAt        time.Time     `json:"hold_at,omitzero"`        // when the newest change of a hold happened, by its source's clock
 	LastAt        time.Time     `json:"last_at,omitzero"`        // time of the last event that changed something
 	SeenAt        time.Time     `json:"seen_at,omitzero"`        // a live call as it is kept on disk: it still lived then
 }
@@ -80,12 +89,25 @@ func begins(t EventType) bool { return t == Queued || t == Originated || t == De
 
 // steps holds what each event does to the state; an event that is not here only teaches facts.
 var steps = map[EventType]func(c *Call, e Event, at time.Time){
-	Queued:      func(c *Call, e Event, at time.Time) { setOnce(&c.QueuedAt, firstTime(e.At.UTC(), at)) },
-	Originated:  func(c *Call, _ Event, _ time.Time) { c.originate() },
-	Delivered:   func(c *Call, e Event, at time.Time) { c.deliver(e, at) },
-	Established: func(c *Call, _ Event, at time.Time) { c.establish(at) },
-	Held:        func(c *Call, e Event, at time.Time) { c.hold(e.By, at) },
-	Retrieved:   func(c *Call, e Event, at time.Time) { c.retrieve(e.By, at) },
+	Queued:     func(c *Call, e Event, at time.Time) { setOnce(&c.QueuedAt, firstTime(e.At.UTC(), at)) },
+	Originated: func(c *Call, _ Event, _ time.Time) { c.originate() },
+	Delivered:  func(c *Call, e Event, at time.Time) { c.deliver(e, at) },
+	Established: func(c *Call, e Event, at time.Time) {
+		if c.ClickToDial && !e.Call.ClickToDial {
+			return // the agent took up the phone; the customer did not yet (rule 3)
+		}
+		c.establish(at)
+	},
+	Held: func(c *Call, e Event, at time.Time) {
+		if c.newsOfHold(e) {
+			c.hold(e.By, at)
+		}
+	},
+	Retrieved: func(c *Call, e Event, at time.Time) {
+		if c.newsOfHold(e) {
+			c.retrieve(e.By, at)
+		}
+	},
 	Conferenced: func(c *Call, e Event, at time.Time) { c.conference(e, at) },
 	Transferred: func(c *Call, e Event, at time.Time) { c.transfer(e, at) },
 	Diverted: func(c *Call, e Event, at time.Time) {
@@ -113,7 +135,7 @@ func (c *Call) deliver(e Event, at time.Time) {
 	switch c.State {
 	case Null, Initiated:
 		c.State = Initiated
-		if e.Side != SideRemote {
+		if e.Side != SideRemote && !c.ClickToDial {
 			c.State = Alerting
 		}
 		setOnce(&c.DeliveredAt, at)
@@ -135,6 +157,19 @@ func (c *Call) establish(at time.Time) {
 	}
 	c.State = Connected
 	setOnce(&c.EstablishedAt, at)
+}
+
+// slowest is how far one of two sources may be behind the other. What seems older still is a clock that was set back.
+const slowest = 10 * time.Second
+
+// newsOfHold drops what is older than what is known: of two sources one may be slower.
+func (c *Call) newsOfHold(e Event) bool {
+	at := firstTime(e.SourceAt, e.At).UTC()
+	if behind := c.HoldAt.Sub(at); behind > 0 && behind < slowest {
+		return false
+	}
+	c.HoldAt = at
+	return true
 }
 
 func (c *Call) hold(by Party, at time.Time) {
@@ -218,8 +253,26 @@ func (c *Call) learn(e Event) {
 	fill(&c.Local.Extension, e.Local.Extension, false)
 	fill(&c.Local.Account, e.Local.Account, false)
 	fill(&c.Dialled, e.Dialled, false)
+	if e.Call.ClickToDial {
+		c.ClickToDial, c.Direction = true, Out
+		if c.State == Alerting {
+			c.State = Initiated
+		}
+	}
 	if c.Direction == "" {
 		c.Direction = e.Call.Direction
+	}
+	c.Purpose, c.MainLeg = cmp.Or(c.Purpose, e.Call.Purpose), cmp.Or(c.MainLeg, e.Call.MainLeg)
+	for k, v := range e.Data {
+		if v != "" {
+			c.Data[k] = v
+		}
+	}
+	if e.Recording != nil {
+		c.Recording = e.Recording
+	}
+	if e.Muted != nil {
+		c.Muted = *e.Muted
 	}
 	if e.Queue != nil {
 		q := *e.Queue
@@ -261,15 +314,21 @@ func (c Call) copied() Call {
 	if c.Refs == nil {
 		c.Refs = map[string]string{}
 	}
+	c.Data = maps.Clone(c.Data)
+	if c.Data == nil {
+		c.Data = map[string]string{}
+	}
 	c.HeldBy = slices.Clone(c.HeldBy)
 	c.Parties = slices.Clone(c.Parties)
+	c.Also = slices.Clone(c.Also)
 	return c
 }
 
 func (c Call) equal(o Call) bool {
 	return c.State == o.State && c.Direction == o.Direction && c.Remote == o.Remote && c.Local == o.Local &&
 		c.Dialled == o.Dialled && same(c.Queue, o.Queue) && same(c.Transfer, o.Transfer) && same(c.Cause, o.Cause) &&
-		maps.Equal(c.Refs, o.Refs) && slices.Equal(c.HeldBy, o.HeldBy) && slices.Equal(c.Parties, o.Parties) &&
+		c.Purpose == o.Purpose && c.MainLeg == o.MainLeg && c.ClickToDial == o.ClickToDial && c.Muted == o.Muted && same(c.Recording, o.Recording) &&
+		slices.Equal(c.Also, o.Also) && maps.Equal(c.Data, o.Data) && maps.Equal(c.Refs, o.Refs) && slices.Equal(c.HeldBy, o.HeldBy) && slices.Equal(c.Parties, o.Parties) &&
 		c.DeliveredAt.Equal(o.DeliveredAt) && c.QueuedAt.Equal(o.QueuedAt) && c.EstablishedAt.Equal(o.EstablishedAt)
 }
 

@@ -1,6 +1,7 @@
 package cti
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -34,7 +35,7 @@ func Clean(s string, limit int) string {
 
 // Clean returns the event with every string cleaned: any of them may have been chosen by a caller, an exchange or a program.
 func (e Event) Clean() Event {
-	tidy(MaxText, &e.Source.Adapter, &e.Source.Instance, &e.Call.Case, &e.Call.Leg, &e.Remote.Raw, &e.Remote.E164, &e.Remote.Key, &e.Remote.Ext,
+	tidy(MaxText, &e.Source.Adapter, &e.Source.Instance, &e.Call.Case, &e.Call.Leg, &e.Call.MainLeg, &e.Remote.Raw, &e.Remote.E164, &e.Remote.Key, &e.Remote.Ext,
 		&e.Remote.Name, &e.Local.Extension, &e.Dialled)
 	tidy(MaxURI, &e.Remote.URI, &e.Remote.Asserted, &e.Local.Account)
 	tidy(MaxText, &e.Type)
@@ -44,8 +45,11 @@ func (e Event) Clean() Event {
 	tidy(MaxText, &e.Call.State)
 	tidy(MaxText, &e.Side)
 	tidy(MaxText, &e.By)
-	e.Call.Refs = cleanRefs(e.Call.Refs)
+	tidy(MaxText, &e.Call.Purpose)
+	e.Call.Refs = cleanRefs(e.Call.Refs, MaxText)
+	e.Data = cleanRefs(e.Data, MaxURI)
 	e.Cause, e.Queue, e.Transfer, e.Agent = cleaned(e.Cause), cleaned(e.Queue), cleaned(e.Transfer), cleaned(e.Agent)
+	e.Recording = cleaned(e.Recording)
 	e.Legs = slices.Clone(e.Legs)
 	for i := range e.Legs {
 		e.Legs[i].Legs = nil // a snapshot lists legs, not snapshots
@@ -60,13 +64,19 @@ func tidy[T ~string](limit int, texts ...*T) {
 	}
 }
 
-func cleanRefs(refs map[string]string) map[string]string {
+// maxEntries bounds references and call data: a caller may send as many headers as a packet holds.
+const maxEntries = 64
+
+func cleanRefs(refs map[string]string, limit int) map[string]string {
 	if refs == nil {
 		return nil
 	}
 	clean := make(map[string]string, len(refs))
-	for k, v := range refs {
-		clean[Clean(k, MaxText)] = Clean(v, MaxText)
+	for _, k := range slices.Sorted(maps.Keys(refs)) {
+		if len(clean) == maxEntries {
+			break
+		}
+		clean[Clean(k, MaxText)] = Clean(refs[k], limit)
 	}
 	return clean
 }
@@ -101,4 +111,13 @@ func (t *Transfer) tidy() {
 	tidy(MaxText, &t.To)
 }
 
-func (a *AgentStatus) tidy() { tidy(MaxText, &a.State, &a.Reason) }
+func (a *AgentStatus) tidy() {
+	tidy(MaxText, &a.State)
+	tidy(MaxText, &a.Reason)
+}
+
+func (r *Recording) tidy() {
+	tidy(MaxText, &r.ID, &r.Name, &r.Type)
+	tidy(MaxURI, &r.URL)
+	r.DurationMS = max(r.DurationMS, 0)
+}

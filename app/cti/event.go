@@ -105,8 +105,17 @@ type Source struct {
 	Confidence Confidence `json:"confidence"`
 }
 
-// RefSIPCallID is the one reference name that every source spells alike; it is the strongest (reducer rule 10).
-const RefSIPCallID = "sip_call_id"
+// The reference names that mean the same in every source, so that two sources are known to tell of one call. All others are the source's own.
+const (
+	// RefSIPCallID is the Call-ID (RFC 3261) of the dialog with the agent's phone; it is the strongest (reducer rule 10).
+	RefSIPCallID = "sip_call_id"
+	// RefVendor begins the names of an exchange's own ids of the agent's leg, which all its interfaces spell alike: vendor_asterisk is the
+	// channel's id in AMI and in ARI.
+	RefVendor = "vendor_"
+	// RefJourney is what all legs of one customer's journey share (Linkedid, Channel-Call-UUID, initial contact id). It names the case and
+	// never a leg.
+	RefJourney = "journey"
+)
 
 // CallRef identifies a call: Refs are what the source calls it, Case and Leg are ours and may be empty on the way in.
 type CallRef struct {
@@ -115,7 +124,21 @@ type CallRef struct {
 	Direction Direction         `json:"direction,omitempty"`
 	State     State             `json:"state,omitempty"`
 	Refs      map[string]string `json:"refs,omitempty"`
+	Purpose   Purpose           `json:"purpose,omitempty"`
+	MainLeg   string            `json:"main_leg,omitempty"` // of a Consultation: the call it is about, if that is known
+	// ClickToDial: the exchange rings the agent first and then the customer, so the agent's own ringing and answering are not the call's
+	// (reducer rules 3 and 7). A source that knows says so in every event of the leg.
+	ClickToDial bool `json:"click_to_dial,omitempty"`
 }
+
+// Purpose tells that a leg is no customer's call of its own: it neither pops nor leaves a record. Empty: it is one.
+type Purpose string
+
+// The purposes.
+const (
+	Consultation Purpose = "consultation" // the agent asks a colleague while the customer is on hold
+	Monitoring   Purpose = "monitoring"   // a supervisor listens to a colleague's call
+)
 
 // Remote is the other party.
 type Remote struct {
@@ -165,11 +188,23 @@ type Transfer struct {
 	To   string       `json:"to,omitempty"`
 }
 
-// AgentStatus goes with an AgentState event: logged_on, ready, not_ready, working_after_call or logged_off.
+// AgentStatus goes with an AgentState event.
 type AgentStatus struct {
-	State  string `json:"state"`
-	Reason string `json:"reason,omitempty"`
+	State  Presence `json:"state"`
+	Reason string   `json:"reason,omitempty"`
 }
+
+// Presence is an agent's state, in CSTA's words (ECMA-269, 23.2).
+type Presence string
+
+// The states of an agent.
+const (
+	LoggedOn  Presence = "logged_on"
+	Ready     Presence = "ready"
+	NotReady  Presence = "not_ready"
+	AfterCall Presence = "working_after_call"
+	LoggedOff Presence = "logged_off"
+)
 
 // Event is the envelope every source speaks. At is when Ringside learnt it, SourceAt what the source's own clock said, both UTC.
 type Event struct {
@@ -189,6 +224,11 @@ type Event struct {
 	Queue    *Queue       `json:"queue,omitempty"`
 	Agent    *AgentStatus `json:"agent,omitempty"`
 	Cause    *Cause       `json:"cause"`
-	Past     bool         `json:"past,omitempty"` // told from the phone's history: nobody is waiting
-	Legs     []Event      `json:"legs,omitempty"` // Snapshot only: one Delivered, Established or Held event per live leg
+	// Data is what came with the call: SIP X-headers, channel variables, IVR input, under the source's names. The intake keeps what the
+	// profile declares.
+	Data      map[string]string `json:"data,omitempty"`
+	Recording *Recording        `json:"recording,omitempty"` // also of a call that is long over
+	Muted     *bool             `json:"muted,omitempty"`     // whether the agent is heard, where the source says so
+	Past      bool              `json:"past,omitempty"`      // told from the phone's history: nobody is waiting
+	Legs      []Event           `json:"legs,omitempty"`      // Snapshot only: one Delivered, Established or Held event per live leg
 }

@@ -1,6 +1,7 @@
 package cti
 
 import (
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -26,6 +27,10 @@ type Ledger struct {
 	refs   map[string]string // source reference → leg
 
 	restored map[string]bool // live calls of an earlier run of which nothing was heard in this one
+
+	young    map[string]young // calls that began a moment ago, also those that are over: another source may still tell of them
+	settling map[string]Call  // calls that ended a moment ago: a better cause may still come
+	dials    []Dial           // asked for, not seen yet
 }
 
 // grave is what is left of a cleared call: enough to know its late events, and small, for there is one for each call of a day.
@@ -46,7 +51,8 @@ func (c Change) Ended() bool {
 
 // NewLedger makes an empty ledger; tenant keeps the ids of two sites apart.
 func NewLedger(tenant string) *Ledger {
-	return &Ledger{tenant: tenant, calls: map[string]Call{}, graves: map[string]grave{}, refs: map[string]string{}, restored: map[string]bool{}}
+	return &Ledger{tenant: tenant, calls: map[string]Call{}, graves: map[string]grave{}, refs: map[string]string{}, restored: map[string]bool{},
+		young: map[string]young{}, settling: map[string]Call{}}
 }
 
 // Restore takes up a call of an earlier run: a live one goes on, or is cleared by the first snapshot that does not list it; a cleared
@@ -55,7 +61,9 @@ func (l *Ledger) Restore(c Call) {
 	if c.State != StateClosed {
 		l.restored[c.Leg] = true
 	}
-	l.refer(c.Source, c)
+	for _, from := range c.Sources() {
+		l.refer(from, c)
+	}
 	l.keep(c)
 }
 
@@ -68,28 +76,46 @@ func (l *Ledger) Apply(e Event) []Change {
 		return l.reconcile(e)
 	default: // tells about one call
 	}
+	return l.apply(e, false)
+}
+
+// apply books an event of one call; listed tells that it is from a snapshot, so that its time is not that of what it tells.
+func (l *Ledger) apply(e Event, listed bool) []Change {
 	leg := l.find(e)
 	if leg == "" {
-		if !opens(e.Type) {
+		leg = l.twin(e, listed)
+	}
+	if leg == "" {
+		if !opens(e.Type) || onlyJourney(e) {
 			return nil
 		}
 		leg = l.newLeg(e)
 	}
 	if _, cleared := l.graves[leg]; cleared {
-		return nil
+		return l.settle(leg, e)
 	}
 	delete(l.restored, leg)
 	before, known := l.calls[leg]
 	call := before
 	if !known {
-		call = Call{Leg: leg, Case: firstText(e.Call.Case, leg), Source: e.Source}
+		call = Call{Leg: leg, Case: l.caseOf(e, leg), Source: e.Source}
+		e = l.asDialled(e)
 	}
+	call = call.toldBy(e.Source)
 	after, changed := call.Apply(e)
 	if !changed {
+		if len(call.Also) != len(before.Also) {
+			l.refer(e.Source, call)
+			l.keep(call)
+		}
 		return nil
 	}
 	l.refer(e.Source, after)
 	l.keep(after)
+	l.noteYoung(after, e)
+	if after.State == StateClosed {
+		l.settling[leg] = after
+	}
 	return []Change{{Before: before, After: after}}
 }
 
@@ -126,7 +152,7 @@ func (l *Ledger) reconcile(e Event) []Change {
 		if live.At.IsZero() {
 			live.At = e.At
 		}
-		for _, c := range l.Apply(live) {
+		for _, c := range l.apply(live, true) {
 			changes = append(changes, c)
 			listed[c.After.Leg] = true
 		}
@@ -148,6 +174,7 @@ func (l *Ledger) Sweep(now time.Time) []Change {
 			changes = append(changes, l.end(leg, now, "no sign of it for 12 hours"))
 		}
 	}
+	l.forgetYoung(now)
 	for leg, g := range l.graves {
 		if now.Unix()-g.at > int64(TombstoneFor/time.Second) {
 			l.forget(leg)
@@ -199,6 +226,9 @@ func (l *Ledger) find(e Event) string {
 		return e.Call.Leg
 	}
 	for _, name := range strongestFirst(e.Call.Refs) {
+		if name == RefJourney {
+			continue
+		}
 		leg := l.refs[refKey(e.Source, name, e.Call.Refs[name])]
 		if g, cleared := l.graves[leg]; l.knows(leg) && (!cleared || g.agrees(e.Call.Refs)) {
 			return leg
@@ -216,6 +246,9 @@ func (l *Ledger) knows(leg string) bool {
 // agrees keeps a cleared call from swallowing a new one that shares a reference with it, as the legs of one journey may.
 func (g grave) agrees(refs map[string]string) bool {
 	for _, have := range g.refs {
+		if have.name == RefJourney {
+			continue
+		}
 		if other := refs[have.name]; other != "" && other != have.value {
 			return false
 		}
@@ -226,7 +259,7 @@ func (g grave) agrees(refs map[string]string) bool {
 func (l *Ledger) liveOf(s Source) []string {
 	var legs []string
 	for leg, c := range l.calls {
-		if c.Source.Adapter == s.Adapter && c.Source.Instance == s.Instance {
+		if c.ToldBy(s) {
 			legs = append(legs, leg)
 		}
 	}
@@ -248,7 +281,7 @@ func (l *Ledger) newLeg(e Event) string {
 	if e.Call.Leg != "" {
 		return e.Call.Leg
 	}
-	names := strongestFirst(e.Call.Refs)
+	names := slices.DeleteFunc(strongestFirst(e.Call.Refs), func(name string) bool { return name == RefJourney })
 	if len(names) == 0 {
 		return uuid.NewString()
 	}
@@ -273,6 +306,9 @@ func strongestFirst(refs map[string]string) []string {
 }
 
 func refKey(s Source, name, value string) string {
+	if name == RefSIPCallID || strings.HasPrefix(name, RefVendor) {
+		return name + "\x00" + value
+	}
 	return s.Adapter + "\x00" + s.Instance + "\x00" + name + "\x00" + value
 }
 
@@ -285,6 +321,11 @@ func opens(t EventType) bool {
 	default:
 		return false
 	}
+}
+
+// onlyJourney: several calls may be meant, so none is begun.
+func onlyJourney(e Event) bool {
+	return e.Call.Leg == "" && len(e.Call.Refs) == 1 && e.Call.Refs[RefJourney] != ""
 }
 
 func firstText(texts ...string) string {

@@ -211,8 +211,8 @@ func TestRule10AReferenceIsNotTakenFromItsCall(t *testing.T) {
 func TestRule10AClearedCallDoesNotSwallowANewOneThatSharesAReference(t *testing.T) {
 	l := cti.NewLedger("site")
 	first, second, end := ref(ring(0), "a1"), ref(ring(1000), "b2"), hangup(2000)
-	first.Call.Refs["journey"], second.Call.Refs["journey"] = "7", "7"
-	end.Call.Refs = map[string]string{"journey": "7"}
+	first.Call.Refs["shared"], second.Call.Refs["shared"] = "7", "7"
+	end.Call.Refs = map[string]string{"shared": "7"}
 	changes := book(l, first, hangup(500), second, end)
 	if len(changes) != 4 || changes[2].After.Leg == changes[0].After.Leg || changes[3].After.Leg != changes[2].After.Leg || !changes[3].Ended() {
 		t.Errorf("got %+v, want two calls, each rung and ended", changes)
@@ -221,8 +221,8 @@ func TestRule10AClearedCallDoesNotSwallowANewOneThatSharesAReference(t *testing.
 
 func TestCasesAreTheSourcesOrTheLeg(t *testing.T) {
 	e := ring(0)
-	e.Call.Case = "journey"
-	if c := cti.NewLedger("site").Apply(e)[0].After; c.Case != "journey" {
+	e.Call.Case = "shared"
+	if c := cti.NewLedger("site").Apply(e)[0].After; c.Case != "shared" {
 		t.Errorf("case %q", c.Case)
 	}
 	if c := cti.NewLedger("site").Apply(ring(0))[0].After; c.Case != c.Leg {

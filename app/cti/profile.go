@@ -19,9 +19,24 @@ type Profile struct {
 
 // PhoneProfile names the call source.
 type PhoneProfile struct {
-	Source    string `yaml:"source"`    // sim or baresip
-	Address   string `yaml:"address"`   // baresip: host:port of ctrl_tcp, loopback only
-	Extension string `yaml:"extension"` // the agent's own
+	Source    string        `yaml:"source"`    // where calls come from: sim, baresip, …
+	Address   string        `yaml:"address"`   // where the source's phone or relay listens, host:port
+	Program   string        `yaml:"program"`   // hook: which phone runs it
+	Extension string        `yaml:"extension"` // the agent's own
+	Also      []PhoneSource `yaml:"also"`      // further sources that tell of the same calls
+	Data      []string      `yaml:"data"`      // what is kept of what comes with a call: X-headers, channel variables, IVR input
+}
+
+// PhoneSource is one call source.
+type PhoneSource struct {
+	Source  string `yaml:"source"`
+	Address string `yaml:"address"`
+	Program string `yaml:"program"`
+}
+
+// Sources lists the call sources, the first first: commands go to the first that can carry them out.
+func (p PhoneProfile) Sources() []PhoneSource {
+	return append([]PhoneSource{{Source: p.Source, Address: p.Address, Program: p.Program}}, p.Also...)
 }
 
 // NumbersProfile tells how the site's telephone numbers are read, dialled and shown. The zero value works. The lists hold numbers, ranges and

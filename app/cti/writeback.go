@@ -156,10 +156,13 @@ type TaskDraft struct {
 
 // Recording is where the recording of a call is.
 type Recording struct {
+	ID         string `json:"id,omitempty"` // the exchange's own, which does not expire
 	URL        string `json:"url"`
 	Name       string `json:"name,omitempty"`
 	Type       string `json:"type,omitempty"` // media type, audio/wav
 	DurationMS int64  `json:"duration_ms,omitempty"`
+
+	ExpiresAt time.Time `json:"expires_at,omitzero"` // when the URL stops working; zero: not known
 }
 
 // NewCustomer is what a person says of a caller whom the CRM does not know, or of what a customer becomes.

@@ -99,23 +99,35 @@ func (f *Flow) card(before, call cti.Call) *Card {
 
 // show hands a copy to the screen.
 func (f *Flow) show(card *Card) {
-	card.Commands = f.commands(card.Call)
+	card.Commands = f.commands(card)
 	c := *card
 	c.Matches, c.Changes = slices.Clone(card.Matches), slices.Clone(card.Changes)
 	f.cfg.Screen.Show(c)
 }
 
 // commands lists what makes sense in the call's state, as far as the phone can do it.
-func (f *Flow) commands(call cti.Call) []cti.Command {
+func (f *Flow) commands(card *Card) []cti.Command {
+	call := card.Call
 	var sensible []cti.Command
 	switch call.State {
 	case cti.Alerting:
 		sensible = []cti.Command{cti.CommandAnswer, cti.CommandReject}
-	case cti.Initiated, cti.Connected, cti.OnHold:
+	case cti.Initiated:
 		sensible = []cti.Command{cti.CommandHangup}
+	case cti.Connected:
+		sensible = []cti.Command{cti.CommandHangup, cti.CommandHold, cti.CommandMute, cti.CommandDTMF, cti.CommandTransfer, cti.CommandConsult}
+		if !f.cfg.Phone.TellsHold {
+			sensible = append(sensible, cti.CommandResume)
+		}
+		if call.Muted {
+			sensible = append(sensible, cti.CommandUnmute)
+		}
+	case cti.OnHold:
+		sensible = []cti.Command{cti.CommandHangup, cti.CommandResume, cti.CommandTransfer, cti.CommandConsult}
 	case cti.Null, cti.StateClosed:
+		return nil
 	}
-	can := f.cfg.Phone.Abilities()
+	can := f.cfg.Phone.Can(call)
 	return slices.DeleteFunc(sensible, func(c cti.Command) bool { return !slices.Contains(can, c) })
 }
 

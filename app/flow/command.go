@@ -10,40 +10,45 @@ import (
 
 // Command asks the phone to do something with a call. A nil error means that the phone accepted it: what becomes of it shows on the
 // card. When nothing follows within three seconds the card says so (reducer rule 4).
-func (f *Flow) Command(ctx context.Context, leg string, cmd cti.Command) error {
+func (f *Flow) Command(ctx context.Context, leg string, do cti.Instruction) error {
 	var call cti.Call
 	var number int
 	if err := f.onCard(ctx, leg, func(card *Card) error {
-		if !slices.Contains(f.commands(card.Call), cmd) {
+		if !slices.Contains(f.commands(card), do.Command) {
 			return cti.Errorf(cti.Conflict, "the phone cannot do this with the call now", nil)
 		}
 		f.asks++
 		number = f.asks
 		call, card.awaited, card.Notice = card.Call, number, ""
 		f.show(card)
-		f.after(phoneLimit, func() { f.silent(leg, cmd, number) })
+		if f.shows(do.Command) {
+			f.after(phoneLimit, func() { f.silent(leg, do.Command, number) })
+		}
 		return nil
 	}); err != nil {
 		return err
 	}
-	err := f.tell(ctx, cmd, call)
+	err := f.tell(ctx, do, call)
 	if err == nil {
 		return nil
 	}
 	return f.refused(ctx, leg, number, err)
 }
 
-func (f *Flow) tell(ctx context.Context, cmd cti.Command, call cti.Call) error {
-	switch cmd {
-	case cti.CommandAnswer:
-		return f.cfg.Phone.Answer(ctx, call)
-	case cti.CommandReject:
-		return f.cfg.Phone.Reject(ctx, call)
-	case cti.CommandHangup:
-		return f.cfg.Phone.Hangup(ctx, call)
-	case cti.CommandDial:
+func (f *Flow) tell(ctx context.Context, do cti.Instruction, call cti.Call) error {
+	return f.cfg.Phone.Do(ctx, call, do)
+}
+
+// shows tells whether a command that is carried out changes the call's state, so that a phone that does nothing can be told.
+func (f *Flow) shows(c cti.Command) bool {
+	switch c {
+	case cti.CommandAnswer, cti.CommandReject, cti.CommandHangup:
+		return true
+	case cti.CommandHold, cti.CommandResume:
+		return f.cfg.Phone.TellsHold
+	default: // a transfer may ring for long at its target; tones and mute change no state
+		return false
 	}
-	return cti.Errorf(cti.Invalid, "not a command for a call", nil)
 }
 
 // refused notes on the card that the phone said no, if the call has not moved on since; the phone's error is what the caller gets.

@@ -44,7 +44,7 @@ func TestCommandsFitTheStateAndThePhone(t *testing.T) {
 				t.Errorf("%s: %v, want %v", test.name, got, test.want)
 			}
 			for _, cmd := range []cti.Command{cti.CommandAnswer, cti.CommandReject, cti.CommandHangup, cti.CommandDial} {
-				if err := r.flow.Command(t.Context(), "a", cmd); (err == nil) != slices.Contains(test.want, cmd) {
+				if err := r.flow.Command(t.Context(), "a", cti.Instruction{Command: cmd}); (err == nil) != slices.Contains(test.want, cmd) {
 					t.Errorf("%s: %s gave %v", test.name, cmd, err)
 				}
 			}
@@ -59,7 +59,7 @@ func TestRule4CommandsChangeNothingByThemselves(t *testing.T) {
 		var told cti.Call
 		r.phone.Answer = func(_ context.Context, c cti.Call) error { told = c; return nil }
 		r.start().tell(ring("a"))
-		must(t, r.flow.Command(t.Context(), "a", cti.CommandAnswer))
+		must(t, r.flow.Command(t.Context(), "a", cti.Instruction{Command: cti.CommandAnswer}))
 		if told.Leg != "a" || r.card().Call.State != cti.Alerting {
 			t.Errorf("the phone was told of %q, the card says %s; want a, alerting until the phone says so", told.Leg, r.card().Call.State)
 		}
@@ -81,7 +81,7 @@ func TestRule4ASilentPhoneIsSaidAfterThreeSeconds(t *testing.T) {
 			r := newRig(t)
 			r.phone = deaf()
 			r.start().tell(ring("a"))
-			must(t, r.flow.Command(t.Context(), "a", cti.CommandAnswer))
+			must(t, r.flow.Command(t.Context(), "a", cti.Instruction{Command: cti.CommandAnswer}))
 			pass(3*time.Second - time.Millisecond)
 			if n := r.card().Notice; n != "" {
 				t.Errorf("%s: notice %q before 3 s", test.name, n)
@@ -100,7 +100,7 @@ func TestAPhoneThatFollowsLateTakesItsNoticeBack(t *testing.T) {
 		r := newRig(t)
 		r.phone = deaf()
 		r.start().tell(ring("a"))
-		must(t, r.flow.Command(t.Context(), "a", cti.CommandAnswer))
+		must(t, r.flow.Command(t.Context(), "a", cti.Instruction{Command: cti.CommandAnswer}))
 		pass(4 * time.Second)
 		r.tell(answer("a"))
 		if n := r.card().Notice; n != "" {
@@ -114,9 +114,9 @@ func TestEachCommandHasThreeSecondsOfItsOwn(t *testing.T) {
 		r := newRig(t)
 		r.phone = deaf()
 		r.start().tell(ring("a"))
-		must(t, r.flow.Command(t.Context(), "a", cti.CommandAnswer))
+		must(t, r.flow.Command(t.Context(), "a", cti.Instruction{Command: cti.CommandAnswer}))
 		pass(2 * time.Second)
-		must(t, r.flow.Command(t.Context(), "a", cti.CommandAnswer))
+		must(t, r.flow.Command(t.Context(), "a", cti.Instruction{Command: cti.CommandAnswer}))
 		pass(2 * time.Second)
 		if n := r.card().Notice; n != "" {
 			t.Errorf("notice %q two seconds after the second command", n)
@@ -136,7 +136,7 @@ func TestARefusedCommandIsSaid(t *testing.T) {
 			r.phone = deaf()
 			r.phone.Answer = func(context.Context, cti.Call) error { return refusal }
 			r.start().tell(ring("a"))
-			err := r.flow.Command(t.Context(), "a", cti.CommandAnswer)
+			err := r.flow.Command(t.Context(), "a", cti.Instruction{Command: cti.CommandAnswer})
 			synctest.Wait()
 			if n := r.card().Notice; err != refusal || n != notice { //nolint:errorlint // the very same
 				t.Errorf("%s: error %v, notice %q; want the phone's own and %q", kind, err, n, notice)
@@ -158,7 +158,9 @@ func TestARefusalAfterTheCallMovedOnIsNotOnTheCard(t *testing.T) {
 		r.phone.Answer = func(context.Context, cti.Call) error { <-gone; return cti.Errorf(cti.Conflict, "no such call", nil) }
 		r.start().tell(ring("a"))
 		ended := make(chan error, 1)
-		go func() { ended <- r.flow.Command(context.Background(), "a", cti.CommandAnswer) }()
+		go func() {
+			ended <- r.flow.Command(context.Background(), "a", cti.Instruction{Command: cti.CommandAnswer})
+		}()
 		synctest.Wait()
 		r.tell(hangup("a"))
 		close(gone)

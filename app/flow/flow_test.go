@@ -25,7 +25,7 @@ func TestRunReturnsAfterAllItStartedHasStopped(t *testing.T) {
 			return nil, ctx.Err()
 		}
 		r.start().tell(ring("a"))
-		must(t, r.flow.Command(t.Context(), "a", cti.CommandAnswer))
+		must(t, r.flow.Command(t.Context(), "a", cti.Instruction{Command: cti.CommandAnswer}))
 		before := r.shown()
 		r.end()
 		if asking != 0 {
@@ -44,7 +44,7 @@ func TestAskedAfterTheEnd(t *testing.T) {
 		r.start().tell(ring("a"))
 		r.end()
 		for name, err := range map[string]error{
-			"command": r.flow.Command(t.Context(), "a", cti.CommandAnswer), "dial": r.flow.Dial(t.Context(), "600"), "pick": r.flow.Pick(t.Context(), "a", "c1"),
+			"command": r.flow.Command(t.Context(), "a", cti.Instruction{Command: cti.CommandAnswer}), "dial": r.flow.Dial(t.Context(), "600"), "pick": r.flow.Pick(t.Context(), "a", "c1"),
 			"wrap-up": r.flow.SaveWrapUp(t.Context(), "a", cti.WrapUp{}, false), "dismiss": r.flow.Dismiss(t.Context(), "a"),
 		} {
 			if cti.KindOf(err) != cti.Offline {

@@ -37,8 +37,11 @@ func (r *reader) fields() []field {
 			{key: "email", read: r.text(&p.Agent.Email, email)},
 		}},
 		{key: "phone", need: write("a section phone: with source: and extension:", "包含 source: 和 extension: 的 phone: 小节"), within: []field{
-			{key: "source", need: write("sim or baresip", " sim 或 baresip"), read: r.text(&p.Phone.Source, oneOf("sim", "baresip"))},
-			{key: "address", need: r.needAddress, read: r.text(&p.Phone.Address, loopback)},
+			{key: "source", need: needSource, read: r.text(&p.Phone.Source, oneOf(phoneSources()...))},
+			{key: "address", need: needAddress(&p.Phone.Source), read: r.address(&p.Phone.Source, &p.Phone.Address)},
+			{key: "program", read: r.text(&p.Phone.Program, nil)},
+			{key: "also", read: r.alsoPhones},
+			{key: "data", read: r.callData},
 			{key: "extension", need: write("the agent's own extension, such as 201", "座席自己的分机号，例如 201"), read: r.text(&p.Phone.Extension, nil)},
 		}},
 		{key: "region", need: write("the country whose national numbers you dial, such as GB or CN", "拨打国内号码所属的国家或地区，例如 CN 或 GB"),
@@ -119,13 +122,6 @@ func (r *reader) truth(into *bool) func(path string, n *yaml.Node) {
 			return oneOf("true", "false")(s)
 		})(path, n)
 	}
-}
-
-func (r *reader) needAddress() *wording {
-	if r.profile.Phone.Source != "baresip" {
-		return nil
-	}
-	return say("the address of baresip's ctrl_tcp, such as 127.0.0.1:4444", " baresip 的 ctrl_tcp 地址，例如 127.0.0.1:4444")
 }
 
 func (r *reader) types(path string, n *yaml.Node) {

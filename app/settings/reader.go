@@ -44,7 +44,7 @@ func (r *reader) section(path string, at, n *yaml.Node, fields []field) {
 		r.wrongKind(path, n, say("a section of indented lines like name: value", "由缩进的“名称: 值”组成的小节"))
 		return
 	}
-	written := map[string]*yaml.Node{}
+	written, values := map[string]*yaml.Node{}, map[string]*yaml.Node{}
 	done := map[string]bool{} // has a value, or a problem of its own
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
@@ -61,8 +61,13 @@ func (r *reader) section(path string, at, n *yaml.Node, fields []field) {
 			written[f.key] = key
 			if !empty(value) {
 				done[f.key] = true
-				r.value(join(path, f.key), key, value, f)
+				values[f.key] = value
 			}
+		}
+	}
+	for _, f := range fields { // in our order: what one key may be can depend on another
+		if value := values[f.key]; value != nil {
+			r.value(join(path, f.key), written[f.key], value, f)
 		}
 	}
 	for _, f := range fields {

@@ -123,7 +123,7 @@ func (d *desktop) talk(leg, note string) {
 		command cti.Command
 		state   cti.State
 	}{{cti.CommandAnswer, cti.Connected}, {cti.CommandHangup, cti.StateClosed}} {
-		if err := d.Command(d.t.Context(), leg, step.command); err != nil {
+		if err := d.Command(d.t.Context(), leg, cti.Instruction{Command: step.command}); err != nil {
 			d.t.Fatal(err)
 		}
 		d.until("the call is "+string(step.state), func() bool {

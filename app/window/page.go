@@ -54,8 +54,8 @@ func (p *Page) Snapshot() wire.Snapshot {
 }
 
 // Command asks the phone to do something with a call.
-func (p *Page) Command(leg, command string) Result {
-	return p.result("command", p.agent.Command(p.ctx, leg, cti.Command(command)))
+func (p *Page) Command(leg, command, to string) Result {
+	return p.result("command", p.agent.Command(p.ctx, leg, cti.Instruction{Command: cti.Command(command), To: to}))
 }
 
 // CallBack asks the phone to call the other party of a finished call.

@@ -84,8 +84,8 @@ func (c *Client) Timing(ctx context.Context, leg string) (wire.Timing, error) {
 func (c *Client) Feed(ctx context.Context, e cti.Event) error { return c.post(ctx, "/v1/events", e) }
 
 // Command asks the phone to do something with a call.
-func (c *Client) Command(ctx context.Context, leg string, cmd cti.Command) error {
-	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/command", wire.CommandRequest{Command: cmd})
+func (c *Client) Command(ctx context.Context, leg string, do cti.Instruction) error {
+	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/command", do)
 }
 
 // Dial asks the phone to call a number.

@@ -82,8 +82,8 @@ func recording(asked *heard, err error) loopback.Agent {
 		Board:  loopback.NewBoard(wire.Snapshot{Language: "en"}),
 		Status: func() wire.Status { _ = note("status"); return wire.Status{Version: "1.2.3", PID: 7} },
 		Feed:   func(_ context.Context, e cti.Event) error { return note("feed", e) },
-		Command: func(_ context.Context, leg string, c cti.Command) error {
-			return note("command", leg, c)
+		Command: func(_ context.Context, leg string, do cti.Instruction) error {
+			return note("command", leg, do.Command)
 		},
 		Dial:   func(_ context.Context, number string) error { return note("dial", number) },
 		Pick:   func(_ context.Context, leg, id string) error { return note("pick", leg, id) },
@@ -195,7 +195,7 @@ var methods = []struct {
 	{"Retry", func(ctx context.Context, c *client.Client) (any, error) { return nil, c.Retry(ctx, 1<<63) }, heard{"retry", []any{uint64(1 << 63)}}, nil},
 	{"Feed", func(ctx context.Context, c *client.Client) (any, error) { return nil, c.Feed(ctx, anEvent) }, heard{"feed", []any{anEvent}}, nil},
 	{"Command", func(ctx context.Context, c *client.Client) (any, error) {
-		return nil, c.Command(ctx, oddLeg, cti.CommandHangup)
+		return nil, c.Command(ctx, oddLeg, cti.Instruction{Command: cti.CommandHangup})
 	},
 		heard{"command", []any{oddLeg, cti.CommandHangup}}, nil},
 	{"Dial", func(ctx context.Context, c *client.Client) (any, error) { return nil, c.Dial(ctx, "+442079460123") },

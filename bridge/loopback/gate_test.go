@@ -131,7 +131,7 @@ func (s scenario) run(t *testing.T) {
 func ask(t *testing.T, log *recorder, err error) (int, wire.Problem) {
 	t.Helper()
 	a := fake()
-	a.Command = func(context.Context, string, cti.Command) error { return err }
+	a.Command = func(context.Context, string, cti.Instruction) error { return err }
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/calls/leg/command", strings.NewReader(`{"command":"answer"}`))
 	r.Host = loopback.Host
 	w := httptest.NewRecorder()

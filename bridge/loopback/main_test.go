@@ -46,7 +46,7 @@ func fake() loopback.Agent {
 		Board:   loopback.NewBoard(wire.Snapshot{}),
 		Status:  func() wire.Status { return wire.Status{Version: "test"} },
 		Feed:    func(context.Context, cti.Event) error { return nil },
-		Command: func(context.Context, string, cti.Command) error { return nil },
+		Command: func(context.Context, string, cti.Instruction) error { return nil },
 		Dial:    func(context.Context, string) error { return nil },
 		Pick:    func(context.Context, string, string) error { return nil },
 		WrapUp:  func(context.Context, string, wire.WrapUpRequest) error { return nil },

@@ -20,7 +20,7 @@ type Agent struct {
 	Board      *Board
 	Status     func() wire.Status
 	Feed       func(ctx context.Context, e cti.Event) error
-	Command    func(ctx context.Context, leg string, c cti.Command) error
+	Command    func(ctx context.Context, leg string, do cti.Instruction) error
 	Dial       func(ctx context.Context, number string) error
 	CallBack   func(ctx context.Context, leg string) error
 	Pick       func(ctx context.Context, leg, customerID string) error
@@ -81,8 +81,8 @@ var routes = []route{
 	{"GET /v1/calls", see, listCalls, nil},
 	{"GET /v1/calls/{leg}", see, func(a Agent, r *http.Request) (any, error) { return a.Call(r.PathValue("leg")) }, nil},
 	{"GET /v1/calls/{leg}/timing", see, func(a Agent, r *http.Request) (any, error) { return a.Timing(r.PathValue("leg")) }, nil},
-	{"POST /v1/calls/{leg}/command", act, body(func(a Agent, r *http.Request, b wire.CommandRequest) error {
-		return a.Command(r.Context(), r.PathValue("leg"), b.Command)
+	{"POST /v1/calls/{leg}/command", act, body(func(a Agent, r *http.Request, b cti.Instruction) error {
+		return a.Command(r.Context(), r.PathValue("leg"), b)
 	}), nil},
 	{"POST /v1/calls/{leg}/callback", act, func(a Agent, r *http.Request) (any, error) {
 		return struct{}{}, a.CallBack(r.Context(), r.PathValue("leg"))

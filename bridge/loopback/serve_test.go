@@ -76,7 +76,7 @@ func TestServeReturnsAfterRequestsEnded(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var ended bool
 				a := fake()
-				a.Command = func(ctx context.Context, _ string, _ cti.Command) error {
+				a.Command = func(ctx context.Context, _ string, _ cti.Instruction) error {
 					<-ctx.Done()
 					time.Sleep(test.takes) //nolint:forbidigo // in fake time: what it does about being stopped takes a while
 					ended = true

@@ -242,10 +242,6 @@ type Status struct {
 
 // The requests of the local API.
 type (
-	// CommandRequest asks the phone to do something with a call.
-	CommandRequest struct {
-		Command cti.Command `json:"command"`
-	}
 	// DialRequest asks the phone to call a number.
 	DialRequest struct {
 		Number string `json:"number"`

@@ -20,7 +20,8 @@ export interface Api {
   snapshot(): Promise<Snapshot>;
   /** Calls back with each change, or with the error of one that could not be read. Returns how to stop. */
   onDelta(take: (delta: Delta) => void, unreadable: (error: unknown) => void): () => void;
-  command(leg: string, command: string): Promise<Result>;
+  /** To is the number of a transfer or consultation, or the digits of tones; "" for the others. */
+  command(leg: string, command: string, to: string): Promise<Result>;
   callBack(leg: string): Promise<Result>;
   pick(leg: string, customer: string): Promise<Result>;
   wrong(leg: string): Promise<Result>;
@@ -91,7 +92,7 @@ export function connect(host: Host = window): Api {
   return {
     snapshot: async () => readSnapshot(await call("Snapshot")),
     onDelta: (take, unreadable) => listen(host, take, unreadable),
-    command: (leg, command) => ask("Command", leg, command),
+    command: (leg, command, to) => ask("Command", leg, command, to),
     callBack: (leg) => ask("CallBack", leg),
     pick: (leg, customer) => ask("Pick", leg, customer),
     wrong: (leg) => ask("Wrong", leg),

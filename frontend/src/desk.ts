@@ -74,7 +74,7 @@ export function createDesk(api: Api) {
     } else if (current?.commands.includes(key)) command(current.leg, key);
   }
 
-  const command = (leg: string, name: string) => requests.run(leg, name, () => api.command(leg, name));
+  const command = (leg: string, name: string, to = "") => requests.run(leg, name, () => api.command(leg, name, to));
   const openThing = (leg: string, kind: "customer" | "ticket" | "call", id: string) =>
     requests.run(leg, `open ${id}`, async () => {
       const result = await api.open(leg, kind, id);

@@ -1,0 +1,323 @@
+package cti
+
+import (
+	"slices"
+	"time"
+)
+
+// Several sources may tell of one call: the phone and the exchange, or the phone and a page in the browser. They are brought together by the
+// SIP Call-ID, then by the exchange's own id, then by what they have in common (reducer rule 6).
+
+// The times within which two sources are taken to tell of one call.
+const (
+	// MergeWithin is how far apart the same event may come from two sources.
+	MergeWithin = 3 * time.Second
+	// SettleFor is how long after a call's end a better cause for it may still come: that a colleague answered, or which queue was the last.
+	SettleFor = 5 * time.Second
+	// DialFor is how long a dialled number waits for its call to appear (reducer rule 7).
+	DialFor = 20 * time.Second
+	// youngFor is how long a call is remembered for its beginning: MergeWithin, and the delay of whoever tells of it late.
+	youngFor = time.Minute
+)
+
+// Sources lists who told of the call, the first first.
+func (c Call) Sources() []Source { return append([]Source{c.Source}, c.Also...) }
+
+// ToldBy tells whether a source told of the call.
+func (c Call) ToldBy(s Source) bool {
+	return slices.ContainsFunc(c.Sources(), func(o Source) bool { return o.Adapter == s.Adapter && o.Instance == s.Instance })
+}
+
+func (c Call) toldBy(s Source) Call {
+	if c.ToldBy(s) {
+		return c
+	}
+	c.Also = append(slices.Clone(c.Also), s)
+	return c
+}
+
+// young is a call that began a moment ago, with the times of what was told of it.
+type young struct {
+	call  Call
+	times map[EventType]time.Time
+}
+
+func (l *Ledger) noteYoung(c Call, e Event) {
+	y, known := l.young[c.Leg]
+	if !known {
+		if e.At.Sub(c.StartedAt) > youngFor {
+			return
+		}
+		y.times = map[EventType]time.Time{}
+	}
+	y.call = c
+	if kind := landmark(e.Type); kind != "" && y.times[kind].IsZero() {
+		y.times[kind] = e.At
+	}
+	l.young[c.Leg] = y
+	if len(l.young) > maxYoung {
+		l.forgetYoung(e.At)
+	}
+}
+
+// maxYoung is how many young calls there may be before the old ones among them are looked for.
+const maxYoung = 32
+
+func (l *Ledger) forgetYoung(now time.Time) {
+	for leg, y := range l.young {
+		if now.Sub(y.call.StartedAt) > youngFor && now.Sub(y.call.LastAt) > youngFor {
+			delete(l.young, leg)
+		}
+	}
+	for leg, c := range l.settling {
+		if now.Sub(c.ClearedAt) > youngFor {
+			delete(l.settling, leg)
+		}
+	}
+	l.dials = slices.DeleteFunc(l.dials, func(d Dial) bool { return now.Sub(d.At) > DialFor })
+}
+
+// landmark names what two sources may both see of a call: its beginning, its answer, its end.
+func landmark(t EventType) EventType {
+	switch t {
+	case Originated, Delivered:
+		return Delivered
+	case Established, Held, Retrieved:
+		return Established
+	case Cleared, Failed, Diverted, Transferred:
+		return Cleared
+	case Conferenced, Info, Queued, AgentState, SourceUp, SourceDown, Snapshot:
+	}
+	return ""
+}
+
+// twin finds the call of another source that an event of an unknown one tells of: the same extension, number and direction, the same thing
+// seen at most MergeWithin apart, and exactly one such call. With two there is no telling, and two records are better than one lost.
+func (l *Ledger) twin(e Event, listed bool) string {
+	kind := landmark(e.Type)
+	if kind == "" {
+		return ""
+	}
+	found := ""
+	for leg, y := range l.young {
+		if !y.alike(e) || !y.near(e, kind, listed) {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = leg
+	}
+	for leg, c := range l.calls { // a live call whose beginning this source did not tell
+		if _, is := l.young[leg]; is || kind == Delivered && !listed || !(young{call: c}).alike(e) {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = leg
+	}
+	return found
+}
+
+// alike tells whether an event of another source may be about the call.
+func (y young) alike(e Event) bool {
+	c := y.call
+	direction := e.Call.Direction
+	if direction == "" {
+		direction = map[EventType]Direction{Originated: Out, Delivered: In}[e.Type]
+	}
+	sip, other := c.Refs[RefSIPCallID], e.Call.Refs[RefSIPCallID]
+	return !c.ToldBy(e.Source) && (sip == "" || other == "" || sip == other) && c.Purpose == e.Call.Purpose &&
+		(direction == "" || c.Direction == "" || c.Direction == direction || c.ClickToDial || e.Call.ClickToDial) &&
+		c.Local.Extension == e.Local.Extension && sameNumber(c.Remote.Number, e.Remote.Number)
+}
+
+func sameNumber(a, b Number) bool {
+	switch {
+	case a.Raw == "" && b.Raw == "":
+		return a.Withheld && b.Withheld
+	case a.Key != "" && b.Key != "":
+		return a.Key == b.Key && a.Ext == b.Ext
+	}
+	return a.Raw == b.Raw && a.Raw != ""
+}
+
+// near tells whether the other source saw the same thing at nearly the same time. What it did not tell yet may be on its way, unless the call
+// is over without it.
+func (y young) near(e Event, kind EventType, listed bool) bool {
+	if listed {
+		return y.call.State != StateClosed
+	}
+	at, seen := y.times[kind]
+	if !seen {
+		return y.call.State != StateClosed && kind != Delivered || kind == Delivered && within(e.At, y.call.StartedAt)
+	}
+	return within(e.At, at)
+}
+
+func within(a, b time.Time) bool {
+	d := a.Sub(b)
+	return d <= MergeWithin && d >= -MergeWithin
+}
+
+// settle books what still comes of a call that is over: nothing, but within SettleFor a better cause, the last queue, and who else told of it.
+func (l *Ledger) settle(leg string, e Event) []Change {
+	before, young := l.settling[leg]
+	if !young {
+		return nil
+	}
+	after := before.toldBy(e.Source)
+	l.referGrave(leg, e)
+	if d := e.At.Sub(before.ClearedAt); d <= SettleFor && d >= -SettleFor {
+		after = after.settled(e)
+	}
+	l.settling[leg] = after
+	if y, is := l.young[leg]; is {
+		y.call = after
+		if kind := landmark(e.Type); kind != "" && y.times[kind].IsZero() {
+			y.times[kind] = e.At
+		}
+		l.young[leg] = y
+	}
+	if after.equal(before) || len(after.Also) != len(before.Also) && after.facts(before) {
+		return nil
+	}
+	return []Change{{Before: before, After: after}}
+}
+
+// facts tells whether nothing but who told of the call is different.
+func (c Call) facts(o Call) bool {
+	c.Also = o.Also
+	return c.equal(o)
+}
+
+func (l *Ledger) referGrave(leg string, e Event) {
+	g := l.graves[leg]
+	for name, value := range e.Call.Refs {
+		if value == "" || name == RefJourney {
+			continue
+		}
+		key := refKey(e.Source, name, value)
+		if _, taken := l.refs[key]; !taken {
+			l.refs[key] = leg
+			if !slices.ContainsFunc(g.refs, func(r reference) bool { return r.name == name }) {
+				g.refs = append(g.refs, reference{name, value})
+			}
+		}
+	}
+	l.graves[leg] = g
+}
+
+// settled is the call with what an event that came after its end knows better.
+func (c Call) settled(e Event) Call {
+	c = c.copied()
+	if e.Queue != nil || e.Recording != nil || len(e.Data) > 0 || e.Type == Info {
+		c.learn(e)
+	}
+	cause := e.Cause
+	switch {
+	case e.Type == Diverted && cause == nil:
+		cause = &Cause{Code: CauseAnsweredElsewhere, By: BySystem}
+	case e.Type == Transferred && e.Transfer != nil && e.Transfer.Role == Transferrer:
+		c.Transfer = e.Transfer
+		if cause == nil {
+			cause = &Cause{Code: CauseTransferred, By: ByLocal}
+		}
+	}
+	if cause == nil || landmark(e.Type) != Cleared {
+		return c
+	}
+	answered := !c.EstablishedAt.IsZero()
+	if better := certainty(cause.Code, answered); better > certainty(c.Cause.Code, answered) ||
+		better == certainty(c.Cause.Code, answered) && c.Cause.By == ByUnknown && cause.By != ByUnknown {
+		told := *cause
+		told.By = knownParty(told.By)
+		c.Cause = &told
+	}
+	return c
+}
+
+// certainty ranks causes: a phone that stops ringing says that the caller gave up, and only the exchange knows that a colleague answered.
+func certainty(code CauseCode, answered bool) int {
+	switch code {
+	case CauseUnknown, "":
+		return 0
+	case CauseAbandoned, CauseNoAnswer, CauseNormal:
+		return 1
+	case CauseNetwork, CauseMedia, CauseUnreachable, CauseNotFound, CauseBusy, CauseRejected:
+		return 2
+	case CauseAnsweredElsewhere:
+		if answered {
+			return 0 // it was answered here
+		}
+		return 3
+	case CauseTransferred:
+		return 3
+	}
+	return 0
+}
+
+// Settled tells whether nothing better can come about a call's end any more.
+func (c Call) Settled(now time.Time) bool { return now.Sub(c.ClearedAt) > SettleFor }
+
+// Dial is a call that was asked for and did not appear yet.
+type Dial struct {
+	Number     Number
+	At         time.Time
+	RingsFirst bool    // it comes in at the agent's phone before it goes out (reducer rule 7)
+	Purpose    Purpose // Consultation: a second leg
+	Main       string  // leg of the call that the consultation is about
+}
+
+// Expect notes a dial.
+func (l *Ledger) Expect(d Dial) { l.dials = append(l.dials, d) }
+
+// Unexpect takes back the newest dial to a number: the phone refused it.
+func (l *Ledger) Unexpect(n Number) {
+	for i := len(l.dials) - 1; i >= 0; i-- {
+		if sameNumber(l.dials[i].Number, n) {
+			l.dials = slices.Delete(l.dials, i, i+1)
+			return
+		}
+	}
+}
+
+// asDialled gives the first event of a call that was asked for what the asker knows of it.
+func (l *Ledger) asDialled(e Event) Event {
+	if e.Type != Originated && e.Type != Delivered {
+		return e
+	}
+	for i, d := range l.dials {
+		incoming := e.Type == Delivered && e.Side != SideRemote && e.Call.Direction != Out
+		if e.At.Sub(d.At) > DialFor || incoming && !d.RingsFirst || !sameNumber(d.Number, e.Remote.Number) {
+			continue
+		}
+		l.dials = slices.Delete(l.dials, i, i+1)
+		if e.Call.Purpose == "" {
+			e.Call.Purpose = d.Purpose
+		}
+		if incoming {
+			e.Call.Direction, e.Call.ClickToDial = Out, true
+		}
+		if e.Call.MainLeg == "" {
+			e.Call.MainLeg = d.Main
+		}
+		return e
+	}
+	return e
+}
+
+// caseOf names the customer's journey: what the source says, else what its exchange calls it, else the leg's own name.
+func (l *Ledger) caseOf(e Event, leg string) string {
+	if journey := e.Call.Refs[RefJourney]; e.Call.Case == "" && journey != "" {
+		return ID(l.tenant, e.Source.Adapter, e.Source.Instance, RefJourney, journey)
+	}
+	return firstText(e.Call.Case, leg)
+}
+
+// Leg gives the call an event belongs to, live or lately over.
+func (l *Ledger) Leg(e Event) (string, bool) {
+	leg := l.find(e)
+	return leg, leg != ""
+}

@@ -1,0 +1,97 @@
+package settings
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// phoneSource is what a profile must say of one kind of call source.
+type phoneSource struct {
+	name    string
+	address *wording                    // asks for the address; nil: there is none to give
+	check   func(value string) *wording // judges it
+}
+
+// sources is every call source a workstation can have. Those near the exchange (AMI, ARI, ESL, webhooks) are not among them: they run in
+// ringctl relay, which keeps the exchange's credentials off the workstations.
+var sources = []phoneSource{
+	{name: "sim"},
+	{name: "baresip", address: &wording{"the address of baresip's ctrl_tcp, such as 127.0.0.1:4444", " baresip 的 ctrl_tcp 地址，例如 127.0.0.1:4444"}, check: loopback},
+}
+
+func phoneSources() []string {
+	var names []string
+	for _, s := range sources {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+func needSource() *wording {
+	return &wording{strings.Join(phoneSources(), " or "), " " + strings.Join(phoneSources(), " 或 ")}
+}
+
+func kindOf(source string) phoneSource {
+	if i := slices.IndexFunc(sources, func(s phoneSource) bool { return s.name == source }); i >= 0 {
+		return sources[i]
+	}
+	return phoneSource{}
+}
+
+func needAddress(source *string) func() *wording {
+	return func() *wording { return kindOf(*source).address }
+}
+
+// address is judged by the source's own rules; the source is read before it, wherever it stands.
+func (r *reader) address(source, into *string) func(path string, n *yaml.Node) {
+	return func(path string, n *yaml.Node) {
+		r.text(into, func(value string) *wording {
+			if check := kindOf(*source).check; check != nil {
+				return check(value)
+			}
+			return nil
+		})(path, n)
+	}
+}
+
+func (r *reader) alsoPhones(path string, n *yaml.Node) {
+	r.list(path, n, func(path string, n *yaml.Node) {
+		var s cti.PhoneSource
+		r.section(path, n, n, []field{
+			{key: "source", need: needSource, read: r.text(&s.Source, oneOf(phoneSources()...))},
+			{key: "address", need: needAddress(&s.Source), read: r.address(&s.Source, &s.Address)},
+			{key: "program", read: r.text(&s.Program, nil)},
+		})
+		r.profile.Phone.Also = append(r.profile.Phone.Also, s)
+	})
+}
+
+// dataName is how call data may be called: as in a mapping, call.data.NAME.
+var dataName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+
+// maxCallData bounds what is kept of one call.
+const maxCallData = 32
+
+func (r *reader) callData(path string, n *yaml.Node) {
+	r.list(path, n, func(path string, n *yaml.Node) {
+		var name string
+		r.text(&name, func(s string) *wording {
+			switch {
+			case !dataName.MatchString(s):
+				return say("%[1]s cannot be a name of call data: write a-z, 0-9 and _, 40 at most, such as order_id for the header X-Order-Id",
+					"%[1]s 不能用作通话数据名：请用 a-z、0-9 和 _，最多 40 个字符，例如 X-Order-Id 头写作 order_id", quoted(s))
+			case slices.Contains(r.profile.Phone.Data, s):
+				return say("%[1]s stands here twice: take one away", "%[1]s 重复了：请删去一个", quoted(s))
+			case len(r.profile.Phone.Data) == maxCallData:
+				return say("there are more than %[1]d names of call data: take some away", "通话数据名超过 %[1]d 个：请删去一些", maxCallData)
+			}
+			return nil
+		})(path, n)
+		r.profile.Phone.Data = append(r.profile.Phone.Data, name)
+	})
+}
