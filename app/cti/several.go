@@ -51,7 +51,7 @@ func (l *Ledger) noteYoung(c Call, e Event) {
 		y.times = map[EventType]time.Time{}
 	}
 	y.call = c
-	if kind := landmark(e.Type); kind != "" && y.times[kind].IsZero() {
+	if kind := landmark(e.Type); y.times[kind].IsZero() {
 		y.times[kind] = e.At
 	}
 	l.young[c.Leg] = y
@@ -77,13 +77,15 @@ func (l *Ledger) forgetYoung(now time.Time) {
 	l.dials = slices.DeleteFunc(l.dials, func(d Dial) bool { return now.Sub(d.At) > DialFor })
 }
 
-// landmark names what two sources may both see of a call: its beginning, its answer, its end.
+// landmark names what two sources may both see of a call: its beginning, its answer, that it goes on, its end.
 func landmark(t EventType) EventType {
 	switch t {
 	case Originated, Delivered:
 		return Delivered
-	case Established, Held, Retrieved:
+	case Established:
 		return Established
+	case Held, Retrieved:
+		return Held
 	case Cleared, Failed, Diverted, Transferred:
 		return Cleared
 	case Conferenced, Info, Queued, AgentState, SourceUp, SourceDown, Snapshot:
@@ -150,7 +152,7 @@ func (y young) near(e Event, kind EventType, listed bool) bool {
 		return y.call.State != StateClosed
 	}
 	at, seen := y.times[kind]
-	if !seen {
+	if !seen || kind == Held {
 		return y.call.State != StateClosed && kind != Delivered || kind == Delivered && within(e.At, y.call.StartedAt)
 	}
 	return within(e.At, at)
@@ -175,7 +177,7 @@ func (l *Ledger) settle(leg string, e Event) []Change {
 	l.settling[leg] = after
 	if y, is := l.young[leg]; is {
 		y.call = after
-		if kind := landmark(e.Type); kind != "" && y.times[kind].IsZero() {
+		if kind := landmark(e.Type); y.times[kind].IsZero() {
 			y.times[kind] = e.At
 		}
 		l.young[leg] = y
