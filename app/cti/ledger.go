@@ -65,6 +65,7 @@ func (l *Ledger) Restore(c Call) {
 		l.refer(from, c)
 	}
 	l.keep(c)
+	l.restoreYoung(c)
 }
 
 // Apply books one event and gives the calls it changed: none for a repetition or a late event, several for a snapshot.
@@ -206,9 +207,11 @@ func (l *Ledger) end(leg string, at time.Time, why string) Change {
 		at, why = firstTime(before.SeenAt, before.LastAt), "ended while Ringside was not running; when is not known"
 		delete(l.restored, leg)
 	}
-	after, _ := before.Apply(Event{Type: Cleared, At: at, Source: before.Source,
-		Cause: &Cause{Code: CauseUnknown, By: ByUnknown, Raw: why}})
+	e := Event{Type: Cleared, At: at, Source: before.Source, Cause: &Cause{Code: CauseUnknown, By: ByUnknown, Raw: why}}
+	after, _ := before.Apply(e)
 	l.keep(after)
+	l.noteYoung(after, e)
+	l.settling[leg] = after
 	return Change{Before: before, After: after}
 }
 

@@ -16,8 +16,6 @@ const (
 	SettleFor = 5 * time.Second
 	// DialFor is how long a dialled number waits for its call to appear (reducer rule 7).
 	DialFor = 20 * time.Second
-	// youngFor is how long a call is remembered for its beginning: MergeWithin, and the delay of whoever tells of it late.
-	youngFor = time.Minute
 )
 
 // Sources lists who told of the call, the first first.
@@ -38,41 +36,45 @@ func (c Call) toldBy(s Source) Call {
 
 // young is a call that began a moment ago, with the times of what was told of it.
 type young struct {
-	call  Call
-	times map[EventType]time.Time
+	call   Call
+	times  map[EventType]time.Time
+	sweeps int // since something was told of it
 }
 
 func (l *Ledger) noteYoung(c Call, e Event) {
-	y, known := l.young[c.Leg]
-	if !known {
-		if e.At.Sub(c.StartedAt) > youngFor {
-			return
-		}
+	y := l.young[c.Leg]
+	if y.times == nil {
 		y.times = map[EventType]time.Time{}
 	}
-	y.call = c
+	y.call, y.sweeps = c, 0
 	if kind := landmark(e.Type); y.times[kind].IsZero() {
 		y.times[kind] = e.At
 	}
 	l.young[c.Leg] = y
-	if len(l.young) > maxYoung {
-		l.forgetYoung(e.At)
-	}
 }
 
-// maxYoung is how many young calls there may be before the old ones among them are looked for.
-const maxYoung = 32
+// restoreYoung lets the history of another source find a call of an earlier run.
+func (l *Ledger) restoreYoung(c Call) {
+	times := map[EventType]time.Time{Delivered: firstTime(c.DeliveredAt, c.StartedAt)}
+	for kind, at := range map[EventType]time.Time{Established: c.EstablishedAt, Cleared: c.ClearedAt} {
+		if !at.IsZero() {
+			times[kind] = at
+		}
+	}
+	l.young[c.Leg] = young{call: c, times: times}
+}
+
+// sweepsYoung is how many sweeps a call that is over is remembered for another source to tell of it too.
+const sweepsYoung = 2
 
 func (l *Ledger) forgetYoung(now time.Time) {
 	for leg, y := range l.young {
-		if now.Sub(y.call.StartedAt) > youngFor && now.Sub(y.call.LastAt) > youngFor {
+		if y.sweeps++; y.sweeps > sweepsYoung && y.call.State == StateClosed {
 			delete(l.young, leg)
-		}
-	}
-	for leg, c := range l.settling {
-		if now.Sub(c.ClearedAt) > youngFor {
 			delete(l.settling, leg)
+			continue
 		}
+		l.young[leg] = y
 	}
 	l.dials = slices.DeleteFunc(l.dials, func(d Dial) bool { return now.Sub(d.At) > DialFor })
 }
@@ -103,15 +105,6 @@ func (l *Ledger) twin(e Event, listed bool) string {
 	found := ""
 	for leg, y := range l.young {
 		if !y.alike(e) || !y.near(e, kind, listed) {
-			continue
-		}
-		if found != "" {
-			return ""
-		}
-		found = leg
-	}
-	for leg, c := range l.calls { // a live call whose beginning this source did not tell
-		if _, is := l.young[leg]; is || kind == Delivered && !listed || !(young{call: c}).alike(e) {
 			continue
 		}
 		if found != "" {
@@ -175,12 +168,8 @@ func (l *Ledger) settle(leg string, e Event) []Change {
 		after = after.settled(e)
 	}
 	l.settling[leg] = after
-	if y, is := l.young[leg]; is {
-		y.call = after
-		if kind := landmark(e.Type); y.times[kind].IsZero() {
-			y.times[kind] = e.At
-		}
-		l.young[leg] = y
+	if _, is := l.young[leg]; is {
+		l.noteYoung(after, e)
 	}
 	if after.equal(before) || len(after.Also) != len(before.Also) && after.facts(before) {
 		return nil

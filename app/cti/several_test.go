@@ -110,6 +110,27 @@ func only(t *testing.T, calls map[string]cti.Call) cti.Call {
 	return cti.Call{}
 }
 
+func TestTheHistoryOfASecondSourceFindsTheCallsOfAnEarlierRun(t *testing.T) {
+	was := only(t, booked(saw(desktop, cti.Delivered, 0, "138", sip("a")), saw(desktop, cti.Established, time.Second, "138", sip("a")), saw(desktop, cti.Cleared, time.Minute, "138", sip("a"))))
+	ledger := cti.NewLedger("site")
+	ledger.Restore(was)
+	for _, e := range []cti.Event{saw(exchange, cti.Delivered, 100*time.Millisecond, "138", ami("1")), saw(exchange, cti.Established, 1100*time.Millisecond, "138", ami("1")),
+		saw(exchange, cti.Cleared, time.Minute, "138", ami("1"))} {
+		if changes := ledger.Apply(e); len(changes) != 0 {
+			t.Errorf("%s began %+v", e.Type, changes)
+		}
+	}
+}
+
+func TestTheTrueEndOfACallThatOneSourceLost(t *testing.T) {
+	empty := cti.Event{V: 1, Type: cti.Snapshot, At: start.Add(time.Minute), Source: desktop}
+	ring, end := saw(desktop, cti.Delivered, 0, "138", sip("a")), saw(exchange, cti.Cleared, time.Minute+time.Second, "138", sip("a"))
+	end.Cause = &cti.Cause{Code: cti.CauseAbandoned, By: cti.ByRemote}
+	if c := only(t, booked(ring, empty, end)); c.Cause.Code != cti.CauseAbandoned {
+		t.Errorf("cause %+v, want the one the exchange told", c.Cause)
+	}
+}
+
 // What only the exchange knows: the phone stopped ringing because a colleague answered.
 func TestABetterCauseMayComeAfterTheEnd(t *testing.T) {
 	ring, ended := saw(desktop, cti.Delivered, 0, "138", sip("a")), saw(desktop, cti.Cleared, time.Second, "138", sip("a"))
