@@ -9,14 +9,27 @@ import (
 	"ringside.dev/ringside/app/cti"
 )
 
-// commands lists what a phone can do, as calls that need nothing more.
+// commands lists what a phone can do; transfers go to number.
 func commands(p cti.Phone, c cti.Call, number string) map[cti.Command]func(context.Context) error {
 	list := map[cti.Command]func(context.Context) error{}
 	for name, f := range map[cti.Command]func(context.Context, cti.Call) error{
-		cti.CommandAnswer: p.Answer, cti.CommandReject: p.Reject, cti.CommandHangup: p.Hangup} {
+		cti.CommandAnswer: p.Answer, cti.CommandReject: p.Reject, cti.CommandHangup: p.Hangup, cti.CommandHold: p.Hold,
+		cti.CommandResume: p.Resume, cti.CommandComplete: p.Complete} {
 		if f != nil {
 			list[name] = func(ctx context.Context) error { return f(ctx, c) }
 		}
+	}
+	for name, f := range map[cti.Command]func(context.Context, cti.Call, string) error{
+		cti.CommandDTMF: p.DTMF, cti.CommandTransfer: p.Transfer, cti.CommandConsult: p.Consult} {
+		if f != nil {
+			list[name] = func(ctx context.Context) error { return f(ctx, c, number) }
+		}
+	}
+	if p.Mute != nil {
+		list[cti.CommandMute] = func(ctx context.Context) error { return p.Mute(ctx, c, true) }
+	}
+	if p.Presence != nil {
+		list[cti.CommandPresence] = func(ctx context.Context) error { return p.Presence(ctx, cti.AgentStatus{State: cti.Ready}) }
 	}
 	if p.Dial != nil {
 		list[cti.CommandDial] = func(ctx context.Context) error { return p.Dial(ctx, number) }
@@ -41,8 +54,9 @@ func unknownCall(t *testing.T, rig Rig) {
 	for name := range nobody.Refs {
 		nobody.Refs[name] = "nobody"
 	}
-	all := commands(rig.Source.Phone(), nobody, "")
+	all := commands(rig.Source.Phone(), nobody, "123")
 	delete(all, cti.CommandDial)
+	delete(all, cti.CommandPresence)
 	wantKind(t, cti.NotFound, all)
 	w.hangup(live)
 	w.wantStates(w.awaitCall(0, cti.StateClosed), cti.Alerting, cti.Connected, cti.StateClosed)

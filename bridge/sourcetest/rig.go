@@ -22,16 +22,42 @@ type Rig struct {
 	Source Source
 	// Ring lets a caller nobody has seen yet ring the agent, under this display name. Each call of Ring is another caller.
 	Ring func(t *testing.T, name string) Caller
-	// Reachable gives somebody the agent can dial.
+	// RingWith is Ring with a number and call data as well, any of which may be hostile. What the wire of this source cannot carry at
+	// all may be left out or cut.
+	RingWith func(t *testing.T, r Ringer) Caller
+	// Reachable gives somebody the agent can dial, or give a call to.
 	Reachable func(t *testing.T) Callee
+	// Join lets a third party join the call the agent has, and gives its number as it must arrive in Parties. For sources that report it.
+	Join func(t *testing.T) (number string)
+	// Recorded lets the recording of the call that ended last be told, and gives its id or link as it must arrive.
+	Recorded func(t *testing.T) string
+
 	// Break cuts the source off its phone, Restore lets it reconnect. The phone and its calls go on meanwhile.
 	Break, Restore func(t *testing.T)
+	// Kill ends the phone in the middle of whatever it does, and all its calls with it; Revive starts it again in its place.
+	Kill, Revive func(t *testing.T)
+	// Garbage sends these bytes to the source as if they came from its phone, where a message could begin; it waits until they can be
+	// sent. The source may skip them, or give the connection up and come back by itself.
+	Garbage func(t *testing.T, raw []byte)
+	// Disorder makes the world tell everything twice from now on, and out of order as far as its wire can do that.
+	Disorder func(t *testing.T)
+
+	TellsFarHold bool // the far end's hold comes as an event
+	TellsMute    bool // muting comes as an event with Muted
 }
 
-// Caller is who rings the agent. Hangup, before the answer, is giving up.
+// Ringer is who rings with RingWith. Data has the names the source's wire has them under: X-Order-Id, or a variable's name.
+type Ringer struct {
+	Number, Name string
+	Data         map[string]string
+}
+
+// Caller is who rings the agent. Hangup, before the answer, is giving up. The optional functions are nil where the rig cannot tell.
 type Caller struct {
-	Number string // as it must arrive in Remote.Raw
+	Number string            // as it must arrive in Remote.Raw
+	Data   map[string]string // as it must arrive in Data: what RingWith could send of it
 	Hangup func(t *testing.T)
+	FarEnd
 }
 
 // Callee is whom the agent dials. Answer and Refuse wait until it rings there.
@@ -41,4 +67,17 @@ type Callee struct {
 	Answer func(t *testing.T)
 	Refuse func(t *testing.T)
 	Hangup func(t *testing.T)
+	FarEnd
+}
+
+// FarEnd is what can be done and seen at the other phone. All are optional.
+type FarEnd struct {
+	// Heard waits until the far end heard these digits, in this order and nothing else since it was asked last.
+	Heard func(t *testing.T, digits string)
+	// AwaitHold waits until the far end sees that the agent holds it, or does not hold it any more.
+	AwaitHold func(t *testing.T, held bool)
+	// AwaitMuted waits until nothing is heard of the agent, or something again.
+	AwaitMuted func(t *testing.T, muted bool)
+	// Hold lets the far end hold the agent, or stop holding them.
+	Hold func(t *testing.T, held bool)
 }

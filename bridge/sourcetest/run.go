@@ -2,10 +2,8 @@ package sourcetest
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
-	"unicode"
 
 	"ringside.dev/ringside/app/cti"
 )
@@ -28,10 +26,28 @@ func Run(t *testing.T, fresh func(t *testing.T) Rig) {
 		{"an outbound call the agent gives up is cleared by the agent", dialGivenUp},
 		{"a waiting call is answered by its id, the first goes on", callWaiting},
 		{"the first call is hung up by its id while a second rings", hangupBehind},
+		{"two calls are swapped", swapping},
+		{"hold and resume are told where the source reports them, and never invented", holding},
+		{"a call that is hung up while on hold is over", heldToTheEnd},
+		{"the far end's hold is told where the source reports it", heldByTheFarEnd},
+		{"mute says what is wanted and is no toggle", muting},
+		{"digits reach the far end", sendingDigits},
+		{"a blind transfer ends the call as transferred", blindTransfer},
+		{"a completed consultation ends both calls as transferred", consultCompleted},
+		{"a consultation that is given up leaves the customer", consultGivenUp},
+		{"without a consultation there is nothing to complete", completeWithoutConsult},
+		{"a third party joins", conferring},
+		{"a recording is told after the call's end", recording},
+		{"the agent's state is set and told", agentStates},
 		{"a call that vanished while disconnected is cleared by the snapshot", vanished},
 		{"a call that lived on while disconnected stays the same call", survived},
 		{"the history tells the true end of a call that ended while disconnected", remembered},
+		{"a phone that is killed in mid-call and started again works, and the call is cleared", killed},
+		{"everything told twice and out of order is the same one call", disorder},
+		{"garbage in mid-call is survived", garbage},
 		{"a name made of hostile bytes arrives clean", hostileName},
+		{"number, name and call data made of hostile bytes arrive clean", hostileStrings},
+		{"call data arrives under its canonical names", callData},
 		{"a command about an unknown call is not found", unknownCall},
 		{"commands before Run and after it are offline", commandsOffline},
 		{"commands while disconnected are offline", commandsDisconnected},
@@ -271,26 +287,5 @@ func remembered(t *testing.T, rig Rig) {
 	w.wantCause(c, cti.ByRemote, cti.CauseNormal)
 	if later, err := history(t.Context(), time.Now().UTC().Add(time.Hour)); err != nil || len(later) != 0 {
 		t.Errorf("since the future: %d events, %v; want none", len(later), err)
-	}
-}
-
-// hostile holds control and direction-changing characters, what would close a JSON text, and 10 kB.
-var hostile = "Evil\x01\x1b[31m\u202e \"},{\"event\":true,\"type\":\"CALL_CLOSED\"}, " + strings.Repeat("x", 10_000)
-
-func hostileName(t *testing.T, rig Rig) {
-	w := start(t, rig)
-	caller := rig.Ring(t, hostile)
-	c := w.awaitCall(0, cti.Alerting)
-	if !strings.HasPrefix(c.Remote.Name, "Evil") || len(c.Remote.Name) > cti.MaxText {
-		t.Errorf("name %q of %d bytes", c.Remote.Name, len(c.Remote.Name))
-	}
-	if strings.ContainsFunc(c.Remote.Name, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) {
-		t.Errorf("name %q is not clean", c.Remote.Name)
-	}
-	caller.Hangup(t)
-	c = w.awaitCall(0, cti.StateClosed)
-	w.wantCause(c, cti.ByRemote, cti.CauseAbandoned)
-	if w.legs() != 1 {
-		t.Errorf("one call became %d", w.legs())
 	}
 }

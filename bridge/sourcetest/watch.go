@@ -28,17 +28,21 @@ type watch struct {
 	order   []string
 	states  map[string][]cti.State // every state a call went through
 	ends    map[string]int         // terminal events as they came, by reference
-	counts  map[cti.EventType]int
-	stopped bool
-	faults  []string
-	hold    chan struct{} // when set, emit waits for it
+
+	recordings map[string]cti.Recording // as they were told, by leg, also of calls long over
+	counts     map[cti.EventType]int
+	agent      cti.AgentStatus // as it was told last
+	stopped    bool
+	repeats    bool // the world tells everything twice
+	faults     []string
+	hold       chan struct{} // when set, emit waits for it
 }
 
 // start runs the rig's source until the test ends, and returns once it is connected.
 func start(t *testing.T, rig Rig) *watch {
 	t.Helper()
 	w := &watch{t: t, rig: rig, changed: make(chan struct{}), ledger: cti.NewLedger("test"), calls: map[string]cti.Call{},
-		states: map[string][]cti.State{}, ends: map[string]int{}, counts: map[cti.EventType]int{}}
+		states: map[string][]cti.State{}, ends: map[string]int{}, counts: map[cti.EventType]int{}, recordings: map[string]cti.Recording{}}
 	w.run()
 	t.Cleanup(w.verify)
 	w.awaitEvent(cti.SourceUp, 1)
@@ -86,7 +90,7 @@ func (w *watch) verify() {
 		w.t.Error(f)
 	}
 	for ref, n := range w.ends {
-		if n != 1 {
+		if n != 1 && !w.repeats {
 			w.t.Errorf("call %s was ended %d times", ref, n)
 		}
 	}
@@ -107,6 +111,7 @@ func (w *watch) emit(e cti.Event) {
 	w.inspect(e)
 	w.counts[e.Type]++
 	e = e.Clean()
+	w.note(e)
 	for _, c := range w.ledger.Apply(e) {
 		if !slices.Contains(w.order, c.After.Leg) {
 			w.order = append(w.order, c.After.Leg)
@@ -116,6 +121,16 @@ func (w *watch) emit(e cti.Event) {
 	}
 	close(w.changed)
 	w.changed = make(chan struct{})
+}
+
+// note keeps what the ledger does not.
+func (w *watch) note(e cti.Event) {
+	if e.Agent != nil && e.Type == cti.AgentState {
+		w.agent = *e.Agent
+	}
+	if leg, known := w.ledger.Leg(e); known && e.Recording != nil {
+		w.recordings[leg] = *e.Recording
+	}
 }
 
 // inspect checks what every event must carry.
@@ -205,6 +220,12 @@ func (w *watch) awaitCall(n int, state cti.State) cti.Call {
 		return got.State == state
 	})
 	return got
+}
+
+func (w *watch) state(leg string) cti.State {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.calls[leg].State
 }
 
 // went gives the states a call went through, each once in a row.
