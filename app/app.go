@@ -41,7 +41,7 @@ type Config struct {
 	Secret   func(name string) (string, error) // reads a secret the profile names
 	Keys     secret.Ring                       // seal the store
 	Probe    []string                          // command line that vets a store in a process of its own; empty: this process does
-	Phone    bridge.Source                     // nil: the one the profile names
+	Phones   []bridge.Source                   // none: those the profile names
 	Log      *slog.Logger
 }
 
@@ -52,7 +52,7 @@ type App struct {
 	store     *store.Store
 	plan      *number.Plan
 	mask      masker
-	source    bridge.Source
+	phones    phones
 	connector *Connection
 	flow      *flow.Flow
 	outbox    *outbox.Outbox
@@ -60,7 +60,6 @@ type App struct {
 	timings   *timings
 	links     *links
 	intake    *intake
-	missed    *missed
 	customers *customers
 	searched  searched
 	stale     chan string // customers to be read again
@@ -90,9 +89,9 @@ func (a *App) build() error {
 	}
 	a.plan, a.mask = plan, newMasker(p, plan)
 	a.board = loopback.NewBoard(wire.Snapshot{Language: p.Language, Agent: p.Agent, Extension: p.Phone.Extension,
-		Outcomes: p.WrapUp.Outcomes, Abilities: a.source.Phone().Abilities(), CRMCan: crmAbilities(a.connector.Features()), Types: filled(p.Customers.Types),
-		Phone: wire.Link{Name: p.Phone.Source, State: wire.LinkUnknown}, CRM: wire.Link{Name: a.connector.Name(), State: wire.LinkUnknown}})
-	a.links = &links{board: a.board, crmName: a.connector.Name(), phoneName: p.Phone.Source}
+		Outcomes: p.WrapUp.Outcomes, Abilities: a.phones.joined().Abilities(), CRMCan: crmAbilities(a.connector.Features()), Types: filled(p.Customers.Types),
+		Phone: wire.Link{Name: phonesName(p.Phone), State: wire.LinkUnknown}, CRM: wire.Link{Name: a.connector.Name(), State: wire.LinkUnknown}})
+	a.links = &links{board: a.board, crmName: a.connector.Name(), phoneName: phonesName(p.Phone)}
 	watched := watch(a.connector, a.links.crm)
 	var told *storage
 	if a.store, told, err = openStore(cfg, a.board); err != nil {
@@ -120,15 +119,14 @@ func (a *App) takeUp(connector crm.Connector, told *storage) (err error) {
 	if err != nil {
 		return err
 	}
-	a.flow = flow.New(flow.Config{Tenant: p.Tenant, Phone: a.source.Phone(), Finder: a.customers,
-		Queue:  queue{Outbox: a.outbox, store: a.store, storage: told, board: a.board},
+	a.flow = flow.New(flow.Config{Tenant: p.Tenant, Phone: a.phones.joined(), Finder: a.customers,
+		Queue:  queue{Outbox: a.outbox, tenant: p.Tenant, store: a.store, storage: told, board: a.board},
 		Screen: &screen{board: a.board, mask: a.mask, links: a.links, timings: a.timings}, Log: a.cfg.Log, Outcomes: p.WrapUp.Outcomes,
+		Number: func(dialled string) cti.Number { return a.plan.Caller(dialled, "") }, Several: len(a.phones) > 1,
 		Unfinished: unfinished, Earlier: earlier})
 	a.customers.told = func(page cti.CustomerPage) { a.flow.Refreshed(page.Customers, page.Deleted) }
-	a.intake = &intake{flow: a.flow, plan: a.plan, extension: p.Phone.Extension}
-	a.missed = &missed{history: a.source.Phone().History, since: since, log: a.cfg.Log,
-		book: func(ctx context.Context, e cti.Event) { a.intake.book(ctx, e) }}
-	a.intake.missed = a.missed
+	a.intake = &intake{flow: a.flow, plan: a.plan, extension: p.Phone.Extension, data: p.Phone.Data}
+	a.phones.listen(since, a.intake.book, a.cfg.Log)
 	return nil
 }
 
@@ -137,10 +135,8 @@ func (a *App) connect() (err error) {
 	if a.connector, err = OpenConnection(a.cfg); err != nil {
 		return err
 	}
-	if a.source = a.cfg.Phone; a.source == nil {
-		if a.source, err = bridge.Open(a.cfg.Profile, a.cfg.Log); err != nil {
-			a.connector.Close()
-		}
+	if a.phones, err = openPhones(a.cfg.Profile, a.cfg.Phones, a.cfg.Log); err != nil {
+		a.connector.Close()
 	}
 	return err
 }
@@ -156,17 +152,14 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.flow.Run(ctx) })
 	group.Go(func() error { return a.outbox.Run(ctx) })
 	group.Go(func() error { return a.customers.run(ctx) })
-	group.Go(func() error {
-		return a.source.Run(ctx, func(e cti.Event) { a.intake.take(ctx, e) })
-	})
+	group.Go(func() error { return a.phones.run(ctx, a.intake.book) })
 	group.Go(func() error { return a.readAgain(ctx) })
 	if a.customers.sync == nil {
 		group.Go(func() error { return a.freshen(ctx, a.customers.every) })
 	}
-	group.Go(func() error { return a.missed.run(ctx) })
 	group.Go(func() error { return watchSleep(ctx, time.Now, a.woke, a.cfg.Log) })
 	group.Go(func() error { return a.greet(ctx) })
-	a.cfg.Log.Info("agent started", "version", Version, "phone", a.cfg.Profile.Phone.Source, "crm", a.connector.Name(), "pid", os.Getpid())
+	a.cfg.Log.Info("agent started", "version", Version, "phone", phonesName(a.cfg.Profile.Phone), "crm", a.connector.Name(), "pid", os.Getpid())
 	err = group.Wait()
 	a.cfg.Log.Info("agent stopped")
 	return err

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 
@@ -99,11 +100,11 @@ func (a *App) Feed(ctx context.Context, e cti.Event) error {
 	if about := string(e.Type); strings.HasPrefix(about, "call.") && e.Call.Leg == "" && len(e.Call.Refs) == 0 {
 		return cti.Errorf(cti.Invalid, `an event about a call names it, the same way in all its events and differently for each call: "call":{"refs":{"id":"…"}}`, nil)
 	}
-	if phone, ok := a.source.(interface{ Feed(e cti.Event) error }); ok {
-		return phone.Feed(e)
+	if err := a.phones.feed(e); !errors.Is(err, errNoFeed) {
+		return err
 	}
 	e.Source = cti.Source{Adapter: "fed", Instance: "local", Confidence: cti.Inferred}
-	a.intake.take(ctx, e)
+	a.intake.book(ctx, e)
 	return nil
 }
 

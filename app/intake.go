@@ -16,15 +16,8 @@ type intake struct {
 	flow      *flow.Flow
 	plan      *number.Plan
 	extension string
-	missed    *missed
+	data      []string // the call data that is kept
 	seq       atomic.Uint64
-}
-
-func (in *intake) take(ctx context.Context, e cti.Event) {
-	e = in.book(ctx, e)
-	if e.Type == cti.SourceUp || e.Type == cti.SourceDown {
-		in.missed.heard(ctx, e)
-	}
 }
 
 func (in *intake) book(ctx context.Context, e cti.Event) cti.Event {
@@ -50,6 +43,7 @@ func (in *intake) ready(e cti.Event) cti.Event {
 	if e.Call.Direction == "" {
 		e.Call.Direction = directions[e.Type]
 	}
+	e.Data = in.declared(e.Data)
 	switch {
 	case e.Remote.Raw != "" || e.Remote.Asserted != "":
 		e.Remote.Number = in.plan.Caller(e.Remote.Raw, e.Remote.Asserted)
@@ -57,6 +51,20 @@ func (in *intake) ready(e cti.Event) cti.Event {
 		e.Remote.Withheld, e.Remote.Class = true, cti.ClassWithheld
 	}
 	return e
+}
+
+// declared is the call data that the profile wants, the rest is dropped: a caller may send anything.
+func (in *intake) declared(data map[string]string) map[string]string {
+	kept := map[string]string{}
+	for _, name := range in.data {
+		if v := data[name]; v != "" {
+			kept[name] = v
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return kept
 }
 
 // directions is what may be concluded when a source tells only this of a call: a record without direction is one that no CRM takes.

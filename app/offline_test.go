@@ -10,6 +10,7 @@ import (
 	"ringside.dev/ringside/app"
 	"ringside.dev/ringside/app/crm/sandbox"
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge"
 	"ringside.dev/ringside/bridge/client"
 	"ringside.dev/ringside/bridge/sim"
 	"ringside.dev/ringside/bridge/wire"
@@ -19,7 +20,7 @@ import (
 func (w *world) startWith(t *testing.T, phone *sim.Source) *agent {
 	t.Helper()
 	config := w.config()
-	config.Phone = phone
+	config.Phones = []bridge.Source{phone}
 	a, err := app.New(config)
 	if err != nil {
 		t.Fatal(err)

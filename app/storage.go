@@ -95,6 +95,7 @@ func (s *storage) show() {
 // disk's state on the board.
 type queue struct {
 	*outbox.Outbox
+	tenant  string
 	store   *store.Store
 	storage *storage
 	board   *loopback.Board
@@ -109,6 +110,24 @@ func (q queue) Accept(call cti.Call, wrap cti.WrapUp, writes []cti.WriteBack) er
 
 func (q queue) Track(call cti.Call, wrap cti.WrapUp) error {
 	return q.store.Track(call, wrap)
+}
+
+// Recorded tells the record of a finished call where its recording is.
+func (q queue) Recorded(leg string, r cti.Recording) error {
+	logged, err := q.store.Call(leg)
+	if err != nil {
+		return err
+	}
+	key := cti.WriteKey(q.tenant, leg, cti.LogCall, 0)
+	item, err := q.store.Latest(leg, key)
+	if err != nil {
+		return err
+	}
+	if item.Seq == 0 {
+		return cti.Errorf(cti.NotFound, "the call left no record that a recording could belong to", nil)
+	}
+	logged.Call.Recording = &r
+	return q.Accept(logged.Call, logged.WrapUp, []cti.WriteBack{item.WriteBack, cti.NewAttachment(q.tenant, item.WriteBack, r)})
 }
 
 // recent is how many of the newest calls are remembered at the start, so that what comes late about them is known for what it is.
@@ -131,7 +150,7 @@ func earlierCalls(s *store.Store) (earlier []flow.Earlier, since time.Time, err 
 		since = later(since, c.Call.ClearedAt)
 	}
 	for _, c := range live {
-		earlier = append(earlier, flow.Earlier{Call: c.Call, WrapUp: c.WrapUp})
+		earlier = append(earlier, flow.Earlier{Call: c.Call, WrapUp: c.WrapUp, Unsettled: c.Call.State == cti.StateClosed})
 		since = later(since, c.Call.SeenAt)
 	}
 	return earlier, since, nil

@@ -24,14 +24,14 @@ type Source interface {
 	Phone() cti.Phone
 }
 
-// Open makes the source a profile names; log may be nil. It does not connect yet. Errors are of kind invalid: a source there is
+// Open makes one of the sources a profile names; log may be nil. It does not connect yet. Errors are of kind invalid: a source there is
 // not, or one whose settings cannot work.
-func Open(p cti.Profile, log *slog.Logger) (Source, error) {
-	switch p.Phone.Source {
+func Open(p cti.Profile, of cti.PhoneSource, log *slog.Logger) (Source, error) {
+	switch of.Source {
 	case "sim":
 		return sim.New(p.Phone.Extension), nil
 	case "baresip":
-		s, err := baresip.New(p.Phone.Address, p.Phone.Extension, log)
+		s, err := baresip.New(of.Address, p.Phone.Extension, log)
 		if err != nil {
 			return nil, err // not s: a nil *baresip.Source would be no nil Source
 		}

@@ -16,13 +16,13 @@ var (
 
 func TestOpenKnowsItsSourcesAndNamesThemWhenAskedForAnother(t *testing.T) {
 	for _, p := range []cti.PhoneProfile{{Source: "sim"}, {Source: "baresip", Address: "127.0.0.1:4444"}} {
-		s, err := Open(cti.Profile{Phone: p}, nil)
+		s, err := Open(cti.Profile{Phone: p}, p.Sources()[0], nil)
 		if err != nil || len(s.Phone().Abilities()) != 4 {
 			t.Errorf("%s: %v, %v", p.Source, s, err)
 		}
 	}
 	for _, p := range []cti.PhoneProfile{{}, {Source: "bria"}, {Source: "baresip", Address: "10.0.0.1:4444"}} {
-		s, err := Open(cti.Profile{Phone: p}, nil)
+		s, err := Open(cti.Profile{Phone: p}, p.Sources()[0], nil)
 		if s != nil || cti.KindOf(err) != cti.Invalid {
 			t.Errorf("%+v: %v, %v; want no source and kind invalid", p, s, err)
 		}

@@ -100,7 +100,7 @@ func (l *Ledger) apply(e Event, listed bool) []Change {
 	call := before
 	if !known {
 		call = Call{Leg: leg, Case: l.caseOf(e, leg), Source: e.Source}
-		e = l.asDialled(e)
+		e = l.asConsulted(l.asDialled(e))
 	}
 	call = call.toldBy(e.Source)
 	after, changed := call.Apply(e)

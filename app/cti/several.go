@@ -13,7 +13,7 @@ const (
 	// MergeWithin is how far apart the same event may come from two sources.
 	MergeWithin = 3 * time.Second
 	// SettleFor is how long after a call's end a better cause for it may still come: that a colleague answered, or which queue was the last.
-	SettleFor = 5 * time.Second
+	SettleFor = 3 * time.Second
 	// DialFor is how long a dialled number waits for its call to appear (reducer rule 7).
 	DialFor = 20 * time.Second
 )
@@ -249,8 +249,11 @@ func certainty(code CauseCode, answered bool) int {
 	return 0
 }
 
-// Settled tells whether nothing better can come about a call's end any more.
-func (c Call) Settled(now time.Time) bool { return now.Sub(c.ClearedAt) > SettleFor }
+// Settling tells whether something better may still come about a call's end: of one that nobody answered here only others know why it stopped
+// ringing.
+func (c Call) Settling() bool {
+	return c.State == StateClosed && c.Direction == In && c.EstablishedAt.IsZero() && c.Cause != nil && certainty(c.Cause.Code, false) < 2
+}
 
 // Dial is a call that was asked for and did not appear yet.
 type Dial struct {
@@ -295,6 +298,28 @@ func (l *Ledger) asDialled(e Event) Event {
 			e.Call.MainLeg = d.Main
 		}
 		return e
+	}
+	return e
+}
+
+// asConsulted takes a call to a colleague that the agent begins during another call for a consultation about it: nobody can talk to two at
+// once for another reason.
+func (l *Ledger) asConsulted(e Event) Event {
+	if e.Remote.Class != ClassInternal || e.Call.Purpose != "" || e.Type != Originated && (e.Type != Delivered || e.Side != SideRemote) {
+		return e
+	}
+	main := ""
+	for leg, c := range l.calls {
+		if c.State != Connected && c.State != OnHold || c.Purpose != "" {
+			continue
+		}
+		if main != "" {
+			return e
+		}
+		main = leg
+	}
+	if main != "" {
+		e.Call.Purpose, e.Call.MainLeg = Consultation, main
 	}
 	return e
 }

@@ -1,6 +1,7 @@
 package cti
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -80,7 +81,8 @@ type Record struct {
 	Cause      string    `json:"cause"`
 	WrapUp     WrapUp    `json:"wrapup"`
 
-	Data map[string]string `json:"data,omitempty"` // what came with the call (headers, channel variables, IVR input), under its declared names
+	Parties []string          `json:"parties,omitempty"` // further parties of a conference
+	Data    map[string]string `json:"data,omitempty"`    // what came with the call (headers, channel variables, IVR input), under its declared names
 }
 
 // WriteBack is one change to make in a CRM.
@@ -225,10 +227,23 @@ func NewRecord(tenant string, c Call, w WrapUp) Record {
 	if c.Queue != nil {
 		r.Queue = c.Queue.Name
 	}
+	if len(c.Data) > 0 {
+		r.Data = maps.Clone(c.Data)
+	}
+	if len(c.Parties) > 0 {
+		r.Parties = slices.Clone(c.Parties)
+	}
 	if c.Cause != nil {
 		r.Cause = string(c.Cause.Code)
 	}
 	return r
+}
+
+// NewAttachment makes the write-back that tells a call's record where its recording is. It is a stage of its own, because recordings become known
+// late, and it names no other field of the record.
+func NewAttachment(tenant string, record WriteBack, r Recording) WriteBack {
+	return WriteBack{Op: AttachRecording, Key: WriteKey(tenant, record.Leg, AttachRecording, 0), Leg: record.Leg, Identity: record.Identity,
+		CustomerID: record.CustomerID, Record: record.Record, Recording: r}
 }
 
 // millis is a time as records carry it: UTC, whole milliseconds, no monotonic clock, so that equal records compare equal.

@@ -49,7 +49,8 @@ type Card struct {
 	Write      Write
 	Commands   []cti.Command // what the phone can do with the call now
 	Notice     Notice
-	Pop        bool // asks for the window to be shown
+	Pop        bool     // asks for the window to be shown
+	Consult    *Consult // the colleague who is asked meanwhile
 
 	asked    string        // the number of the newest look-up: an older one's answer is dropped
 	chosen   bool          // the agent picked: look-ups do not undo that
@@ -57,6 +58,7 @@ type Card struct {
 	awaited  int           // the command that the call has not followed yet; 0: none
 	saved    cti.WrapUp    // the newest that is no draft: what the CRM is told
 	accepted cti.WriteBack // the newest the queue has
+	settling bool          // it is over, and why may still become clearer
 	again    bool          // a timer runs after which the record is written again
 }
 
@@ -102,6 +104,10 @@ func (f *Flow) show(card *Card) {
 	card.Commands = f.commands(card)
 	c := *card
 	c.Matches, c.Changes = slices.Clone(card.Matches), slices.Clone(card.Changes)
+	if card.Consult != nil {
+		consult := *card.Consult
+		c.Consult = &consult
+	}
 	f.cfg.Screen.Show(c)
 }
 
@@ -126,6 +132,12 @@ func (f *Flow) commands(card *Card) []cti.Command {
 		sensible = []cti.Command{cti.CommandHangup, cti.CommandResume, cti.CommandTransfer, cti.CommandConsult}
 	case cti.Null, cti.StateClosed:
 		return nil
+	}
+	if card.Consult != nil { // one colleague at a time
+		sensible = slices.DeleteFunc(sensible, func(c cti.Command) bool { return c == cti.CommandConsult })
+		if card.Consult.State == cti.Connected {
+			sensible = append(sensible, cti.CommandComplete)
+		}
 	}
 	can := f.cfg.Phone.Can(call)
 	return slices.DeleteFunc(sensible, func(c cti.Command) bool { return !slices.Contains(can, c) })

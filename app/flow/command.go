@@ -11,6 +11,9 @@ import (
 // Command asks the phone to do something with a call. A nil error means that the phone accepted it: what becomes of it shows on the
 // card. When nothing follows within three seconds the card says so (reducer rule 4).
 func (f *Flow) Command(ctx context.Context, leg string, do cti.Instruction) error {
+	if aside, err := f.commandAside(ctx, leg, do); aside || err != nil {
+		return err
+	}
 	var call cti.Call
 	var number int
 	if err := f.onCard(ctx, leg, func(card *Card) error {
@@ -20,6 +23,9 @@ func (f *Flow) Command(ctx context.Context, leg string, do cti.Instruction) erro
 		f.asks++
 		number = f.asks
 		call, card.awaited, card.Notice = card.Call, number, ""
+		if do.Command == cti.CommandConsult {
+			f.ledger.Expect(cti.Dial{Number: f.number(do.To), At: time.Now(), RingsFirst: f.cfg.Phone.RingsFirst, Purpose: cti.Consultation, Main: leg})
+		}
 		f.show(card)
 		if f.shows(do.Command) {
 			f.after(phoneLimit, func() { f.silent(leg, do.Command, number) })
@@ -28,15 +34,29 @@ func (f *Flow) Command(ctx context.Context, leg string, do cti.Instruction) erro
 	}); err != nil {
 		return err
 	}
-	err := f.tell(ctx, do, call)
+	err := f.cfg.Phone.Do(ctx, call, do)
 	if err == nil {
 		return nil
+	}
+	if do.Command == cti.CommandConsult {
+		f.unexpect(do.To)
 	}
 	return f.refused(ctx, leg, number, err)
 }
 
-func (f *Flow) tell(ctx context.Context, do cti.Instruction, call cti.Call) error {
-	return f.cfg.Phone.Do(ctx, call, do)
+func (f *Flow) number(dialled string) cti.Number {
+	if f.cfg.Number == nil {
+		return cti.Number{Raw: dialled}
+	}
+	return f.cfg.Number(dialled)
+}
+
+// unexpect forgets a number that the phone did not dial.
+func (f *Flow) unexpect(dialled string) {
+	select {
+	case f.posted <- func() { f.ledger.Unexpect(f.number(dialled)) }:
+	case <-f.stopped:
+	}
 }
 
 // shows tells whether a command that is carried out changes the call's state, so that a phone that does nothing can be told.
@@ -95,11 +115,18 @@ func (f *Flow) Dial(ctx context.Context, number string) error {
 		return cti.Errorf(cti.Invalid, "this phone cannot be told to dial", nil)
 	}
 	appeared := make(chan struct{})
-	if err := f.ask(ctx, func() error { f.dials = append(f.dials, appeared); return nil }); err != nil {
+	if err := f.ask(ctx, func() error {
+		f.dials = append(f.dials, appeared)
+		if f.cfg.Phone.RingsFirst {
+			f.ledger.Expect(cti.Dial{Number: f.number(number), At: time.Now(), RingsFirst: true})
+		}
+		return nil
+	}); err != nil {
 		return err
 	}
 	defer f.forgetDial(appeared)
 	if err := f.cfg.Phone.Dial(ctx, number); err != nil {
+		f.unexpect(number)
 		return err
 	}
 	timer := time.NewTimer(phoneLimit)

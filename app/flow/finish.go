@@ -74,7 +74,10 @@ func (f *Flow) writes(card *Card) []cti.WriteBack {
 	if settled := card.accepted.CustomerID; w.Identity == cti.IdentityPending && settled != "" {
 		w.CustomerID, w.Identity = settled, cti.IdentityKnown // nobody can be asked now, and it was decided before
 	}
-	return []cti.WriteBack{w}
+	if card.Call.Recording == nil {
+		return []cti.WriteBack{w}
+	}
+	return []cti.WriteBack{w, cti.NewAttachment(f.cfg.Tenant, w, *card.Call.Recording)}
 }
 
 func identity(card *Card) cti.Identity {

@@ -16,6 +16,8 @@ package flow
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,12 +53,15 @@ type Screen interface {
 // of the same call replaces what was not sent yet and updates what was.
 //
 // Track makes a live call durable with what the agent typed so far, until its Accept. It is called beside the loop, never for a call after its Accept.
+//
+// Recorded makes the recording of a finished call durable that has no card any more.
 type Queue interface {
 	Accept(call cti.Call, wrap cti.WrapUp, writes []cti.WriteBack) error
 	Track(call cti.Call, wrap cti.WrapUp) error
+	Recorded(leg string, r cti.Recording) error
 }
 
-// Config holds what the flow works with; all fields are required but the last three.
+// Config holds what the flow works with; all fields are required but the last five.
 type Config struct {
 	Tenant   string
 	Phone    cti.Phone
@@ -64,7 +69,9 @@ type Config struct {
 	Screen   Screen
 	Queue    Queue
 	Log      *slog.Logger
-	Outcomes []string // the outcomes to choose from; empty: any text
+	Number   func(dialled string) cti.Number // reads a number that a person wants to call; nil: as it is
+	Outcomes []string                        // the outcomes to choose from; empty: any text
+	Several  bool                            // more than one source tells of the calls
 
 	Unfinished []Unfinished // calls of an earlier run whose records have not reached the CRM, the oldest first
 	Earlier    []Earlier    // calls of an earlier run: live when it ended, or over for less than cti.TombstoneFor
@@ -95,6 +102,7 @@ type Flow struct {
 	dials  []chan struct{} // waiting for an outgoing call to appear
 	asks   int             // commands so far
 	past   bool            // the event being booked is from the phone's history
+	up     map[string]bool // sources that told how they are
 
 	tracker *tracker
 
@@ -114,7 +122,7 @@ type ask struct {
 
 // New makes a flow; Run starts it.
 func New(cfg Config) *Flow {
-	return &Flow{cfg: cfg, ledger: cti.NewLedger(cfg.Tenant), cards: map[string]*Card{},
+	return &Flow{cfg: cfg, ledger: cti.NewLedger(cfg.Tenant), cards: map[string]*Card{}, up: map[string]bool{},
 		tracker: newTracker(cfg.Queue, cfg.Log), events: make(chan cti.Event), asked: make(chan ask), posted: make(chan func()), stopped: make(chan struct{})}
 }
 
@@ -162,10 +170,8 @@ func (f *Flow) Event(ctx context.Context, e cti.Event) {
 // event is what happens on each event: the ledger books it, every call it changed is followed up.
 func (f *Flow) event(e cti.Event) {
 	switch e.Type {
-	case cti.SourceUp:
-		f.cfg.Screen.Phone(true, e.At)
-	case cti.SourceDown:
-		f.cfg.Screen.Phone(false, e.At)
+	case cti.SourceUp, cti.SourceDown:
+		f.heard(e)
 	default: // says nothing about the phone itself
 	}
 	f.past = e.Past
@@ -173,11 +179,24 @@ func (f *Flow) event(e cti.Event) {
 		f.follow(change)
 	}
 	f.past = false
+	if e.Recording != nil {
+		f.recorded(e)
+	}
+}
+
+// heard tells the screen how the phone is: connected when every source of it is.
+func (f *Flow) heard(e cti.Event) {
+	f.up[e.Source.Adapter+" "+e.Source.Instance] = e.Type == cti.SourceUp
+	f.cfg.Screen.Phone(!slices.Contains(slices.Collect(maps.Values(f.up)), false), e.At)
 }
 
 // follow brings card, look-up and write-back in line with a changed call. The order matters: durable, visible, then curious.
 func (f *Flow) follow(change cti.Change) {
 	call := change.After
+	if call.Purpose != "" {
+		f.aside(change)
+		return
+	}
 	card := f.card(change.Before, call)
 	if card == nil {
 		return
@@ -186,14 +205,9 @@ func (f *Flow) follow(change cti.Change) {
 		card.moved()
 	}
 	lookup := f.needsLookup(card)
-	if change.Ended() {
-		f.tracker.over(call.Leg)
-		f.write(card)
-	}
+	f.keep(change, card)
 	f.show(card)
-	if !change.Ended() {
-		f.tracker.alive(call, card.WrapUp, time.Now())
-	}
+	f.leave(card)
 	if lookup {
 		f.lookUp(card)
 	}
@@ -202,6 +216,70 @@ func (f *Flow) follow(change cti.Change) {
 	}
 	if call.Direction == cti.Out && change.Before.Direction != cti.Out {
 		f.dialled()
+	}
+}
+
+// keep brings a changed call to the disk: a live one as far as it got, a finished one with what the CRM is told.
+func (f *Flow) keep(change cti.Change, card *Card) {
+	switch call := change.After; {
+	case change.Ended() && f.cfg.Several && !f.past && call.Settling():
+		f.settle(card)
+	case call.State == cti.StateClosed && !card.settling:
+		f.end(card) // it ended, or something better is known about its end
+	default:
+		f.tracker.alive(call, card.WrapUp, time.Now())
+	}
+}
+
+// end writes a finished call down.
+func (f *Flow) end(card *Card) {
+	card.settling = false
+	f.tracker.over(card.Call.Leg)
+	f.write(card)
+}
+
+// settle waits with a call that nobody answered here: another source may know that a colleague did, or which queue was the last. Until then it
+// is on the disk as a call of which nothing was decided.
+func (f *Flow) settle(card *Card) {
+	card.settling = true
+	f.tracker.alive(card.Call, card.WrapUp, time.Now())
+	leg := card.Call.Leg
+	f.after(cti.SettleFor, func() {
+		if card := f.cards[leg]; card != nil && card.settling {
+			f.end(card)
+			f.show(card)
+			f.leave(card)
+		}
+	})
+}
+
+// leave takes the card of a call away that a colleague answered: there is nothing to do about it here.
+func (f *Flow) leave(card *Card) {
+	if card.Call.Ending() == cti.EndAnsweredElsewhere && !card.settling && card.Write.State != WriteUnsaved {
+		f.putAway(card)
+	}
+}
+
+// recorded takes the reference of a recording, which may come minutes after the call.
+func (f *Flow) recorded(e cti.Event) {
+	leg, known := f.ledger.Leg(e)
+	if !known {
+		f.cfg.Log.Warn("recording of a call nobody knows", "adapter", e.Source.Adapter)
+		return
+	}
+	if _, live := f.ledger.Call(leg); live {
+		return // the call has it, and writes it down with its end
+	}
+	if card := f.cards[leg]; card != nil {
+		card.Call.Recording = e.Recording
+		if !card.settling && card.Write.State != WriteUnsaved {
+			f.write(card)
+		}
+		f.show(card)
+		return
+	}
+	if err := f.cfg.Queue.Recorded(leg, *e.Recording); err != nil {
+		f.cfg.Log.Error("recording not written down", "leg", leg, "err", err)
 	}
 }
 

@@ -15,6 +15,8 @@ type Unfinished struct {
 type Earlier struct {
 	Call   cti.Call
 	WrapUp cti.WrapUp
+
+	Unsettled bool // it was over, and nothing of it written down yet
 }
 
 // restoreAll puts cards back: all that need a person or hold a draft, and of the others the newest. After a long outage there may be thousands, and
@@ -22,7 +24,7 @@ type Earlier struct {
 func (f *Flow) restoreAll() {
 	for _, e := range f.cfg.Earlier {
 		f.ledger.Restore(e.Call)
-		if e.Call.State != cti.StateClosed {
+		if e.Unsettled || e.Call.State != cti.StateClosed {
 			f.restoreLive(e)
 		}
 	}
@@ -50,11 +52,23 @@ func (f *Flow) restoreLive(e Earlier) {
 		card.saved = e.WrapUp
 	}
 	f.cards[e.Call.Leg] = card
+	if e.Unsettled {
+		f.restoreUnsettled(card)
+		return
+	}
 	lookup := f.needsLookup(card)
 	f.show(card)
 	if lookup {
 		f.lookUp(card)
 	}
+}
+
+// restoreUnsettled writes a call down that was over when Ringside ended, while more might have come about its end. Nobody can tell more now.
+func (f *Flow) restoreUnsettled(card *Card) {
+	f.askAgain(card)
+	f.end(card)
+	f.show(card)
+	f.leave(card)
 }
 
 // askAgain looks up a finished call's number anew: its candidates are not known (any more).

@@ -29,6 +29,7 @@ type rig struct {
 	ended chan error
 
 	phone    cti.Phone
+	several  bool // sources
 	outcomes []string
 	earlier  []flow.Unfinished
 	calls    []flow.Earlier // of an earlier run
@@ -64,7 +65,7 @@ func newRig(t *testing.T) *rig {
 // start runs the flow until the test ends.
 func (r *rig) start() *rig {
 	r.flow = flow.New(flow.Config{Tenant: "site", Phone: r.phone, Finder: finder{r}, Screen: screen{r}, Queue: queue{r},
-		Log: slog.New(slog.DiscardHandler), Outcomes: r.outcomes, Unfinished: r.earlier, Earlier: r.calls})
+		Log: slog.New(slog.DiscardHandler), Outcomes: r.outcomes, Several: r.several, Unfinished: r.earlier, Earlier: r.calls})
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop, r.ended = stop, make(chan error, 1)
 	go func() { r.ended <- r.flow.Run(ctx) }()
@@ -186,6 +187,11 @@ func (s screen) Drop(leg string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dropped = append(s.dropped, leg)
+}
+
+func (q queue) Recorded(leg string, r cti.Recording) error {
+	q.note("recorded " + leg + " " + r.ID)
+	return nil
 }
 
 func (s screen) Phone(up bool, _ time.Time) {
