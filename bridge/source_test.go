@@ -17,7 +17,7 @@ var (
 func TestOpenKnowsItsSourcesAndNamesThemWhenAskedForAnother(t *testing.T) {
 	for _, p := range []cti.PhoneProfile{{Source: "sim"}, {Source: "baresip", Address: "127.0.0.1:4444"}} {
 		s, err := Open(cti.Profile{Phone: p}, p.Sources()[0], nil)
-		if err != nil || len(s.Phone().Abilities()) != 4 {
+		if err != nil || len(s.Phone().Abilities()) < 4 {
 			t.Errorf("%s: %v, %v", p.Source, s, err)
 		}
 	}

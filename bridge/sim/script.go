@@ -2,8 +2,8 @@ package sim
 
 import (
 	"cmp"
-	"context"
-	"time"
+	"maps"
+	"slices"
 
 	"ringside.dev/ringside/app/cti"
 )
@@ -11,12 +11,26 @@ import (
 // Ring lets a caller ring here and gives the reference of the call. An empty number is a withheld one. The reference is empty
 // when the queue is full.
 func (s *Source) Ring(number, name string) (ref string) {
+	return s.RingWith(Incoming{Number: number, Name: name})
+}
+
+// Incoming is a call that comes in: who calls, which number they dialled, where they waited, and what came with them under the names
+// cti.DataName gives.
+type Incoming struct {
+	Number, Name, Dialled string
+	Queue                 *cti.Queue
+	Data                  map[string]string
+}
+
+// RingWith is Ring with all that a call may bring.
+func (s *Source) RingWith(in Incoming) (ref string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ref = newRef()
 	e := s.event(cti.Delivered)
 	e.Side, e.Call = cti.SideLocal, cti.CallRef{Direction: cti.In, Refs: map[string]string{Ref: ref}}
-	e.Remote = cti.Remote{Number: cti.Number{Raw: number, Withheld: number == ""}, Name: name}
+	e.Remote = cti.Remote{Number: cti.Number{Raw: in.Number, Withheld: in.Number == ""}, Name: in.Name}
+	e.Dialled, e.Queue, e.Data = in.Dialled, in.Queue, maps.Clone(in.Data)
 	if s.feed(e) != nil {
 		return ""
 	}
@@ -43,6 +57,69 @@ func (s *Source) RemoteRefuse(ref string, code cti.CauseCode) error {
 	return s.happen(ref, cti.Event{Type: cti.Failed, Cause: &cti.Cause{Code: cmp.Or(code, cti.CauseBusy), By: cti.ByRemote}})
 }
 
+// RemoteHold lets the far end hold the agent, or stop holding them.
+func (s *Source) RemoteHold(ref string, held bool) error {
+	e := cti.Event{Type: cti.Retrieved, By: cti.ByRemote}
+	if held {
+		e.Type = cti.Held
+	}
+	return s.happen(ref, e)
+}
+
+// RemoteTransfer lets the far end give the agent on to somebody else, who is the far end from then on.
+func (s *Source) RemoteTransfer(ref, number, name string) error {
+	return s.happen(ref, cti.Event{Type: cti.Transferred, Transfer: &cti.Transfer{Kind: cti.Blind, Role: cti.Transferee, To: number},
+		Remote: cti.Remote{Number: cti.Number{Raw: number}, Name: name}})
+}
+
+// Join lets a third party join a call.
+func (s *Source) Join(ref, number string) error {
+	return s.happen(ref, cti.Event{Type: cti.Conferenced, Remote: cti.Remote{Number: cti.Number{Raw: number}}})
+}
+
+// Divert takes a ringing call away from the agent: a colleague answered it.
+func (s *Source) Divert(ref string) error {
+	return s.happen(ref, cti.Event{Type: cti.Diverted, Cause: &cti.Cause{Code: cti.CauseAnsweredElsewhere, By: cti.BySystem}})
+}
+
+// Record tells where the recording of a call is, also of one that is over. It fails with kind notfound when the phone never had the
+// call or does not remember it any more.
+func (s *Source) Record(ref string, r cti.Recording) error {
+	e := cti.Event{Type: cti.Info, Recording: &r}
+	err := s.happen(ref, e)
+	if cti.KindOf(err) != cti.NotFound {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := s.pastOf(map[string]string{Ref: ref})
+	if at < 0 {
+		return notFound()
+	}
+	e.Call.Refs = s.past[at].refs
+	return s.feed(e)
+}
+
+// Agent tells the agent's state.
+func (s *Source) Agent(status cti.AgentStatus) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.event(cti.AgentState)
+	e.Agent = &status
+	return s.feed(e)
+}
+
+// Heard gives the digits the agent sent to the far end of a live call so far.
+func (s *Source) Heard(ref string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.find(cti.Call{Refs: map[string]string{Ref: ref}})
+	if !ok {
+		return ""
+	}
+	return s.digits[c.Leg]
+}
+
 // Disconnect cuts the connection to the phone: source.down, then nothing is emitted and commands fail, while calls go on.
 func (s *Source) Disconnect() {
 	s.mu.Lock()
@@ -59,7 +136,20 @@ func (s *Source) Disconnect() {
 	}
 }
 
-// Reconnect ends a Disconnect: source.up, then a snapshot of the calls that are live by then.
+// Crash is a Disconnect in which the phone ends, and its calls with it: nothing is told of them but that they are not in the next
+// snapshot, and the phone's history does not have them either.
+func (s *Source) Crash() {
+	s.Disconnect()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ledger = cti.NewLedger("sim")
+	clear(s.live)
+	clear(s.stories)
+	clear(s.digits)
+	clear(s.consults)
+}
+
+// Reconnect ends a Disconnect or a Crash: source.up, then a snapshot of the calls that are live by then.
 func (s *Source) Reconnect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +175,7 @@ func (s *Source) happen(ref string, e cti.Event) error {
 }
 
 func (s *Source) about(c cti.Call, e cti.Event) error {
-	e.Call = cti.CallRef{Refs: c.Refs, Direction: c.Direction}
+	e.Call = refOf(c)
 	e.Source = c.Source
 	return s.feed(e)
 }
@@ -93,114 +183,23 @@ func (s *Source) about(c cti.Call, e cti.Event) error {
 // find gives the live call that shares a reference.
 func (s *Source) find(c cti.Call) (cti.Call, bool) {
 	for _, live := range s.live {
-		for name, value := range c.Refs {
-			if value != "" && live.Refs[name] == value {
-				return live, true
-			}
+		if share(live.Refs, c.Refs) {
+			return live, true
 		}
 	}
 	return cti.Call{}, false
 }
 
-// Phone gives the commands. Errors: offline while Run does not run or the phone is disconnected, notfound for a call that is not
-// live, conflict for a command that does not fit the call's state, invalid when the script refuses. Safe for concurrent use.
-func (s *Source) Phone() cti.Phone {
-	return cti.Phone{Answer: s.answer, Reject: s.reject, Hangup: s.hangup, Dial: s.dial, History: s.history}
+// pastOf gives the place in the history of the call that shares a reference, or -1.
+func (s *Source) pastOf(refs map[string]string) int {
+	return slices.IndexFunc(s.past, func(p pastCall) bool { return share(p.refs, refs) })
 }
 
-func (s *Source) history(_ context.Context, since time.Time) ([]cti.Event, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.ready(); err != nil {
-		return nil, err
-	}
-	var events []cti.Event
-	for _, c := range s.past {
-		if !c.endedAt.Before(since) {
-			events = append(events, c.story...)
+func share(a, b map[string]string) bool {
+	for name, value := range b {
+		if value != "" && a[name] == value {
+			return true
 		}
 	}
-	return events, nil
-}
-
-func (s *Source) answer(_ context.Context, c cti.Call) error {
-	return s.command(c, func(live cti.Call) error {
-		if live.State != cti.Alerting {
-			return cti.Errorf(cti.Conflict, "this call does not ring any more", nil)
-		}
-		return s.about(live, cti.Event{Type: cti.Established})
-	})
-}
-
-func (s *Source) reject(_ context.Context, c cti.Call) error {
-	return s.command(c, func(live cti.Call) error {
-		if live.State != cti.Alerting {
-			return cti.Errorf(cti.Conflict, "this call does not ring any more", nil)
-		}
-		return s.about(live, cti.Event{Type: cti.Cleared, Cause: &cti.Cause{Code: cti.CauseRejected, By: cti.ByLocal}})
-	})
-}
-
-func (s *Source) hangup(_ context.Context, c cti.Call) error {
-	return s.command(c, func(live cti.Call) error {
-		cause := cti.Cause{Code: cti.CauseNormal, By: cti.ByLocal}
-		switch {
-		case live.State == cti.Alerting:
-			cause.Code = cti.CauseRejected
-		case live.EstablishedAt.IsZero():
-			cause.Code = cti.CauseAbandoned
-		}
-		return s.about(live, cti.Event{Type: cti.Cleared, Cause: &cause})
-	})
-}
-
-func (s *Source) dial(_ context.Context, number string) error {
-	number = cti.Clean(number, cti.MaxText)
-	if number == "" {
-		return cti.Errorf(cti.Invalid, "there is no number to dial", nil)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.ready(); err != nil || s.script.AnswerSilently {
-		return err
-	}
-	e := s.event(cti.Originated)
-	e.Call = cti.CallRef{Direction: cti.Out, Refs: map[string]string{Ref: newRef()}}
-	e.Remote.Raw = number
-	if err := s.feed(e); err != nil {
-		return err
-	}
-	e.Type, e.Side = cti.Delivered, cti.SideRemote
-	return s.feed(e)
-}
-
-// command carries out what a phone would do, or what the script says instead.
-func (s *Source) command(c cti.Call, do func(live cti.Call) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.ready(); err != nil {
-		return err
-	}
-	live, ok := s.find(c)
-	if !ok {
-		return notFound()
-	}
-	if s.script.AnswerSilently {
-		return nil
-	}
-	return do(live)
-}
-
-func (s *Source) ready() error {
-	switch {
-	case !s.running || !s.connected:
-		return cti.Errorf(cti.Offline, "the phone is not connected", nil)
-	case s.script.Refuse:
-		return cti.Errorf(cti.Invalid, "the phone refused the command", nil)
-	}
-	return nil
-}
-
-func notFound() error {
-	return cti.Errorf(cti.NotFound, "the phone does not have this call any more", nil)
+	return false
 }

@@ -24,6 +24,7 @@ const maxQueue = 4096
 type Script struct {
 	AnswerSilently bool // commands are accepted and nothing follows: what a phone with a broken sound device does
 	Refuse         bool // commands fail with kind invalid
+	Disorder       bool // every event comes twice, and once more after the next one
 }
 
 // Source is one scripted phone. Make it with New. All methods are safe for concurrent use.
@@ -36,15 +37,19 @@ type Source struct {
 	connected bool // cut by Disconnect
 	script    Script
 	queue     []cti.Event
+	told      cti.Event              // the newest that went into the queue
 	ledger    *cti.Ledger            // what the events add up to
 	live      map[string]cti.Call    // by leg: the ledger's calls that are not cleared
 	stories   map[string][]cti.Event // by leg: what the live calls are made of
 	past      []pastCall             // the oldest first
+	digits    map[string]string      // by leg: what the agent sent to the far ends of live calls
+	consults  map[string]string      // by leg of a live call: the reference of the consultation about it
 }
 
 // pastCall is an ended call in the phone's history.
 type pastCall struct {
 	endedAt time.Time
+	refs    map[string]string
 	story   []cti.Event
 }
 
@@ -54,7 +59,8 @@ const maxPast = 1000
 // New makes a phone of this extension; it is connected, and events may be fed before Run.
 func New(extension string) *Source {
 	return &Source{extension: extension, wake: make(chan struct{}, 1), connected: true,
-		ledger: cti.NewLedger("sim"), live: map[string]cti.Call{}, stories: map[string][]cti.Event{}}
+		ledger: cti.NewLedger("sim"), live: map[string]cti.Call{}, stories: map[string][]cti.Event{},
+		digits: map[string]string{}, consults: map[string]string{}}
 }
 
 // SetScript changes how the phone behaves from now on.
@@ -140,10 +146,18 @@ func (s *Source) feed(e cti.Event) error {
 	}
 	e = s.filled(e)
 	s.track(e)
-	if s.connected {
-		s.queue = append(s.queue, e)
-		s.nudge()
+	if !s.connected {
+		return nil
 	}
+	s.queue = append(s.queue, e)
+	if s.script.Disorder {
+		s.queue = append(s.queue, e)
+		if s.told.Type != "" {
+			s.queue = append(s.queue, s.told)
+		}
+	}
+	s.told = e
+	s.nudge()
 	return nil
 }
 
@@ -172,9 +186,15 @@ func (s *Source) filled(e cti.Event) cti.Event {
 
 // track books an event, so that a snapshot and the commands know the calls.
 func (s *Source) track(e cti.Event) {
+	if at := s.pastOf(e.Call.Refs); at >= 0 && e.Type == cti.Info {
+		s.past[at].story = append(s.past[at].story, e) // a late fact, such as the recording
+	}
 	changes := s.ledger.Apply(e.Clean())
 	changes = append(changes, s.ledger.Sweep(time.Now().UTC())...)
 	for _, c := range changes {
+		if c.Before.State == cti.StateClosed {
+			continue // a late fact
+		}
 		s.live[c.After.Leg] = c.After
 		s.stories[c.After.Leg] = append(s.stories[c.After.Leg], e)
 		if c.After.State == cti.StateClosed {
@@ -188,12 +208,14 @@ func (s *Source) track(e cti.Event) {
 
 // bury moves a call to the history.
 func (s *Source) bury(c cti.Call) {
-	s.past = append(s.past, pastCall{endedAt: c.ClearedAt, story: s.stories[c.Leg]})
+	s.past = append(s.past, pastCall{endedAt: c.ClearedAt, refs: c.Refs, story: s.stories[c.Leg]})
 	if extra := len(s.past) - maxPast; extra > 0 {
 		s.past = s.past[extra:]
 	}
 	delete(s.live, c.Leg)
 	delete(s.stories, c.Leg)
+	delete(s.digits, c.Leg)
+	delete(s.consults, c.Leg)
 }
 
 func (s *Source) event(t cti.EventType) cti.Event {
@@ -236,7 +258,11 @@ func (s *Source) snapshot() cti.Event {
 
 func (s *Source) leg(c cti.Call) cti.Event {
 	e := s.event(cti.Originated)
-	e.Call.Refs, e.Call.Direction, e.Remote, e.Local, e.Dialled, e.Queue = c.Refs, c.Direction, c.Remote, c.Local, c.Dialled, c.Queue
+	e.Call, e.Remote, e.Local, e.Dialled, e.Queue, e.Data = refOf(c), c.Remote, c.Local, c.Dialled, c.Queue, c.Data
+	e.Recording = c.Recording
+	if !c.EstablishedAt.IsZero() {
+		e.Muted = &c.Muted
+	}
 	switch c.State {
 	case cti.Alerting:
 		e.Type, e.Side = cti.Delivered, cti.SideLocal
@@ -253,6 +279,11 @@ func (s *Source) leg(c cti.Call) cti.Event {
 	case cti.StateClosed: // is not live
 	}
 	return e
+}
+
+// refOf names a call in an event about it.
+func refOf(c cti.Call) cti.CallRef {
+	return cti.CallRef{Refs: c.Refs, Direction: c.Direction, Purpose: c.Purpose, MainLeg: c.MainLeg, ClickToDial: c.ClickToDial}
 }
 
 // newRef is unique over restarts: call ids are made from it.
