@@ -17,7 +17,7 @@ func rigOf(s *sim.Source) sourcetest.Rig {
 	w := world{s}
 	return sourcetest.Rig{
 		Source: s,
-		Ring: func(t *testing.T, name string) sourcetest.Caller {
+		Ring: func(_ *testing.T, name string) sourcetest.Caller {
 			return w.caller(s.Ring("13800138000", name), "13800138000", nil)
 		},
 		RingWith: w.ringWith, Reachable: w.reachable, Join: w.join, Recorded: w.recorded,
