@@ -45,6 +45,15 @@ func (m masker) card(c wire.Card) wire.Card {
 	c.PhoneName, c.Write.Message = m.Text(c.PhoneName, known...), m.Text(c.Write.Message, known...)
 	c.Dialled = m.dialled(c.Dialled, n, c.Direction)
 	c.WrapUp.Note = m.Text(c.WrapUp.Note, known...)
+	c.Data = maps.Clone(c.Data)
+	for name, value := range c.Data {
+		c.Data[name] = m.Text(value, known...)
+	}
+	if c.Consult != nil {
+		consult := *c.Consult
+		consult.Number, consult.Name = m.Number(consult.Number), m.Text(consult.Name, consult.Number)
+		c.Consult = &consult
+	}
 	c.Changes = slices.Clone(c.Changes)
 	for i := range c.Changes {
 		one := &c.Changes[i]

@@ -47,7 +47,22 @@ func toWire(c flow.Card) wire.Card {
 		Write: wire.Write{State: wire.WriteState(c.Write.State), Kind: c.Write.Kind, Message: c.Write.Message,
 			Attempts: c.Write.Attempts, NextAt: c.Write.NextAt, RecordID: c.Write.RecordID},
 		Commands: filled(c.Commands), Notice: wire.Notice(c.Notice), Pop: c.Pop,
+		Muted: call.Muted && call.State != cti.StateClosed, Consult: consultOf(c.Consult), Data: call.Data, Recording: recordingOf(call),
 	}
+}
+
+func consultOf(c *flow.Consult) *wire.Consult {
+	if c == nil {
+		return nil
+	}
+	return &wire.Consult{Leg: c.Leg, Number: c.Number, Name: c.Name, State: c.State, Since: c.Since}
+}
+
+func recordingOf(c cti.Call) wire.RecordingState {
+	if c.Recording == nil {
+		return ""
+	}
+	return wire.RecordingKnown
 }
 
 func changesOf(changes []flow.Change) []wire.Change {

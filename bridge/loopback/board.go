@@ -26,6 +26,9 @@ func NewBoard(first wire.Snapshot) *Board {
 	if first.Storage.State == "" {
 		first.Storage.State = wire.StorageOK
 	}
+	if first.Presence.Reasons == nil {
+		first.Presence.Reasons = []string{}
+	}
 	return &Board{now: first, readers: map[chan wire.Delta]struct{}{}}
 }
 
@@ -83,6 +86,9 @@ func (b *Board) apply(d wire.Delta) {
 	}
 	if d.Storage != nil {
 		b.now.Storage = *d.Storage
+	}
+	if d.Presence != nil {
+		b.now.Presence = *d.Presence
 	}
 	if d.Drop != "" {
 		b.now.Cards = slices.DeleteFunc(slices.Clone(b.now.Cards), func(c wire.Card) bool { return c.Leg == d.Drop })

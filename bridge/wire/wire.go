@@ -27,6 +27,7 @@ type Snapshot struct {
 	CRM       Link          `json:"crm"`
 	Outbox    Outbox        `json:"outbox"`
 	Storage   Storage       `json:"storage"`
+	Presence  Presence      `json:"presence"`
 	Cards     []Card        `json:"cards"` // newest first
 }
 
@@ -53,6 +54,8 @@ type Delta struct {
 	CRM     *Link    `json:"crm,omitempty"`
 	Outbox  *Outbox  `json:"outbox,omitempty"`
 	Storage *Storage `json:"storage,omitempty"`
+
+	Presence *Presence `json:"presence,omitempty"`
 }
 
 // Link is the health of a connection.
@@ -154,6 +157,37 @@ type Card struct {
 	Commands []cti.Command `json:"commands"`         // what the phone can do with this call now
 	Notice   Notice        `json:"notice,omitempty"` // what the agent should know
 	Pop      bool          `json:"pop"`              // this call asks for the window to be shown
+
+	Muted     bool              `json:"muted,omitempty"`   // the agent is not heard, as far as the phone says
+	Consult   *Consult          `json:"consult,omitempty"` // the colleague who is asked meanwhile
+	Data      map[string]string `json:"data,omitempty"`    // what came with the call, under its declared names
+	Recording RecordingState    `json:"recording,omitempty"`
+}
+
+// Consult is the second leg of a call: a colleague who is asked while the customer waits.
+type Consult struct {
+	Leg    string     `json:"leg"` // commands about the colleague name this one
+	Number cti.Number `json:"number"`
+	Name   string     `json:"name,omitempty"`
+	State  cti.State  `json:"state"`
+	Since  time.Time  `json:"since"`
+}
+
+// RecordingState tells what is known of a call's recording.
+type RecordingState string
+
+// RecordingKnown: the call's record is told where its recording is.
+const RecordingKnown RecordingState = "known"
+
+// Presence is the agent's state, and what can be done about it.
+type Presence struct {
+	State   cti.Presence `json:"state"` // "" when nobody told yet
+	Reason  string       `json:"reason,omitempty"`
+	Since   time.Time    `json:"since,omitzero"`
+	Until   time.Time    `json:"until,omitzero"` // after-call work ends by itself then
+	Owed    string       `json:"owed,omitempty"` // leg of the call whose outcome must be chosen before the agent is ready again
+	Can     bool         `json:"can"`            // a person can change it here
+	Reasons []string     `json:"reasons"`        // of not being ready, to choose from
 }
 
 // Change is something the agent changed of a customer that the CRM does not have yet, or did not take.
@@ -245,6 +279,11 @@ type (
 	// DialRequest asks the phone to call a number.
 	DialRequest struct {
 		Number string `json:"number"`
+	}
+	// PresenceRequest sets the agent's state: ready, or not_ready with a reason.
+	PresenceRequest struct {
+		State  cti.Presence `json:"state"`
+		Reason string       `json:"reason,omitempty"`
 	}
 	// PickRequest says which of several customers it is.
 	PickRequest struct {

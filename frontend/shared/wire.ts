@@ -7,6 +7,8 @@ export const VERSION = 1;
 
 const direction = code("", "in", "out");
 
+const callState = code("", "initiated", "alerting", "connected", "hold", "cleared");
+
 export const number = object({
   number: text, // as received
   e164: maybe(text, ""),
@@ -98,11 +100,20 @@ export const change = object({
   message: maybe(text, ""),
 });
 
+/** The colleague who is asked while the customer waits. */
+export const consult = object({
+  leg: text,
+  number,
+  name: maybe(text, ""),
+  state: callState,
+  since: text,
+});
+
 export const card = object({
   leg: text,
   case: text,
   direction,
-  state: code("", "initiated", "alerting", "connected", "hold", "cleared"),
+  state: callState,
   number,
   phone_name: maybe(text, ""),
   extension: maybe(text, ""),
@@ -128,6 +139,21 @@ export const card = object({
   commands: list(text),
   notice: maybe(text, ""),
   pop: flag,
+  muted: maybe(flag, false),
+  consult: maybe(consult),
+  data: maybeTexts,
+  recording: maybe(text, ""),
+});
+
+/** The agent's state; until is when after-call work ends by itself, owed the call whose outcome must be chosen first. */
+export const presence = object({
+  state: code("", "logged_on", "ready", "not_ready", "working_after_call", "logged_off"),
+  reason: maybe(text, ""),
+  since: maybe(text, ""),
+  until: maybe(text, ""),
+  owed: maybe(text, ""),
+  can: flag,
+  reasons: list(text),
 });
 
 export const link = object({
@@ -187,6 +213,7 @@ export const snapshot = object({
   crm: link,
   outbox,
   storage,
+  presence,
   cards: list(card),
 });
 
@@ -199,6 +226,7 @@ export const delta = object({
   crm: maybe(link),
   outbox: maybe(outbox),
   storage: maybe(storage),
+  presence: maybe(presence),
 });
 
 /** The answer to a command; kind is one of the kinds of error, message the server's own words. */
@@ -240,6 +268,8 @@ export type Ticket = Read<typeof ticket>;
 export type WrapUp = Read<typeof wrapUp>;
 export type Write = Read<typeof write>;
 export type Card = Read<typeof card>;
+export type Consult = Read<typeof consult>;
+export type Presence = Read<typeof presence>;
 export type Link = Read<typeof link>;
 export type Outbox = Read<typeof outbox>;
 export type Storage = Read<typeof storage>;

@@ -230,6 +230,7 @@ export function examples(search: string): Api {
                 crm: undefined,
                 outbox: undefined,
                 storage: undefined,
+                presence: undefined,
               }),
             3000,
           )

@@ -21,7 +21,8 @@ export const ok: Result = { ok: true, kind: "", message: "" };
 /** The found card of the examples, ringing, with changes. */
 export function aCard(change: Partial<Card> = {}): Card {
   const card = readDelta(structuredClone(deltaCard)).card as Card;
-  return { ...card, state: "alerting", established_at: "", commands: ["answer", "reject"], ...change };
+  const alone = { muted: false, consult: undefined, data: [], recording: "" };
+  return { ...card, ...alone, state: "alerting", established_at: "", commands: ["answer", "reject"], ...change };
 }
 
 export function aSnapshot(change: Partial<Snapshot> = {}): Snapshot {
@@ -34,7 +35,11 @@ export function aSnapshot(change: Partial<Snapshot> = {}): Snapshot {
     customer_types: [],
     cards: [],
   };
-  const well = { outbox: { waiting: 0, review: 0 }, storage: { state: "ok" } };
+  const well = {
+    outbox: { waiting: 0, review: 0 },
+    storage: { state: "ok" },
+    presence: { state: "", can: false, reasons: [] },
+  };
   return { ...readSnapshot({ ...empty, ...lists, ...well }), ...change };
 }
 
@@ -46,7 +51,14 @@ export function anItem(seq: number, change: Partial<OutboxItem> = {}): OutboxIte
 }
 
 export function aDelta(seq: number, change: Partial<Delta> = {}): Delta {
-  const nothing = { card: undefined, phone: undefined, crm: undefined, outbox: undefined, storage: undefined };
+  const nothing = {
+    card: undefined,
+    phone: undefined,
+    crm: undefined,
+    outbox: undefined,
+    storage: undefined,
+    presence: undefined,
+  };
   return { v: 1, seq, drop: "", ...nothing, ...change };
 }
 

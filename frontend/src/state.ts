@@ -70,7 +70,7 @@ export function createBoard(api: Pick<Api, "snapshot" | "onDelta">, applied: (se
   }
 
   function apply(delta: Delta): void {
-    const { card, drop, phone, crm, outbox, storage } = delta;
+    const { card, drop, phone, crm, outbox, storage, presence } = delta;
     if (card) {
       const at = board.data.cards.findIndex((c) => c.leg === card.leg);
       if (at < 0) set("data", "cards", (cards) => [card, ...cards]);
@@ -81,6 +81,7 @@ export function createBoard(api: Pick<Api, "snapshot" | "onDelta">, applied: (se
     if (crm) set("data", "crm", crm);
     if (outbox) set("data", "outbox", outbox);
     if (storage) set("data", "storage", storage);
+    if (presence) set("data", "presence", reconcile(presence));
     set("data", "seq", delta.seq);
   }
 
@@ -118,6 +119,7 @@ function nothing(): Snapshot {
     crm: link(),
     outbox: { waiting: 0, review: 0, oldest_at: "" },
     storage: { state: "ok", detail: "" },
+    presence: { state: "", reason: "", since: "", until: "", owed: "", can: false, reasons: [] },
     cards: [],
   };
 }

@@ -44,7 +44,7 @@ test("Enter, Space and hot-keys are swallowed for 700 ms after a new card was pa
   await page.wait(60);
   expect(page.press("Enter", {}, answer).defaultPrevented).toBe(false);
   page.press("a", { altKey: true, code: "KeyA" });
-  expect(page.calls("command")).toEqual([[leg, "answer"]]);
+  expect(page.calls("command")).toEqual([[leg, "answer", ""]]);
 });
 
 test("keys are swallowed while a new card has not been painted at all", async () => {
@@ -64,7 +64,7 @@ test("hot-keys work only in the window that has the focus, and only for what is 
   expect(page.calls("command")).toEqual([]);
   page.press("r", { altKey: true, code: "KeyR" });
   page.press("Escape");
-  expect(page.calls("command")).toEqual([[leg, "reject"]]);
+  expect(page.calls("command")).toEqual([[leg, "reject", ""]]);
   expect(page.calls("hide")).toHaveLength(1);
 });
 
