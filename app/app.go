@@ -63,6 +63,7 @@ type App struct {
 	customers *customers
 	searched  searched
 	stale     chan string // customers to be read again
+	states    *states
 
 	window atomic.Pointer[func()] // shows it; nil until there is one
 }
@@ -90,12 +91,16 @@ func (a *App) build() error {
 	a.plan, a.mask = plan, newMasker(p, plan)
 	a.board = loopback.NewBoard(wire.Snapshot{Language: p.Language, Agent: p.Agent, Extension: p.Phone.Extension,
 		Outcomes: p.WrapUp.Outcomes, Abilities: a.phones.joined().Abilities(), CRMCan: crmAbilities(a.connector.Features()), Types: filled(p.Customers.Types),
-		Phone: wire.Link{Name: phonesName(p.Phone), State: wire.LinkUnknown}, CRM: wire.Link{Name: a.connector.Name(), State: wire.LinkUnknown}})
+		Presence: firstPresence(p, a.phones.joined()),
+		Phone:    wire.Link{Name: phonesName(p.Phone), State: wire.LinkUnknown}, CRM: wire.Link{Name: a.connector.Name(), State: wire.LinkUnknown}})
 	a.links = &links{board: a.board, crmName: a.connector.Name(), phoneName: phonesName(p.Phone)}
 	watched := watch(a.connector, a.links.crm)
 	var told *storage
 	if a.store, told, err = openStore(cfg, a.board); err != nil {
 		return err
+	}
+	if a.states, err = openStates(cfg); err != nil {
+		return errors.Join(err, a.store.Close())
 	}
 	a.customers = openCustomers(cfg, watched, plan, a.store.Latest)
 	if err := a.takeUp(watched, told); err != nil {
@@ -121,8 +126,9 @@ func (a *App) takeUp(connector crm.Connector, told *storage) (err error) {
 	}
 	a.flow = flow.New(flow.Config{Tenant: p.Tenant, Phone: a.phones.joined(), Finder: a.customers,
 		Queue:  queue{Outbox: a.outbox, tenant: p.Tenant, store: a.store, storage: told, board: a.board},
-		Screen: &screen{board: a.board, mask: a.mask, links: a.links, timings: a.timings}, Log: a.cfg.Log, Outcomes: p.WrapUp.Outcomes,
+		Screen: &screen{board: a.board, mask: a.mask, links: a.links, timings: a.timings, presence: firstPresence(p, a.phones.joined())}, Log: a.cfg.Log, Outcomes: p.WrapUp.Outcomes,
 		Number: func(dialled string) cti.Number { return a.plan.Caller(dialled, "") }, Several: len(a.phones) > 1,
+		Presence: flow.PresenceConfig{Seconds: p.WrapUp.Seconds, Required: p.WrapUp.Required, Default: p.WrapUp.Default, Reasons: p.Presence.Reasons}, Journal: a.states.note,
 		Unfinished: unfinished, Earlier: earlier})
 	a.customers.told = func(page cti.CustomerPage) { a.flow.Refreshed(page.Customers, page.Deleted) }
 	a.intake = &intake{flow: a.flow, plan: a.plan, extension: p.Phone.Extension, data: p.Phone.Data}
@@ -153,6 +159,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.outbox.Run(ctx) })
 	group.Go(func() error { return a.customers.run(ctx) })
 	group.Go(func() error { return a.phones.run(ctx, a.intake.book) })
+	group.Go(func() error { return a.states.run(ctx) })
 	group.Go(func() error { return a.readAgain(ctx) })
 	if a.customers.sync == nil {
 		group.Go(func() error { return a.freshen(ctx, a.customers.every) })

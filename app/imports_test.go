@@ -56,6 +56,7 @@ var ours = []rule{
 	{pkg: "store/customers", may: []string{"app/cti", "app/identify", "app/number", "app/secret"}},
 	{pkg: "store/journal", may: []string{"app/secret"}},
 	{pkg: "store/spool", may: []string{"app/cti", "app/secret", "store/journal"}},
+	{pkg: "store/presence", may: []string{"app/cti", "app/secret"}},
 	{pkg: "store/tokens", may: []string{"app/secret"}},
 	{pkg: "store/storetest", may: []string{"app/cti", "app/outbox", "app/secret", "store"}},
 	{pkg: "frontend"},

@@ -17,6 +17,8 @@ type screen struct {
 	mask    masker
 	links   *links
 	timings *timings
+
+	presence wire.Presence // as it was at first
 }
 
 func (s *screen) Show(c flow.Card) {

@@ -62,7 +62,22 @@ func (e *env) callsCommand() *cobra.Command {
 		}
 		return e.print(c, func() string { return e.callText(c) })
 	})
-	return group("calls", e.say("Finished calls", "已结束的通话"), list, show)
+	return group("calls", e.say("Calls", "通话"), list, show, e.callsDoCommand())
+}
+
+// callsDoCommand asks the phone to do something with a live call; what can be done now stands in the snapshot's cards.
+func (e *env) callsDoCommand() *cobra.Command {
+	var to string
+	do := command("do LEG COMMAND", e.say("Ask the phone to do something with a live call: answer, reject, hangup, hold, resume, mute, unmute, dtmf, transfer, consult, complete",
+		"让电话对进行中的通话执行操作：answer、reject、hangup、hold、resume、mute、unmute、dtmf、transfer、consult、complete"), 2,
+		func(ctx context.Context, args []string) error {
+			if err := e.client().Command(ctx, args[0], cti.Instruction{Command: cti.Command(args[1]), To: to}); err != nil {
+				return err
+			}
+			return e.print(map[string]string{"accepted": args[1]}, func() string { return args[1] + " ✓\n" })
+		})
+	do.Flags().StringVar(&to, "to", "", e.say("the number of a transfer or consultation, or the digits of tones", "转接或咨询的号码，或要发送的按键"))
+	return do
 }
 
 func (e *env) callText(c wire.LoggedCall) string {

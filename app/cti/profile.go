@@ -13,7 +13,8 @@ type Profile struct {
 	Numbers    NumbersProfile   `yaml:"numbers"`     // how numbers are read, dialled and shown
 	CRM        CRMProfile       `yaml:"crm"`         // where customers are
 	Customers  CustomersProfile `yaml:"customers"`   // how they are found, and kept on this computer
-	WrapUp     WrapUpProfile    `yaml:"wrapup"`      // what the agent may say after a call
+	WrapUp     WrapUpProfile    `yaml:"wrapup"`      // what comes after a call
+	Presence   PresenceProfile  `yaml:"presence"`    // why an agent is not ready
 	Storage    StorageProfile   `yaml:"storage"`     // how calls are kept on this computer
 }
 
@@ -76,9 +77,17 @@ type CustomersProfile struct {
 	SyncMinutes int      `yaml:"sync_minutes"` // how often the CRM is asked what changed; 0: 5
 }
 
-// WrapUpProfile lists the outcomes to choose from, in the site's words.
+// WrapUpProfile tells what comes after a call: the outcomes to choose from, in the site's words, and how long it may take.
 type WrapUpProfile struct {
 	Outcomes []string `yaml:"outcomes"`
+	Seconds  int      `yaml:"seconds"`  // of after-call work, after which the agent is ready again; 0: none
+	Required bool     `yaml:"required"` // an outcome is to be chosen before the agent is ready again
+	Default  string   `yaml:"default"`  // the outcome when the seconds are over and none was chosen; empty: the agent is not ready until then
+}
+
+// PresenceProfile lists the reasons of not being ready, in the site's words.
+type PresenceProfile struct {
+	Reasons []string `yaml:"reasons"`
 }
 
 // StorageProfile tells how calls are kept on this computer; the zero value works.

@@ -211,7 +211,7 @@ type story struct {
 }
 
 // perfect is the story as one source tells it that misses nothing.
-func (s story) perfect(by cti.Source, id string, refs map[string]string) []cti.Event {
+func (s story) perfect(by cti.Source, refs map[string]string) []cti.Event {
 	events := []cti.Event{saw(by, cti.Delivered, s.rings, s.number, refs)}
 	if s.answered > 0 {
 		events = append(events, saw(by, cti.Established, s.answered, s.number, refs))
@@ -270,7 +270,7 @@ func TestTwoImperfectSourcesTellTheSameAsOnePerfectOne(t *testing.T) {
 		var want, got []cti.Event
 		for i, s := range stories {
 			id := fmt.Sprint("call-", i)
-			want = append(want, s.perfect(desktop, id, sip(id))...)
+			want = append(want, s.perfect(desktop, sip(id))...)
 			phoneRefs, exchangeRefs := map[string]string{"own": id}, ami(id)
 			if s.phoneKnowsSIP {
 				phoneRefs = sip(id)
@@ -278,7 +278,7 @@ func TestTwoImperfectSourcesTellTheSameAsOnePerfectOne(t *testing.T) {
 			if s.exchangeHasSIP {
 				exchangeRefs[cti.RefSIPCallID] = id
 			}
-			byPhone, byExchange := s.perfect(desktop, id, phoneRefs), s.perfect(exchange, id, exchangeRefs)
+			byPhone, byExchange := s.perfect(desktop, phoneRefs), s.perfect(exchange, exchangeRefs)
 			for j := range byPhone {
 				last := j == len(byPhone)-1
 				weak := last && s.cause == cti.CauseAnsweredElsewhere

@@ -154,6 +154,8 @@ func (f *Flow) dismiss(card *Card) error {
 		return cti.Errorf(cti.Conflict, "pick the customer first: the record waits for it", nil)
 	case card.undecided():
 		return cti.Errorf(cti.Conflict, "decide first about what the CRM did not take of your changes", nil)
+	case f.owed(card):
+		return cti.Errorf(cti.Conflict, "choose an outcome for the call first", nil)
 	case card.drafted():
 		return cti.Errorf(cti.Conflict, "what was typed is not saved: save it, or clear it, first", nil)
 	}
@@ -202,7 +204,7 @@ func (f *Flow) tidy(now time.Time) {
 	var done, underWay []*Card
 	for _, card := range f.cards {
 		switch {
-		case card.Call.State != cti.StateClosed || card.Write.State == WriteUnsaved || card.toPick() || card.undecided() || card.drafted():
+		case card.Call.State != cti.StateClosed || card.Write.State == WriteUnsaved || card.toPick() || card.undecided() || card.drafted() || f.owed(card):
 		case card.unfinished():
 			underWay = append(underWay, card)
 		default:

@@ -143,6 +143,9 @@ func (f *Flow) wrapUp(card *Card, w cti.WrapUp, draft bool, now time.Time) error
 	if card.Notice == WrapUpNotSaved {
 		card.Notice = ""
 	}
+	if !draft && card.Call.State == cti.StateClosed {
+		f.finished(card)
+	}
 	if !draft || card.Write != before.Write || card.Notice != before.Notice {
 		f.show(card)
 	}

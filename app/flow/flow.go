@@ -47,6 +47,7 @@ type Screen interface {
 	Show(c Card)
 	Drop(leg string)
 	Phone(up bool, since time.Time)
+	Presence(p Presence)
 }
 
 // Queue makes a finished call durable together with its write-backs: when Accept returns nil they survive anything. A second Accept
@@ -61,7 +62,7 @@ type Queue interface {
 	Recorded(leg string, r cti.Recording) error
 }
 
-// Config holds what the flow works with; all fields are required but the last five.
+// Config holds what the flow works with; all fields are required but the last seven.
 type Config struct {
 	Tenant   string
 	Phone    cti.Phone
@@ -72,6 +73,8 @@ type Config struct {
 	Number   func(dialled string) cti.Number // reads a number that a person wants to call; nil: as it is
 	Outcomes []string                        // the outcomes to choose from; empty: any text
 	Several  bool                            // more than one source tells of the calls
+	Presence PresenceConfig
+	Journal  func(cti.PresenceChange) // keeps the changes of the agent's state; must not block; nil: nobody does
 
 	Unfinished []Unfinished // calls of an earlier run whose records have not reached the CRM, the oldest first
 	Earlier    []Earlier    // calls of an earlier run: live when it ended, or over for less than cti.TombstoneFor
@@ -104,7 +107,8 @@ type Flow struct {
 	past   bool            // the event being booked is from the phone's history
 	up     map[string]bool // sources that told how they are
 
-	tracker *tracker
+	tracker  *tracker
+	presence presence
 
 	events  chan cti.Event
 	asked   chan ask
@@ -122,6 +126,9 @@ type ask struct {
 
 // New makes a flow; Run starts it.
 func New(cfg Config) *Flow {
+	if cfg.Journal == nil {
+		cfg.Journal = func(cti.PresenceChange) {}
+	}
 	return &Flow{cfg: cfg, ledger: cti.NewLedger(cfg.Tenant), cards: map[string]*Card{}, up: map[string]bool{},
 		tracker: newTracker(cfg.Queue, cfg.Log), events: make(chan cti.Event), asked: make(chan ask), posted: make(chan func()), stopped: make(chan struct{})}
 }
@@ -172,6 +179,8 @@ func (f *Flow) event(e cti.Event) {
 	switch e.Type {
 	case cti.SourceUp, cti.SourceDown:
 		f.heard(e)
+	case cti.AgentState:
+		f.agentState(e)
 	default: // says nothing about the phone itself
 	}
 	f.past = e.Past
@@ -212,6 +221,7 @@ func (f *Flow) follow(change cti.Change) {
 		f.lookUp(card)
 	}
 	if change.Ended() {
+		f.wrap(card)
 		f.tidy(call.ClearedAt)
 	}
 	if call.Direction == cti.Out && change.Before.Direction != cti.Out {

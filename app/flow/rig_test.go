@@ -30,6 +30,7 @@ type rig struct {
 
 	phone    cti.Phone
 	several  bool // sources
+	presence flow.PresenceConfig
 	outcomes []string
 	earlier  []flow.Unfinished
 	calls    []flow.Earlier // of an earlier run
@@ -43,6 +44,8 @@ type rig struct {
 	cards    []flow.Card
 	dropped  []string
 	up       []bool
+	states   []flow.Presence
+	journal  []cti.PresenceChange
 	accepted []accepted
 	live     map[string]flow.Earlier // as the disk knows them
 }
@@ -65,7 +68,8 @@ func newRig(t *testing.T) *rig {
 // start runs the flow until the test ends.
 func (r *rig) start() *rig {
 	r.flow = flow.New(flow.Config{Tenant: "site", Phone: r.phone, Finder: finder{r}, Screen: screen{r}, Queue: queue{r},
-		Log: slog.New(slog.DiscardHandler), Outcomes: r.outcomes, Several: r.several, Unfinished: r.earlier, Earlier: r.calls})
+		Log: slog.New(slog.DiscardHandler), Outcomes: r.outcomes, Several: r.several, Presence: r.presence,
+		Journal: func(c cti.PresenceChange) { r.journal = append(r.journal, c) }, Unfinished: r.earlier, Earlier: r.calls})
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop, r.ended = stop, make(chan error, 1)
 	go func() { r.ended <- r.flow.Run(ctx) }()
@@ -192,6 +196,12 @@ func (s screen) Drop(leg string) {
 func (q queue) Recorded(leg string, r cti.Recording) error {
 	q.note("recorded " + leg + " " + r.ID)
 	return nil
+}
+
+func (s screen) Presence(p flow.Presence) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.states = append(s.states, p)
 }
 
 func (s screen) Phone(up bool, _ time.Time) {

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -65,6 +66,12 @@ func (r *reader) fields() []field {
 		}},
 		{key: "wrapup", need: write("a section wrapup: with a list outcomes:", "包含 outcomes: 列表的 wrapup: 小节"), within: []field{
 			{key: "outcomes", need: write("a list of what an agent may choose after a call", "座席在通话后可选择的结果列表"), read: r.outcomes},
+			{key: "seconds", read: r.wrapSeconds},
+			{key: "required", read: r.truth(&p.WrapUp.Required)},
+			{key: "default", read: r.wrapDefault},
+		}},
+		{key: "presence", within: []field{
+			{key: "reasons", read: r.reasons},
 		}},
 		{key: "storage", within: []field{
 			{key: "recovery_recipient", read: r.text(&p.Storage.RecoveryRecipient, recipient)},
@@ -172,21 +179,57 @@ func maskModes() []string {
 }
 
 func (r *reader) outcomes(path string, n *yaml.Node) {
+	if count := r.choices(path, n, &r.profile.WrapUp.Outcomes); count > maxOutcomes {
+		r.wrong(n, path, say("%d outcomes; keep at most %d", "共有 %d 个结果；最多保留 %d 个", count, maxOutcomes))
+	}
+}
+
+// reasons of not being ready; an exchange may take them as they are, so they are short.
+func (r *reader) reasons(path string, n *yaml.Node) {
+	if count := r.choices(path, n, &r.profile.Presence.Reasons); count > maxOutcomes {
+		r.wrong(n, path, say("%d reasons; keep at most %d", "共有 %d 个原因；最多保留 %d 个", count, maxOutcomes))
+	}
+}
+
+// choices reads a list of what an agent may choose from, each once, and counts them.
+func (r *reader) choices(path string, n *yaml.Node, into *[]string) int {
 	first := map[string]*yaml.Node{}
 	r.list(path, n, func(path string, n *yaml.Node) {
-		var outcome string
-		r.text(&outcome, outcomeText)(path, n)
-		name := strings.TrimSpace(outcome)
+		var choice string
+		r.text(&choice, outcomeText)(path, n)
+		name := strings.TrimSpace(choice)
 		if was := first[name]; was != nil && name != "" {
 			r.twice(path, n, was)
 		} else {
 			first[name] = n
 		}
-		r.profile.WrapUp.Outcomes = append(r.profile.WrapUp.Outcomes, outcome)
+		*into = append(*into, choice)
 	})
-	if count := len(r.profile.WrapUp.Outcomes); count > maxOutcomes {
-		r.wrong(n, path, say("%d outcomes; keep at most %d", "共有 %d 个结果；最多保留 %d 个", count, maxOutcomes))
-	}
+	return len(*into)
+}
+
+// mostWrapSeconds: who needs an hour after a call is not ready for another reason.
+const mostWrapSeconds = 3600
+
+func (r *reader) wrapSeconds(path string, n *yaml.Node) {
+	r.text(new(string), func(s string) *wording {
+		seconds, err := strconv.Atoi(s)
+		if err != nil || seconds < 0 || seconds > mostWrapSeconds {
+			return say("%[1]s is not a number of seconds from 0 to %[2]d; write 30, or 0 for none", "%[1]s 不是 0 到 %[2]d 之间的秒数；请写 30，不需要则写 0", quoted(s), mostWrapSeconds)
+		}
+		r.profile.WrapUp.Seconds = seconds
+		return nil
+	})(path, n)
+}
+
+// wrapDefault is read after the outcomes, one of which it is.
+func (r *reader) wrapDefault(path string, n *yaml.Node) {
+	r.text(&r.profile.WrapUp.Default, func(s string) *wording {
+		if outcomes := r.profile.WrapUp.Outcomes; len(outcomes) > 0 && !slices.Contains(outcomes, s) {
+			return say("%[1]s is none of the outcomes above; add it to them, or write one of them", "%[1]s 不在上面的结果列表中；请将其加入列表，或改写为其中之一", quoted(s))
+		}
+		return nil
+	})(path, n)
 }
 
 func outcomeText(s string) *wording {

@@ -98,6 +98,16 @@ func (c *Client) CallBack(ctx context.Context, leg string) error {
 	return c.post(ctx, "/v1/calls/"+url.PathEscape(leg)+"/callback", struct{}{})
 }
 
+// SetPresence makes the agent ready, or not ready for a reason.
+func (c *Client) SetPresence(ctx context.Context, r wire.PresenceRequest) error {
+	return c.post(ctx, "/v1/presence", r)
+}
+
+// PresenceLog gives the agent's states since a time, the oldest first.
+func (c *Client) PresenceLog(ctx context.Context, since time.Time) ([]cti.PresenceChange, error) {
+	return get[[]cti.PresenceChange](ctx, c, "/v1/presence/log?since="+url.QueryEscape(since.UTC().Format(time.RFC3339)))
+}
+
 // Search finds customers by a number, a name, a company or an e-mail address.
 func (c *Client) Search(ctx context.Context, text string) ([]cti.Customer, error) {
 	return change[[]cti.Customer](ctx, c, "/v1/search", wire.SearchRequest{Text: text})

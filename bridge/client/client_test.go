@@ -116,6 +116,10 @@ func recording(asked *heard, err error) loopback.Agent {
 		SetTicket: func(_ context.Context, leg string, r wire.TicketStatusRequest) error {
 			return note("ticket", leg, r)
 		},
+		Presence: func(_ context.Context, r wire.PresenceRequest) error { return note("presence", r) },
+		PresenceLog: func(since time.Time) ([]cti.PresenceChange, error) {
+			return []cti.PresenceChange{{State: cti.Ready}}, note("presence log", since)
+		},
 		Options: func(_ context.Context, kind string) ([]cti.Option, error) {
 			return []cti.Option{{ID: "open"}}, note("options", kind)
 		},
@@ -154,7 +158,7 @@ var methods = []struct {
 	{"Status", func(ctx context.Context, c *client.Client) (any, error) { return c.Status(ctx) }, heard{"status", nil},
 		wire.Status{Version: "1.2.3", PID: 7}},
 	{"Snapshot", func(ctx context.Context, c *client.Client) (any, error) { return c.Snapshot(ctx) }, heard{},
-		wire.Snapshot{V: wire.Version, Language: "en", Storage: wire.Storage{State: wire.StorageOK}, Cards: []wire.Card{}}},
+		wire.Snapshot{V: wire.Version, Language: "en", Storage: wire.Storage{State: wire.StorageOK}, Presence: wire.Presence{Reasons: []string{}}, Cards: []wire.Card{}}},
 	{"Calls", func(ctx context.Context, c *client.Client) (any, error) { return c.Calls(ctx, 1000) }, heard{"calls", []any{1000}},
 		[]wire.LoggedCall{{Ending: cti.EndAnswered, RingMS: 5}}},
 	{"Call", func(ctx context.Context, c *client.Client) (any, error) { return c.Call(ctx, oddLeg) }, heard{"call", []any{oddLeg}},
@@ -182,6 +186,11 @@ var methods = []struct {
 	{"SetTicket", func(ctx context.Context, c *client.Client) (any, error) {
 		return nil, c.SetTicket(ctx, oddLeg, wire.TicketStatusRequest{Ticket: "t", Status: "open"})
 	}, heard{"ticket", []any{oddLeg, wire.TicketStatusRequest{Ticket: "t", Status: "open"}}}, nil},
+	{"SetPresence", func(ctx context.Context, c *client.Client) (any, error) {
+		return nil, c.SetPresence(ctx, wire.PresenceRequest{State: cti.NotReady, Reason: "Lunch"})
+	}, heard{"presence", []any{wire.PresenceRequest{State: cti.NotReady, Reason: "Lunch"}}}, nil},
+	{"PresenceLog", func(ctx context.Context, c *client.Client) (any, error) { return c.PresenceLog(ctx, time.Unix(1e9, 0)) },
+		heard{"presence log", []any{time.Unix(1e9, 0).UTC()}}, []cti.PresenceChange{{State: cti.Ready}}},
 	{"Options", func(ctx context.Context, c *client.Client) (any, error) { return c.Options(ctx, "a/b") }, heard{"options", []any{"a/b"}},
 		[]cti.Option{{ID: "open"}}},
 	{"Preview", func(ctx context.Context, c *client.Client) (any, error) { return c.Preview(ctx, 5) }, heard{"preview", []any{uint64(5)}},

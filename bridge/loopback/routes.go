@@ -17,26 +17,28 @@ import (
 
 // Agent is what the routes call: the running agent. All fields are required; all are called concurrently.
 type Agent struct {
-	Board      *Board
-	Status     func() wire.Status
-	Feed       func(ctx context.Context, e cti.Event) error
-	Command    func(ctx context.Context, leg string, do cti.Instruction) error
-	Dial       func(ctx context.Context, number string) error
-	CallBack   func(ctx context.Context, leg string) error
-	Pick       func(ctx context.Context, leg, customerID string) error
-	Wrong      func(ctx context.Context, leg string) error
-	Search     func(ctx context.Context, text string) ([]cti.Customer, error)
-	Create     func(ctx context.Context, leg string, r wire.CreateRequest) error
-	AttachCall func(ctx context.Context, leg string, r wire.AttachCallRequest) error
-	Tags       func(ctx context.Context, leg string, r wire.TagsRequest) error
-	SetStatus  func(ctx context.Context, leg string, r wire.StatusRequest) error
-	SetTicket  func(ctx context.Context, leg string, r wire.TicketStatusRequest) error
-	Options    func(ctx context.Context, kind string) ([]cti.Option, error)
-	WrapUp     func(ctx context.Context, leg string, w wire.WrapUpRequest) error
-	Calls      func(limit int) ([]wire.LoggedCall, error)
-	Call       func(leg string) (wire.LoggedCall, error)
-	Timing     func(leg string) (wire.Timing, error)
-	Show       func() error // brings the window to the screen
+	Board       *Board
+	Status      func() wire.Status
+	Feed        func(ctx context.Context, e cti.Event) error
+	Command     func(ctx context.Context, leg string, do cti.Instruction) error
+	Dial        func(ctx context.Context, number string) error
+	CallBack    func(ctx context.Context, leg string) error
+	Pick        func(ctx context.Context, leg, customerID string) error
+	Wrong       func(ctx context.Context, leg string) error
+	Search      func(ctx context.Context, text string) ([]cti.Customer, error)
+	Create      func(ctx context.Context, leg string, r wire.CreateRequest) error
+	AttachCall  func(ctx context.Context, leg string, r wire.AttachCallRequest) error
+	Tags        func(ctx context.Context, leg string, r wire.TagsRequest) error
+	Presence    func(ctx context.Context, r wire.PresenceRequest) error
+	SetStatus   func(ctx context.Context, leg string, r wire.StatusRequest) error
+	SetTicket   func(ctx context.Context, leg string, r wire.TicketStatusRequest) error
+	Options     func(ctx context.Context, kind string) ([]cti.Option, error)
+	WrapUp      func(ctx context.Context, leg string, w wire.WrapUpRequest) error
+	PresenceLog func(since time.Time) ([]cti.PresenceChange, error)
+	Calls       func(limit int) ([]wire.LoggedCall, error)
+	Call        func(leg string) (wire.LoggedCall, error)
+	Timing      func(leg string) (wire.Timing, error)
+	Show        func() error // brings the window to the screen
 
 	Index      func() (wire.Index, error)
 	SyncIndex  func(full bool) error
@@ -115,6 +117,14 @@ var routes = []route{
 	{"POST /v1/calls/{leg}/wrapup", act, body(func(a Agent, r *http.Request, b wire.WrapUpRequest) error {
 		return a.WrapUp(r.Context(), r.PathValue("leg"), b)
 	}), nil},
+	{"POST /v1/presence", act, body(func(a Agent, r *http.Request, b wire.PresenceRequest) error { return a.Presence(r.Context(), b) }), nil},
+	{"GET /v1/presence/log", see, func(a Agent, r *http.Request) (any, error) {
+		since, err := time.Parse(time.RFC3339, r.URL.Query().Get("since"))
+		if err != nil {
+			return nil, cti.Errorf(cti.Invalid, "since must be a time such as 2026-11-23T08:00:00Z", err)
+		}
+		return a.PresenceLog(since)
+	}, nil},
 	{"POST /v1/dial", act, body(func(a Agent, r *http.Request, b wire.DialRequest) error { return a.Dial(r.Context(), b.Number) }), nil},
 	{"POST /v1/events", operate, body(func(a Agent, r *http.Request, e cti.Event) error { return a.Feed(r.Context(), e) }), nil},
 	{"POST /v1/window/show", act, func(a Agent, _ *http.Request) (any, error) { return struct{}{}, a.Show() }, nil},

@@ -1,0 +1,221 @@
+package flow
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// PresenceConfig says what is asked of agents after a call, and why they may not be ready. The zero value asks nothing and offers nothing.
+type PresenceConfig struct {
+	Seconds  int      // of after-call work; 0: none, unless Required
+	Required bool     // an outcome before the agent is ready again
+	Default  string   // the outcome when Seconds are over without one; empty: the agent stays in after-call work
+	Reasons  []string // of not being ready
+}
+
+// asks tells whether after-call work is a state at all.
+func (c PresenceConfig) asks() bool { return c.Seconds > 0 || c.Required }
+
+// Presence is the agent's state as the screen shows it.
+type Presence struct {
+	State  cti.Presence
+	Reason string
+	Since  time.Time
+	Until  time.Time // after-call work ends by itself then; zero: it does not
+	Owed   string    // leg of the call whose outcome is to be chosen first
+}
+
+// presence is what the loop keeps of the agent's state.
+type presence struct {
+	Presence
+
+	leg    string          // of the after-call work
+	owes   []string        // legs whose outcomes are owed, the oldest first
+	before cti.AgentStatus // what the agent returns to after it
+	turn   int             // counts after-call works, so that an old timer says nothing
+}
+
+// afterCall is what an exchange is told while the agent finishes a call: no further ones.
+const afterCall = "after-call work"
+
+// canPresence tells whether a person can change their state here.
+func (f *Flow) canPresence() bool {
+	return f.cfg.Phone.Presence != nil || f.cfg.Presence.asks() || len(f.cfg.Presence.Reasons) > 0
+}
+
+// SetPresence makes the agent ready, or not ready for a reason, at the phone too where it can be told.
+func (f *Flow) SetPresence(ctx context.Context, s cti.AgentStatus) error {
+	if err := f.ask(ctx, func() error { return f.mayBe(s) }); err != nil {
+		return err
+	}
+	if tell := f.cfg.Phone.Presence; tell != nil {
+		if err := tell(ctx, s); err != nil {
+			return err
+		}
+	}
+	return f.ask(ctx, func() error {
+		f.presenceIs(s, cti.ByPerson, "", time.Now())
+		return nil
+	})
+}
+
+func (f *Flow) mayBe(s cti.AgentStatus) error {
+	reasons := f.cfg.Presence.Reasons
+	switch {
+	case !f.canPresence():
+		return cti.Errorf(cti.Invalid, "this phone knows no ready and not ready", nil)
+	case s.State != cti.Ready && s.State != cti.NotReady:
+		return cti.Errorf(cti.Invalid, "an agent can be made ready or not_ready", nil)
+	case s.State == cti.Ready && f.presence.Owed != "":
+		return cti.Errorf(cti.Conflict, "choose an outcome for the last call first", nil)
+	case s.State == cti.NotReady && len(reasons) > 0 && !slices.Contains(reasons, s.Reason):
+		return cti.Errorf(cti.Invalid, "choose one of the reasons", nil)
+	}
+	return nil
+}
+
+// agentState takes what the phone or the exchange says of the agent. In after-call work it is told that the agent is not ready, and says so
+// again.
+func (f *Flow) agentState(e cti.Event) {
+	if e.Agent == nil || f.presence.State == cti.AfterCall && e.Agent.State == cti.NotReady {
+		return
+	}
+	f.presenceIs(*e.Agent, cti.ByPhone, "", e.At)
+}
+
+// presenceIs books a change, journals it and shows it; nothing when there is none.
+func (f *Flow) presenceIs(s cti.AgentStatus, by cti.By, leg string, at time.Time) {
+	p := &f.presence
+	if p.State == s.State && p.Reason == s.Reason {
+		return
+	}
+	at = at.UTC()
+	change := cti.PresenceChange{At: at, State: s.State, Reason: s.Reason, By: by, Leg: leg, Before: p.State}
+	if !p.Since.IsZero() {
+		change.LastedMS = max(0, at.Sub(p.Since).Milliseconds())
+	}
+	if p.State == cti.AfterCall {
+		p.turn++
+		p.Until, p.leg = time.Time{}, ""
+		change.Leg = leg
+	}
+	p.State, p.Reason, p.Since = s.State, s.Reason, at
+	f.cfg.Journal(change)
+	f.cfg.Screen.Presence(p.Presence)
+}
+
+// wrap begins the after-call work of a call that was answered here.
+func (f *Flow) wrap(card *Card) {
+	c := f.cfg.Presence
+	if !c.asks() || card.Call.EstablishedAt.IsZero() || f.past {
+		return
+	}
+	p := &f.presence
+	if p.State != cti.AfterCall {
+		p.before = cti.AgentStatus{State: cti.Ready}
+		if p.State == cti.NotReady {
+			p.before = cti.AgentStatus{State: p.State, Reason: p.Reason}
+		}
+	}
+	if c.Required && card.saved.Outcome == "" {
+		p.owes = append(p.owes, card.Call.Leg)
+		p.Owed = p.owes[0]
+	}
+	if p.Owed == "" && (c.Seconds == 0 || !card.saved.SavedAt.IsZero()) {
+		return // it was finished during the call
+	}
+	p.turn++
+	p.leg, p.Until = card.Call.Leg, time.Time{}
+	if c.Seconds > 0 {
+		last := time.Duration(c.Seconds) * time.Second
+		p.Until = time.Now().UTC().Add(last)
+		turn := p.turn
+		f.after(last, func() { f.wrapOver(turn) })
+	}
+	if p.State == cti.AfterCall { // of the call before
+		f.cfg.Screen.Presence(p.Presence)
+		return
+	}
+	until, leg := p.Until, p.leg
+	f.presenceIs(cti.AgentStatus{State: cti.AfterCall}, cti.ByCall, leg, time.Now())
+	p.Until, p.leg = until, leg
+	f.cfg.Screen.Presence(p.Presence)
+	if p.before.State == cti.Ready {
+		f.tellPhone(cti.AgentStatus{State: cti.NotReady, Reason: afterCall})
+	}
+}
+
+// wrapOver is the end of the seconds: the outcome the site chose for that case, if one is owed, and the agent is what they were before.
+func (f *Flow) wrapOver(turn int) {
+	p := &f.presence
+	if p.turn != turn || p.State != cti.AfterCall {
+		return
+	}
+	if f.cfg.Presence.Default != "" {
+		for _, leg := range slices.Clone(p.owes) {
+			f.chooseDefault(f.cards[leg])
+		}
+	}
+	if p.Owed == "" && p.State == cti.AfterCall {
+		f.endWrap(cti.ByTimer)
+	}
+}
+
+// chooseDefault saves a wrap-up with the outcome the site chose for agents who chose none, and what was typed.
+func (f *Flow) chooseDefault(card *Card) {
+	w := card.WrapUp
+	w.Outcome = f.cfg.Presence.Default
+	if err := f.wrapUp(card, w, false, time.Now()); err != nil {
+		f.cfg.Log.Error("outcome not saved at the end of after-call work", "leg", card.Call.Leg, "err", err)
+	}
+}
+
+// finished notes that a call's wrap-up was saved: what was owed is paid, and the after-call work of that call is over.
+func (f *Flow) finished(card *Card) {
+	p := &f.presence
+	was := p.Owed
+	if card.saved.Outcome != "" {
+		p.owes = slices.DeleteFunc(p.owes, func(leg string) bool { return leg == card.Call.Leg })
+		p.Owed = ""
+		if len(p.owes) > 0 {
+			p.Owed = p.owes[0]
+		}
+	}
+	switch {
+	case p.State == cti.AfterCall && p.Owed == "" && (p.leg == card.Call.Leg || was != ""):
+		f.endWrap(cti.BySaving)
+	case p.Owed != was:
+		f.cfg.Screen.Presence(p.Presence)
+	}
+}
+
+// owed tells whether a call's outcome is still to be chosen: its card stays.
+func (f *Flow) owed(card *Card) bool { return slices.Contains(f.presence.owes, card.Call.Leg) }
+
+func (f *Flow) endWrap(by cti.By) {
+	back := f.presence.before
+	leg := f.presence.leg
+	f.presenceIs(back, by, leg, time.Now())
+	if back.State == cti.Ready {
+		f.tellPhone(back)
+	}
+}
+
+// tellPhone passes a state on that nobody waits for.
+func (f *Flow) tellPhone(s cti.AgentStatus) {
+	tell := f.cfg.Phone.Presence
+	if tell == nil {
+		return
+	}
+	f.start(func(ctx context.Context) func() {
+		ctx, cancel := context.WithTimeout(ctx, phoneLimit)
+		defer cancel()
+		if err := tell(ctx, s); err != nil {
+			f.cfg.Log.Warn("the phone was not told the agent's state", "state", s.State, "kind", cti.KindOf(err), "err", err)
+		}
+		return nil
+	})
+}

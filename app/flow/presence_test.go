@@ -1,0 +1,192 @@
+package flow_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/flow"
+)
+
+func (r *rig) state() flow.Presence {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.states) == 0 {
+		r.t.Fatal("no state was shown")
+	}
+	return r.states[len(r.states)-1]
+}
+
+func agent(state cti.Presence, reason string) cti.Event {
+	e := event(cti.AgentState, "")
+	e.Agent = &cti.AgentStatus{State: state, Reason: reason}
+	return e
+}
+
+// told makes a phone that can be told the agent's state, and gives what it was told.
+func (r *rig) told() *[]cti.AgentStatus {
+	var all []cti.AgentStatus
+	r.phone.Presence = func(_ context.Context, s cti.AgentStatus) error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		all = append(all, s)
+		return nil
+	}
+	return &all
+}
+
+func TestAfterCallWorkEndsByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Seconds: 30}
+		told := r.told()
+		r.start().tell(agent(cti.Ready, ""), ring("a"), answer("a"), hangup("a"))
+		if s := r.state(); s.State != cti.AfterCall || !s.Until.Equal(time.Now().UTC().Add(30*time.Second)) || s.Owed != "" {
+			t.Fatalf("%+v, want after-call work for 30 s", s)
+		}
+		pass(29 * time.Second)
+		if s := r.state(); s.State != cti.AfterCall {
+			t.Fatalf("%+v a second before the end", s)
+		}
+		pass(time.Second)
+		if s := r.state(); s.State != cti.Ready || !s.Until.IsZero() {
+			t.Errorf("%+v, want ready", s)
+		}
+		if want := []cti.AgentStatus{{State: cti.NotReady, Reason: "after-call work"}, {State: cti.Ready}}; !slices.Equal(*told, want) {
+			t.Errorf("the phone was told %+v, want %+v", *told, want)
+		}
+		last := r.journal[len(r.journal)-1]
+		if len(r.journal) != 3 || last.LastedMS != 30_000 || last.By != cti.ByTimer || last.Before != cti.AfterCall || last.Leg != "a" {
+			t.Errorf("journal %+v", r.journal)
+		}
+	})
+}
+
+func TestACompulsoryOutcomeKeepsTheAgentFromBeingReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Seconds: 30, Required: true}
+		r.start().tell(ring("a"), answer("a"), hangup("a"))
+		if s := r.state(); s.Owed != "a" {
+			t.Fatalf("%+v, want the outcome of a", s)
+		}
+		if err := r.flow.SetPresence(t.Context(), cti.AgentStatus{State: cti.Ready}); cti.KindOf(err) != cti.Conflict {
+			t.Errorf("ready without an outcome: %v", err)
+		}
+		r.delivered("a")
+		if err := r.flow.Dismiss(t.Context(), "a"); cti.KindOf(err) != cti.Conflict {
+			t.Errorf("the card went away without an outcome: %v", err)
+		}
+		pass(time.Hour)
+		if s := r.state(); s.State != cti.AfterCall {
+			t.Errorf("%+v: the time is over, the outcome is still owed", s)
+		}
+		must(t, r.flow.SaveWrapUp(t.Context(), "a", cti.WrapUp{Note: "no outcome"}, false))
+		if s := r.state(); s.State != cti.AfterCall {
+			t.Errorf("%+v: a note is no outcome", s)
+		}
+		must(t, r.flow.SaveWrapUp(t.Context(), "a", cti.WrapUp{Outcome: "sale", Note: "no outcome"}, false))
+		if s := r.state(); s.State != cti.Ready || s.Owed != "" {
+			t.Errorf("%+v, want ready", s)
+		}
+	})
+}
+
+func TestTheDefaultOutcomeIsSavedWithWhatWasTyped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Seconds: 30, Required: true, Default: "not stated"}
+		r.start().tell(ring("a"), answer("a"), hangup("a"))
+		must(t, r.flow.SaveWrapUp(t.Context(), "a", cti.WrapUp{Note: "half a sen"}, true))
+		pass(30 * time.Second)
+		w := r.lastAccepted()
+		if w.wrap.Outcome != "not stated" || w.wrap.Note != "half a sen" || r.state().State != cti.Ready {
+			t.Errorf("%+v, %+v", w.wrap, r.state())
+		}
+	})
+}
+
+func TestASecondCallDuringAfterCallWorkOwesToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Seconds: 30, Required: true}
+		r.start().tell(ring("a"), answer("a"), hangup("a"))
+		pass(20 * time.Second)
+		r.tell(ring("b"), answer("b"), hangup("b"))
+		pass(15 * time.Second)
+		if s := r.state(); s.State != cti.AfterCall || s.Owed != "a" {
+			t.Fatalf("%+v, want after-call work of b, and a's outcome first", s)
+		}
+		must(t, r.flow.SaveWrapUp(t.Context(), "a", cti.WrapUp{Outcome: "x"}, false))
+		if s := r.state(); s.State != cti.AfterCall || s.Owed != "b" {
+			t.Fatalf("%+v, want b's outcome", s)
+		}
+		must(t, r.flow.SaveWrapUp(t.Context(), "b", cti.WrapUp{Outcome: "x"}, false))
+		if s := r.state(); s.State != cti.Ready {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestWhoWasNotReadyIsNotReadyAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Seconds: 30}
+		told := r.told()
+		r.start().tell(agent(cti.NotReady, "Training"), ring("a"), answer("a"), hangup("a"))
+		must(t, r.flow.SaveWrapUp(t.Context(), "a", cti.WrapUp{Note: "x"}, false))
+		if s := r.state(); s.State != cti.NotReady || s.Reason != "Training" || len(*told) != 0 {
+			t.Errorf("%+v, told %+v; want not ready as before, and nothing told", s, *told)
+		}
+	})
+}
+
+func TestMissedCallsAndConsultationsHaveNoAfterCallWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Seconds: 30, Required: true}
+		past := answer("d")
+		past.Past = true
+		over := hangup("d")
+		over.Past = true
+		r.start().tell(ring("a"), hangup("a"), ring("b"), answer("b"), colleague("c"), past, over)
+		if len(r.states) != 0 {
+			t.Errorf("%+v", r.states)
+		}
+	})
+}
+
+func TestAStateIsSetAtThePhoneFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Reasons: []string{"Lunch"}}
+		refused := cti.Errorf(cti.Denied, "the exchange does not let you pause", nil)
+		r.phone.Presence = func(context.Context, cti.AgentStatus) error { return refused }
+		r.start()
+		for _, s := range []cti.AgentStatus{{State: cti.NotReady, Reason: "Nap"}, {State: cti.LoggedOff}, {State: cti.AfterCall}} {
+			if err := r.flow.SetPresence(t.Context(), s); cti.KindOf(err) != cti.Invalid {
+				t.Errorf("%+v: %v", s, err)
+			}
+		}
+		if err := r.flow.SetPresence(t.Context(), cti.AgentStatus{State: cti.NotReady, Reason: "Lunch"}); !errors.Is(err, refused) || len(r.journal) != 0 {
+			t.Errorf("%v, journal %+v; want what the phone said, and nothing changed", err, r.journal)
+		}
+	})
+}
+
+func TestAPhoneWithoutStatesOffersNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t).start()
+		if err := r.flow.SetPresence(t.Context(), cti.AgentStatus{State: cti.Ready}); cti.KindOf(err) != cti.Invalid {
+			t.Errorf("%v", err)
+		}
+		r.tell(ring("a"), answer("a"), hangup("a"))
+		if len(r.states) != 0 {
+			t.Errorf("%+v", r.states)
+		}
+	})
+}
