@@ -190,3 +190,21 @@ func TestAPhoneWithoutStatesOffersNone(t *testing.T) {
 		}
 	})
 }
+
+func TestTheTimerOfAnEarlierCallEndsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Seconds: 30}
+		r.start().tell(ring("a"), answer("a"), hangup("a"))
+		pass(20 * time.Second)
+		r.tell(ring("b"), answer("b"), hangup("b"))
+		pass(29 * time.Second)
+		if s := r.state(); s.State != cti.AfterCall {
+			t.Fatalf("%+v: the after-call work of b has a second left", s)
+		}
+		pass(time.Second)
+		if s := r.state(); s.State != cti.Ready {
+			t.Errorf("%+v", s)
+		}
+	})
+}
