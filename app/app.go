@@ -64,6 +64,7 @@ type App struct {
 	searched  searched
 	stale     chan string // customers to be read again
 	states    *states
+	events    eventLog
 
 	window atomic.Pointer[func()] // shows it; nil until there is one
 }
@@ -131,7 +132,7 @@ func (a *App) takeUp(connector crm.Connector, told *storage) (err error) {
 		Presence: flow.PresenceConfig{Seconds: p.WrapUp.Seconds, Required: p.WrapUp.Required, Default: p.WrapUp.Default, Reasons: p.Presence.Reasons}, Journal: a.states.note,
 		Unfinished: unfinished, Earlier: earlier})
 	a.customers.told = func(page cti.CustomerPage) { a.flow.Refreshed(page.Customers, page.Deleted) }
-	a.intake = &intake{flow: a.flow, plan: a.plan, extension: p.Phone.Extension, data: p.Phone.Data}
+	a.intake = &intake{flow: a.flow, plan: a.plan, extension: p.Phone.Extension, data: p.Phone.Data, log: &a.events}
 	a.phones.listen(since, a.intake.book, a.cfg.Log)
 	return nil
 }

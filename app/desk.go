@@ -153,6 +153,7 @@ func loggedCall(l store.LoggedCall) wire.LoggedCall {
 // api is what the local API's routes call.
 func (a *App) api() loopback.Agent {
 	return loopback.Agent{Board: a.board, Status: a.Status, Feed: a.Feed, Command: a.Command, Dial: a.Dial, CallBack: a.CallBack, Pick: a.Pick, Wrong: a.Wrong, Search: a.Search, Create: a.CreateCustomer, AttachCall: a.AttachTo, WrapUp: a.WrapUp,
+		Events: a.Events, Record: a.Record,
 		Presence: a.SetPresence, PresenceLog: a.PresenceLog,
 		Tags: a.ChangeTags, SetStatus: a.SetStatus, SetTicket: a.SetTicketStatus, Options: a.Options,
 		Calls: a.calls, Call: a.call, Timing: a.timings.of, Show: a.Show,

@@ -17,6 +17,7 @@ type intake struct {
 	plan      *number.Plan
 	extension string
 	data      []string // the call data that is kept
+	log       *eventLog
 	seq       atomic.Uint64
 }
 
@@ -25,6 +26,7 @@ func (in *intake) book(ctx context.Context, e cti.Event) cti.Event {
 	for i, leg := range e.Legs {
 		e.Legs[i] = in.ready(leg)
 	}
+	in.log.note(e)
 	in.flow.Event(ctx, e)
 	return e
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/tape"
 )
 
 // The times of a connection.
@@ -23,6 +24,7 @@ const (
 // One goroutine reads (run), one writes; ask may be called from any.
 type link struct {
 	conn net.Conn
+	tape *tape.Deck // nil: nobody can listen
 	out  chan []byte
 	gone chan struct{} // closed when the connection is over
 
@@ -51,6 +53,7 @@ func (l *link) run(ctx context.Context, handle func(message), broken func(error)
 		if err != nil {
 			return err
 		}
+		l.tape.Note(false, raw)
 		m, err := parse(raw)
 		switch {
 		case err != nil:
@@ -112,6 +115,7 @@ func (l *link) send(command, params string, answered func(message)) (token strin
 	}
 	select {
 	case l.out <- b:
+		l.tape.Note(true, b)
 		return token, nil
 	default: // the writer is stuck: the phone does not read
 		l.forget(token)

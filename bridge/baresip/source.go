@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/tape"
 )
 
 // The back-off between connections: doubling from backoffFirst to backoffMost, a random part of up to a quarter taken off, never
@@ -42,6 +43,7 @@ type Source struct {
 	log                *slog.Logger
 	dial               func(ctx context.Context) (net.Conn, error)
 	commands           chan struct{} // holds one token: one command at a time
+	tape               tape.Deck
 
 	mu      sync.Mutex
 	running bool
@@ -177,6 +179,7 @@ func (c *session) connect(ctx context.Context) (time.Duration, error) {
 	}
 	began := time.Now()
 	l := newLink(conn)
+	l.tape = &c.source.tape
 	c.source.use(l)
 	defer c.source.use(nil)
 	c.in.connected()

@@ -18,6 +18,7 @@ import (
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/loopback"
+	"ringside.dev/ringside/bridge/tape"
 	"ringside.dev/ringside/bridge/wire"
 )
 
@@ -193,6 +194,46 @@ func (c *Client) Watch(ctx context.Context, first func(wire.Snapshot) error, eac
 			return ended(ctx, err)
 		}
 		if err := each(d); err != nil {
+			return err
+		}
+	}
+}
+
+// Events gives canonical events to each until they end, ctx ends or each fails; the first two are no errors.
+func (c *Client) Events(ctx context.Context, q wire.EventQuery, each func(cti.Event) error) error {
+	query := url.Values{}
+	for name, set := range map[string]bool{"follow": q.Follow, "mask": q.Mask} {
+		if set {
+			query.Set(name, "")
+		}
+	}
+	return stream(ctx, c, "/v1/events?"+query.Encode(), each)
+}
+
+// Record gives what a source's phone sends and is sent from now on to each, until ctx ends, which is no error, or each fails.
+func (c *Client) Record(ctx context.Context, source string, each func(tape.Frame) error) error {
+	return stream(ctx, c, "/v1/sources/"+url.PathEscape(source)+"/frames", each)
+}
+
+// stream reads one value a line.
+func stream[T any](ctx context.Context, c *Client, path string, each func(T) error) error {
+	res, err := c.send(ctx, http.MethodGet, path, nil)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return err
+	}
+	defer closeBody(res)
+	for decoder := json.NewDecoder(res.Body); ; {
+		var v T
+		switch err := decoder.Decode(&v); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return ended(ctx, err)
+		}
+		if err := each(v); err != nil {
 			return err
 		}
 	}

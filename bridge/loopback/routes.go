@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/tape"
 	"ringside.dev/ringside/bridge/wire"
 )
 
@@ -34,6 +35,8 @@ type Agent struct {
 	SetTicket   func(ctx context.Context, leg string, r wire.TicketStatusRequest) error
 	Options     func(ctx context.Context, kind string) ([]cti.Option, error)
 	WrapUp      func(ctx context.Context, leg string, w wire.WrapUpRequest) error
+	Events      func(ctx context.Context, q wire.EventQuery, each func(cti.Event) error) error
+	Record      func(source string) (frames <-chan tape.Frame, stop func(), err error)
 	PresenceLog func(since time.Time) ([]cti.PresenceChange, error)
 	Calls       func(limit int) ([]wire.LoggedCall, error)
 	Call        func(leg string) (wire.LoggedCall, error)
@@ -80,6 +83,8 @@ var routes = []route{
 	{"GET /v1/status", see, func(a Agent, _ *http.Request) (any, error) { return a.Status(), nil }, nil},
 	{"GET /v1/snapshot", see, func(a Agent, _ *http.Request) (any, error) { return a.Board.Snapshot(), nil }, nil},
 	{"GET /v1/deltas", see, nil, (*Server).stream},
+	{"GET /v1/events", operate, nil, (*Server).events},
+	{"GET /v1/sources/{source}/frames", operate, nil, (*Server).frames},
 	{"GET /v1/calls", see, listCalls, nil},
 	{"GET /v1/calls/{leg}", see, func(a Agent, r *http.Request) (any, error) { return a.Call(r.PathValue("leg")) }, nil},
 	{"GET /v1/calls/{leg}/timing", see, func(a Agent, r *http.Request) (any, error) { return a.Timing(r.PathValue("leg")) }, nil},

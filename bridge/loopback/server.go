@@ -146,16 +146,33 @@ func (s *Server) answer(w http.ResponseWriter, status int, v any) {
 	}
 }
 
-// stream writes the snapshot and then each delta, one JSON value a line, until the reader goes or falls behind.
+// lines writes values as JSON, one a line, until the reader goes.
+type lines struct {
+	encoder *json.Encoder
+	control *http.ResponseController
+}
+
+func newLines(w http.ResponseWriter) lines {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	return lines{json.NewEncoder(w), http.NewResponseController(w)}
+}
+
+func (l lines) write(v any) error {
+	if err := l.control.SetWriteDeadline(time.Now().Add(deltaTimeout)); err != nil {
+		return err
+	}
+	if err := l.encoder.Encode(v); err != nil {
+		return err
+	}
+	return l.control.Flush()
+}
+
+// stream writes the snapshot and then each delta, until the reader goes or falls behind.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	first, deltas, cancel := s.agent.Board.Subscribe()
 	defer cancel()
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	encoder, control := json.NewEncoder(w), http.NewResponseController(w)
-	told := func(v any) bool {
-		return control.SetWriteDeadline(time.Now().Add(deltaTimeout)) == nil && encoder.Encode(v) == nil && control.Flush() == nil
-	}
-	if !told(first) {
+	out := newLines(w)
+	if out.write(first) != nil {
 		return // the reader went
 	}
 	for {
@@ -163,9 +180,40 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		case d, ok := <-deltas:
-			if !ok || !told(d) {
+			if !ok || out.write(d) != nil {
 				return
 			}
+		}
+	}
+}
+
+// events writes canonical events.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	out := newLines(w)
+	q := wire.EventQuery{Follow: r.URL.Query().Has("follow"), Mask: r.URL.Query().Has("mask")}
+	if out.control.Flush() != nil {
+		return
+	}
+	if err := s.agent.Events(r.Context(), q, func(e cti.Event) error { return out.write(e) }); err != nil {
+		s.log.Debug("who followed the events went", "err", err)
+	}
+}
+
+// frames writes what a source's phone sends and is sent, from now on.
+func (s *Server) frames(w http.ResponseWriter, r *http.Request) {
+	frames, stop, err := s.agent.Record(r.PathValue("source"))
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	defer stop()
+	out := newLines(w)
+	for err = out.control.Flush(); err == nil; {
+		select {
+		case <-r.Context().Done():
+			return
+		case f := <-frames:
+			err = out.write(f)
 		}
 	}
 }

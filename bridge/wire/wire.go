@@ -360,6 +360,12 @@ type Index struct {
 	Error     cti.Kind  `json:"error,omitempty"`
 }
 
+// EventQuery asks for canonical events.
+type EventQuery struct {
+	Follow bool // those that come, too
+	Mask   bool // hide every number, whatever the profile shows
+}
+
 // SyncRequest asks for a synchronisation.
 type SyncRequest struct {
 	Full bool `json:"full"`
