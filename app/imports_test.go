@@ -49,6 +49,10 @@ var ours = []rule{
 	{pkg: "bridge/sim", may: []string{"app/cti"}},
 	{pkg: "bridge/baresip", may: []string{"app/cti", "bridge/tape"}},
 	{pkg: "bridge/baresip/phonetest", may: []string{"app/cti"}},
+	{pkg: "bridge/ari", may: []string{"app/cti", "bridge/ari/aritest"}},
+	{pkg: "bridge/ari/aritest"},
+	{pkg: "bridge/esl", may: []string{"app/cti", "bridge/esl/esltest"}},
+	{pkg: "bridge/esl/esltest"},
 	{pkg: "bridge/sourcetest", may: []string{"app/cti", "bridge"}},
 	{pkg: "bridge/wire", may: []string{"app/cti"}},
 	{pkg: "bridge/loopback", may: []string{"app/cti", "bridge/tape", "bridge/wire"}},
@@ -84,6 +88,7 @@ var theirs = []struct {
 	{"golang.org/x/time", []string{"app/crm"}, "one gate for each endpoint, where look-ups and writes meet"},
 	{"go.yaml.in/yaml", []string{"app/settings", "app/crm", "app/cli"}, "the domain knows no file format"},
 	{"gopkg.in/yaml", nil, "use go.yaml.in/yaml/v4"},
+	{"github.com/coder/websocket", []string{"bridge/ari", "bridge/ari/aritest"}, "sources alone speak to phones and exchanges"},
 	{"github.com/Microsoft/go-winio", []string{"bridge/loopback"}, "one place knows the local link"},
 }
 

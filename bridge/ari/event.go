@@ -1,0 +1,456 @@
+package ari
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// joinAfter is how long a third party must stay in a bridge to make it a conference. Asterisk lets the new channel in before the one it
+// replaces is out, in every attended transfer.
+const joinAfter = 300 * time.Millisecond
+
+// interpreter turns ARI's events into canonical ones. It is pure: the same events at the same times give the same. It keeps what the wire
+// leaves out: whose a channel is, who dialled it, how far it got.
+type interpreter struct {
+	source  cti.Source
+	devices devices
+	wanted  wanted
+
+	channels map[string]*channel
+	locals   map[string]string // name of a Local channel → id
+	bridges  map[string]*talk
+	graves   map[string]time.Time
+	watched  map[string]bool   // extensions that were asked for
+	clicks   map[string]string // id of a channel of ours → the number it is for
+	joins    []join
+	seen     uint64
+	swept    time.Time // when graves were looked through
+}
+
+// join is a channel that came to two others a moment ago.
+type join struct {
+	bridge, channel string
+	at              time.Time
+}
+
+func newInterpreter(source cti.Source, d devices, w wanted) *interpreter {
+	return &interpreter{source: source, devices: d, wanted: w, channels: map[string]*channel{}, locals: map[string]string{},
+		bridges: map[string]*talk{}, graves: map[string]time.Time{}, clicks: map[string]string{}, watched: map[string]bool{}}
+}
+
+// when is the time of an event: here, and by the exchange's own clock.
+type when struct{ at, source time.Time }
+
+// events gives what one event of ARI means: usually nothing, since most channels are nobody's leg. Unknown types say nothing.
+func (i *interpreter) events(m message, at time.Time) []told {
+	w := when{at, stamp(m.Timestamp)}
+	c := i.learn(m.Channel)
+	switch m.Type {
+	case "ChannelCreated", "ChannelStateChange":
+		return i.moved(c, w)
+	case "Dial":
+		return i.dial(m, w)
+	case "ChannelEnteredBridge":
+		return i.entered(m.Bridge, c, w)
+	case "ChannelLeftBridge":
+		return i.left(m, c)
+	case "BridgeDestroyed":
+		if m.Bridge != nil {
+			delete(i.bridges, m.Bridge.ID)
+		}
+	case "ChannelHold":
+		return i.holding(c, true, w)
+	case "ChannelUnhold":
+		return i.holding(c, false, w)
+	case "ChannelConnectedLine":
+		return i.better(c, w)
+	case "ChannelHangupRequest":
+		i.hangupAsked(c)
+	case "ChannelVarset":
+		return i.varset(c, m, w)
+	case "BridgeBlindTransfer":
+		return i.blind(m, c, w)
+	case "BridgeAttendedTransfer":
+		return i.attended(m, w)
+	case "ChannelDestroyed":
+		return i.destroyed(c, m, w)
+	}
+	return i.listening(c, w)
+}
+
+// tell makes an event of a leg, with all that is known of it.
+func (i *interpreter) tell(c *channel, w when, e cti.Event) told {
+	if !c.settled {
+		i.settle(c)
+	}
+	e.V, e.At, e.SourceAt, e.Source = cti.EnvelopeVersion, w.at, w.source, i.source
+	e.Call.Direction = cti.In
+	if c.outgoing() {
+		e.Call.Direction = cti.Out
+	}
+	e.Call.ClickToDial, e.Call.Purpose = c.click != "", c.purpose
+	e.Call.Refs = map[string]string{refChannel: c.id, cti.RefJourney: c.journey}
+	if c.callID != "" {
+		e.Call.Refs[cti.RefSIPCallID] = c.callID
+	}
+	if e.Type != cti.Conferenced && (e.Remote == cti.Remote{}) {
+		e.Remote = c.remote
+	}
+	e.Local = cti.Local{Extension: c.extension}
+	e.Dialled = c.into
+	if c.inQueue != "" {
+		e.Queue = &cti.Queue{Name: c.inQueue}
+	}
+	if len(c.data) > 0 {
+		e.Data = maps.Clone(c.data)
+	}
+	return told{c.extension, e}
+}
+
+// settle finds out, for the first event of a leg, who is at its far end and how they came there.
+func (i *interpreter) settle(c *channel) {
+	c.settled = true
+	if chain := i.chain(c.id); c.journey == "" {
+		c.journey = chain[len(chain)-1]
+	}
+	switch {
+	case c.click != "":
+		c.remote = remote(party{Number: strings.TrimPrefix(c.click, "?")})
+	case c.role == calling:
+		c.remote = remote(party{Number: firstText(c.exten, c.connected.Number)})
+	default:
+		who := c.connected
+		for _, id := range i.chain(c.id)[1:] {
+			up := i.channels[id]
+			if up == nil {
+				break
+			}
+			if who.Number == "" && up.click == "" {
+				who = party{Number: up.caller.Number, Name: firstText(who.Name, up.caller.Name)}
+			}
+			c.into, c.inQueue = firstText(up.exten, c.into), firstText(up.queue, c.inQueue)
+			for name, value := range up.data {
+				c.keep(name, value)
+			}
+		}
+		c.remote = remote(who)
+	}
+	c.listensNow()
+}
+
+func (c *channel) listensNow() {
+	if c.listens && c.purpose == "" {
+		c.purpose = cti.Monitoring
+	}
+}
+
+// remote makes the far end; nobody, or one who does not want to be known, is withheld.
+func remote(p party) cti.Remote {
+	switch strings.ToLower(p.Number) {
+	case "", "anonymous", "unknown", "<unknown>", "unavailable", "restricted", "private", "withheld", "asterisk":
+		return cti.Remote{Number: cti.Number{Withheld: true}, Name: p.Name}
+	}
+	return cti.Remote{Number: cti.Number{Raw: p.Number}, Name: p.Name}
+}
+
+// moved: a channel came to be or changed its state. Up says nothing: a queue answers before any agent rings, and in click-to-dial the
+// agent's own phone is up before the customer's.
+func (i *interpreter) moved(c *channel, w when) []told {
+	switch {
+	case c == nil || !c.leg():
+		return nil
+	case c.click != "":
+		return i.originated(c, w)
+	case c.state == "Ringing" && c.role != calling:
+		return i.rings(c, w)
+	case c.state == "Ring" && c.role != called:
+		c.role = calling
+		return i.originated(c, w)
+	}
+	return i.listening(c, w)
+}
+
+func (i *interpreter) originated(c *channel, w when) []told {
+	if c.stage != untold {
+		return nil
+	}
+	c.stage = begun
+	i.aside(c)
+	return []told{i.tell(c, w, cti.Event{Type: cti.Originated})}
+}
+
+// aside marks a consultation: what an agent dials while they hold a call, if it is a colleague's extension by its length. Somebody outside
+// may be another customer, whose record must not be lost.
+func (i *interpreter) aside(c *channel) {
+	if c.click != "" || len(c.exten) > len(c.extension) || strings.Trim(c.exten, "0123456789") != "" {
+		return
+	}
+	for _, other := range i.channels {
+		if other != c && other.leg() && other.extension == c.extension && other.held && other.stage == established {
+			c.purpose = cti.Consultation
+		}
+	}
+}
+
+func (i *interpreter) rings(c *channel, w when) []told {
+	if c.stage != untold || c.click != "" {
+		return nil
+	}
+	c.stage, c.role = ringing, called
+	return []told{i.tell(c, w, cti.Event{Type: cti.Delivered, Side: cti.SideLocal})}
+}
+
+// dial: the peer is rung for the caller; without a caller the exchange itself does it.
+func (i *interpreter) dial(m message, w when) []told {
+	caller, peer := i.learn(m.Caller), i.learn(m.Peer)
+	if peer != nil {
+		peer.role = called
+		if caller != nil && caller != peer {
+			peer.parent = caller.id
+		}
+	}
+	if caller != nil && caller.role == unknown {
+		caller.role = calling
+	}
+	switch m.DialStatus {
+	case "":
+		if caller != nil && caller.leg() {
+			return i.originated(caller, w)
+		}
+	case "RINGING", "PROGRESS":
+		var all []told
+		if peer != nil && peer.leg() && m.DialStatus == "RINGING" {
+			all = i.rings(peer, w)
+		}
+		if caller != nil && caller.leg() && caller.outgoing() && caller.stage < ringing {
+			all = append(all, i.originated(caller, w)...)
+			caller.stage = ringing
+			all = append(all, i.tell(caller, w, cti.Event{Type: cti.Delivered, Side: cti.SideRemote}))
+		}
+		return all
+	case "ANSWER", "PROCEEDING":
+	default: // it is over: CANCEL, NOANSWER, BUSY, CONGESTION, CHANUNAVAIL, and what later versions add
+		if peer != nil {
+			peer.ended = cti.Clean(m.DialStatus, cti.MaxText)
+		}
+		if caller != nil && !caller.gone {
+			caller.dialled = cti.Clean(m.DialStatus, cti.MaxText)
+		}
+	}
+	return nil
+}
+
+// entered: with the second party in the bridge they can talk, and not before.
+func (i *interpreter) entered(s *bridgeSnap, c *channel, w when) []told {
+	b := i.gather(s)
+	if b == nil || c == nil {
+		return nil
+	}
+	b.members[c.id], c.bridge = true, s.ID
+	if c.spy() {
+		return i.overheard(b, w)
+	}
+	n := i.parties(b)
+	if n < 2 || c.listens {
+		return i.listening(c, w)
+	}
+	var all []told
+	for _, id := range slices.Sorted(maps.Keys(b.members)) {
+		leg := i.channels[id]
+		if leg == nil {
+			continue
+		}
+		leg.bridge = s.ID
+		if leg.leg() && leg.stage != established && !leg.listens {
+			leg.stage = established
+			all = append(all, i.tell(leg, w, cti.Event{Type: cti.Established}))
+		}
+	}
+	if n > 2 && len(i.joins) < maxMembers {
+		i.joins = append(i.joins, join{s.ID, c.id, w.at})
+	}
+	return all
+}
+
+// overheard: who shares a bridge with a snoop channel listens to somebody else's call.
+func (i *interpreter) overheard(b *talk, w when) []told {
+	var all []told
+	for _, id := range slices.Sorted(maps.Keys(b.members)) {
+		if c := i.channels[id]; c != nil && !c.spy() {
+			c.listens = true
+			all = append(all, i.listening(c, w)...)
+		}
+	}
+	return all
+}
+
+// listening says so of a leg that turned out to listen to somebody else's call.
+func (i *interpreter) listening(c *channel, w when) []told {
+	if c == nil || !c.leg() || !c.listens || c.purpose != "" {
+		return nil
+	}
+	c.purpose = cti.Monitoring
+	if c.stage == untold {
+		return nil
+	}
+	return []told{i.tell(c, w, cti.Event{Type: cti.Info})}
+}
+
+// due tells of the third parties that stayed.
+func (i *interpreter) due(now time.Time) []told {
+	var all []told
+	w := when{at: now}
+	i.joins = slices.DeleteFunc(i.joins, func(j join) bool {
+		if now.Sub(j.at) < joinAfter {
+			return false
+		}
+		b, who := i.bridges[j.bridge], i.channels[j.channel]
+		if b == nil || who == nil || !b.members[j.channel] || i.parties(b) < 3 {
+			return true
+		}
+		for _, id := range slices.Sorted(maps.Keys(b.members)) {
+			if leg := i.channels[id]; leg != nil && leg.leg() && leg.stage == established && leg != who {
+				all = append(all, i.tell(leg, w, cti.Event{Type: cti.Conferenced, Remote: remote(who.caller)}))
+			}
+		}
+		return true
+	})
+	return all
+}
+
+func (i *interpreter) left(m message, c *channel) []told {
+	b := i.gather(m.Bridge)
+	if c == nil {
+		return nil
+	}
+	if b != nil {
+		delete(b.members, c.id)
+	}
+	if m.Bridge != nil && c.bridge == m.Bridge.ID {
+		c.bridge = ""
+	}
+	return nil
+}
+
+// holding: on the agent's channel the agent holds, on another in its bridge the far end does.
+func (i *interpreter) holding(c *channel, held bool, w when) []told {
+	if c == nil {
+		return nil
+	}
+	typ := cti.Retrieved
+	if held {
+		typ = cti.Held
+	}
+	var all []told
+	if c.leg() && c.stage == established {
+		c.held = held
+		all = append(all, i.tell(c, w, cti.Event{Type: typ, By: cti.ByLocal}))
+	}
+	for _, other := range i.others(c) {
+		if other.leg() && other.stage == established {
+			all = append(all, i.tell(other, w, cti.Event{Type: typ, By: cti.ByRemote}))
+		}
+	}
+	return all
+}
+
+// others lists the channels in the same bridge.
+func (i *interpreter) others(c *channel) []*channel {
+	b := i.bridges[c.bridge]
+	if b == nil {
+		return nil
+	}
+	var all []*channel
+	for _, id := range slices.Sorted(maps.Keys(b.members)) {
+		if other := i.channels[id]; other != nil && other != c {
+			all = append(all, other)
+		}
+	}
+	return all
+}
+
+// better: the exchange knows better who is at the far end of a call that came in. What the agent dialled stays what it is.
+func (i *interpreter) better(c *channel, w when) []told {
+	if c == nil || !c.leg() || c.stage == untold || c.outgoing() {
+		return nil
+	}
+	r := remote(c.connected)
+	if r.Withheld || r.Raw == c.extension || r == c.remote {
+		return nil
+	}
+	c.remote = r
+	return []told{i.tell(c, w, cti.Event{Type: cti.Info})}
+}
+
+// hangupAsked notes who hung up first: the agent, or who they are connected with or rung by.
+func (i *interpreter) hangupAsked(c *channel) {
+	if c == nil {
+		return
+	}
+	c.gone = true
+	if c.leg() && c.hungBy == "" {
+		c.hungBy = cti.ByLocal
+	}
+	for _, leg := range i.channels {
+		if leg == c || !leg.leg() || leg.hungBy != "" {
+			continue
+		}
+		with := c.bridge != "" && leg.bridge == c.bridge && i.bridges[c.bridge] != nil && i.parties(i.bridges[c.bridge]) < 3
+		if with || leg.stage != established && !leg.outgoing() && leg.journey == c.id {
+			leg.hungBy = cti.ByRemote
+		}
+	}
+}
+
+// varset: a variable that is wanted came, on the agent's channel or on one that it came about through.
+func (i *interpreter) varset(c *channel, m message, w when) []told {
+	if c == nil || !i.note(c, m.Variable, m.Value) {
+		return nil
+	}
+	var all []told
+	for _, id := range slices.Sorted(maps.Keys(i.channels)) {
+		leg := i.channels[id]
+		if !leg.leg() || leg.stage == untold || leg != c && !slices.Contains(i.chain(id), c.id) {
+			continue
+		}
+		for name, value := range c.data {
+			leg.keep(name, value)
+		}
+		e := cti.Event{Type: cti.Info}
+		if c.recorded != "" {
+			e.Recording = &cti.Recording{ID: c.recorded, Name: c.recorded[strings.LastIndexByte(c.recorded, '/')+1:]}
+		}
+		all = append(all, i.tell(leg, w, e))
+	}
+	return all
+}
+
+// recordingVariable is where the application MixMonitor writes the name of its file.
+const recordingVariable = "MIXMONITOR_FILENAME"
+
+// note keeps a variable if it is wanted, and tells whether it says anything new.
+func (i *interpreter) note(c *channel, variable, value string) bool {
+	if variable == recordingVariable {
+		value = cti.Clean(value, cti.MaxText)
+		changed := c.recorded != value
+		c.recorded = value
+		return changed && value != ""
+	}
+	name := i.wanted.name(variable)
+	return name != "" && c.keep(name, cti.Clean(value, cti.MaxURI))
+}
+
+func (c *channel) keep(name, value string) bool {
+	if old, known := c.data[name]; value == "" || old == value || !known && len(c.data) >= maxData {
+		return false
+	}
+	if c.data == nil {
+		c.data = map[string]string{}
+	}
+	c.data[name] = value
+	return true
+}

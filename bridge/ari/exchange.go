@@ -1,0 +1,214 @@
+// Package ari is the exchange Asterisk (16 to 22) over its REST interface and the WebSocket of its events: it owns that wire, the
+// connection, what Asterisk's channels and bridges mean to one extension as canonical events, and the few commands ARI grants for calls
+// that the dialplan controls.
+// It must not know what becomes of the events, other sources and exchanges, who gives commands, or where its password is kept.
+//
+// What is told, and how, is learnt from https://docs.asterisk.org (Asterisk REST Interface) and from the traps the design names:
+// a channel that is up is not a call that is answered; the caller's channel is never the agent's.
+package ari
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"sync"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// Adapter is the name of this exchange in events.
+const Adapter = "asterisk-ari"
+
+// refChannel is the channel's id, spelled as Asterisk's other interfaces spell it.
+const refChannel = cti.RefVendor + "asterisk"
+
+// The back-off between connections: doubling from backoffFirst to backoffMost, a random part of up to a quarter taken off, never
+// shorter than backoffFirst. What waiting does not mend (a refused password, another program at the same application) waits backoffMost
+// at once. A connection that ends before it lived for provenAfter counts as a failed attempt.
+const (
+	backoffFirst = 500 * time.Millisecond
+	backoffMost  = 30 * time.Second
+	provenAfter  = 10 * time.Second
+)
+
+// eventQueue is how many events may wait for emit before Asterisk is no longer read.
+const eventQueue = 4096
+
+// Config says where the exchange is and how its channels belong to extensions. URL, User and Password are required.
+type Config struct {
+	// URL is where Asterisk's HTTP server is: https://pbx.example:8089, with its prefix if it has one. Plain http only on this machine.
+	URL string
+	// User and Password are those of a user in ari.conf. With read_only = yes events come and no command works.
+	User, Password string
+	// App is the name of the Stasis application events are subscribed under; two relays must not share one. Empty: ringside.
+	App string
+	// Instance names this exchange in events; it must not change, or its calls get other ids. Empty: the URL's host.
+	Instance string
+	// Devices lists the devices of an extension, as the beginning of a channel's name says: PJSIP/1001. An extension that is not here
+	// has PJSIP/ and SIP/ with its own name. The first one is rung for click-to-dial.
+	Devices map[string][]string
+	// Context is the dialplan's context that numbers are dialled in. Empty: no click-to-dial.
+	Context string
+	// Variables names the channel variables that are call data, by their own name or as call data (X-Order-Id or order_id); a * at the end stands for any rest.
+	// Empty: Asterisk is asked not to send variables, which are most of its events.
+	Variables []string
+	// TLS is used for https; nil: the system's authorities.
+	TLS *tls.Config
+	Log *slog.Logger // nil: no log
+}
+
+// Exchange is one Asterisk. Make it with New. It is safe for concurrent use.
+type Exchange struct {
+	config Config
+	rest   *rest
+	log    *slog.Logger
+	hosts  string // for the log: the address without what may be secret in a URL
+
+	mu        sync.Mutex
+	running   bool
+	connected bool
+	in        *interpreter
+	fresh     []string // extensions that were asked for while connected: they are owed a snapshot
+}
+
+// New makes the exchange; it does not connect yet. Errors are of kind invalid: an address that is no http or https URL, or is plain http
+// to another machine; no user; names that cannot be Asterisk's.
+func New(c Config) (*Exchange, error) {
+	c, address, err := c.checked()
+	if err != nil {
+		return nil, err
+	}
+	log := c.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	source := cti.Source{Adapter: Adapter, Instance: c.Instance, Confidence: cti.Signalled}
+	return &Exchange{config: c, rest: newRest(address, c), log: log.With("exchange", Adapter, "instance", c.Instance), hosts: address.Host,
+		in: newInterpreter(source, newDevices(c.Devices), newWanted(c.Variables))}, nil
+}
+
+// Run connects, feeds canonical events to emit and reconnects until ctx ends; then it returns nil after everything it started has
+// stopped, and emit is not called any more. emit may block, and must let go when ctx ends. On every connection come source.up and a
+// source.snapshot for each extension that was asked for or has a call; when the connection is lost, source.down. A second Run beside the
+// first fails with kind conflict.
+func (x *Exchange) Run(ctx context.Context, emit func(extension string, e cti.Event)) error {
+	x.mu.Lock()
+	if x.running {
+		x.mu.Unlock()
+		return cti.Errorf(cti.Conflict, "run the exchange: it runs already", nil)
+	}
+	x.running = true
+	x.mu.Unlock()
+	defer func() {
+		x.mu.Lock()
+		x.running = false
+		x.mu.Unlock()
+		x.rest.close()
+	}()
+
+	queue := make(chan told, eventQueue)
+	var emitter sync.WaitGroup
+	emitter.Go(func() { deliver(ctx, queue, emit) })
+	defer emitter.Wait()
+	(&session{exchange: x, queue: queue}).reconnect(ctx)
+	return nil
+}
+
+// told is an event for an extension, or for all.
+type told struct {
+	extension string
+	event     cti.Event
+}
+
+// deliver passes events on in order until ctx ends.
+func deliver(ctx context.Context, queue <-chan told, emit func(string, cti.Event)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case t := <-queue:
+			if ctx.Err() != nil {
+				return
+			}
+			emit(t.extension, t.event)
+		}
+	}
+}
+
+// session is what one Run keeps across its connections.
+type session struct {
+	exchange *Exchange
+	queue    chan<- told
+	said     string // why the exchange is down, as it was told last; "" while it is up
+}
+
+// reconnect is the loop that never is a tight one: every turn but the one after a proven connection waits longer than the last.
+func (s *session) reconnect(ctx context.Context) {
+	wait := backoffFirst
+	for ctx.Err() == nil {
+		lived, err := s.connect(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		s.lost(ctx, err)
+		if lived >= provenAfter {
+			wait = backoffFirst
+		}
+		if kind := cti.KindOf(err); kind == cti.Auth || kind == cti.Denied || kind == cti.Conflict {
+			wait = backoffMost
+		}
+		pause := jitter(wait)
+		wait = min(2*wait, backoffMost)
+		s.exchange.log.Warn("exchange not connected", "error", err, "lived", lived, "retry_in", pause)
+		if !sleep(ctx, pause) {
+			return
+		}
+	}
+}
+
+func jitter(d time.Duration) time.Duration {
+	return max(backoffFirst, d-mathrand.N(d/4)) //nolint:gosec // jitter
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// lost says that the exchange is down, once for each reason.
+func (s *session) lost(ctx context.Context, err error) {
+	why := cti.MessageOf(err)
+	if why == "" {
+		why = "the connection to the exchange ended"
+	}
+	if s.said == why {
+		return
+	}
+	s.said = why
+	s.push(ctx, "", s.about(cti.SourceDown, &cti.Cause{Code: cti.CauseNetwork, By: cti.BySystem, Raw: why}))
+}
+
+func (s *session) about(t cti.EventType, cause *cti.Cause) cti.Event {
+	return cti.Event{V: cti.EnvelopeVersion, Type: t, At: time.Now().UTC(), Source: s.exchange.in.source, Cause: cause}
+}
+
+func (s *session) push(ctx context.Context, extension string, e cti.Event) {
+	select {
+	case s.queue <- told{extension, e}:
+	case <-ctx.Done():
+	}
+}
+
+func (s *session) pushAll(ctx context.Context, all []told) {
+	for _, t := range all {
+		s.push(ctx, t.extension, t.event)
+	}
+}

@@ -1,0 +1,156 @@
+package ari
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"ringside.dev/ringside/app/cti"
+)
+
+// The limits of the wire. An event of Asterisk is 2 KiB at most; a list of 1,000 channels is 700 KiB.
+const (
+	maxEvent      = 256 << 10
+	maxList       = 16 << 20
+	maxReply      = 64 << 10
+	askTimeout    = 3 * time.Second // reducer rule 4
+	listTimeout   = 10 * time.Second
+	dialTimeout   = 5 * time.Second
+	pingEvery     = 20 * time.Second // a cut that nobody tells of is found in this and pingTimeout
+	pingTimeout   = 10 * time.Second
+	maxIdleConns  = 4
+	shakeTimeout  = 10 * time.Second
+	idleKeptAlive = time.Minute
+)
+
+// rest asks one Asterisk over HTTP. The password goes as a header (RFC 7617), never into a URL, which others log.
+type rest struct {
+	base           *url.URL
+	user, password string
+	app            string
+	client         *http.Client
+	transport      *http.Transport
+}
+
+func newRest(base *url.URL, c Config) *rest {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	// No proxy from the environment: the exchange is near, and a proxy would see the password.
+	t := &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: c.TLS.Clone(), TLSHandshakeTimeout: shakeTimeout,
+		MaxIdleConns: maxIdleConns, IdleConnTimeout: idleKeptAlive, ResponseHeaderTimeout: listTimeout}
+	return &rest{base: base, user: c.User, password: c.Password, app: c.App, transport: t, client: &http.Client{Transport: t,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}} // else the password would go along
+}
+
+func (r *rest) close() { r.transport.CloseIdleConnections() }
+
+// subscribe opens the WebSocket that events come over. The application's name is the only parameter besides the wish for all events.
+func (r *rest) subscribe(ctx context.Context) (*websocket.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, shakeTimeout)
+	defer cancel()
+	u := r.base.JoinPath("ari", "events")
+	u.RawQuery = url.Values{"app": {r.app}, "subscribeAll": {"true"}}.Encode()
+	header := http.Header{}
+	header.Set("Authorization", r.authorization())
+	conn, answer, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{HTTPClient: r.client, HTTPHeader: header}) //nolint:bodyclose // the library does
+	if err != nil {
+		if answer != nil && answer.StatusCode != http.StatusSwitchingProtocols {
+			return nil, refusal(answer.StatusCode)
+		}
+		return nil, offline(err)
+	}
+	conn.SetReadLimit(maxEvent)
+	return conn, nil
+}
+
+func (r *rest) authorization() string {
+	req := http.Request{Header: http.Header{}}
+	req.SetBasicAuth(r.user, r.password)
+	return req.Header.Get("Authorization")
+}
+
+// do asks, and reads the answer into result if that is not nil. Errors are cti.Errors by HTTP status; offline if there was none.
+func (r *rest) do(ctx context.Context, method string, path []string, query url.Values, body, result any) error {
+	timeout, limit := askTimeout, int64(maxReply)
+	if result != nil {
+		timeout, limit = listTimeout, maxList
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	u := r.base.JoinPath(append([]string{"ari"}, path...)...)
+	u.RawQuery = query.Encode()
+	var content io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return cti.Errorf(cti.Internal, "encode a request", err)
+		}
+		content = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), content)
+	if err != nil {
+		return cti.Errorf(cti.Internal, "make a request", err)
+	}
+	req.Header.Set("Authorization", r.authorization())
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := r.client.Do(req)
+	if err != nil {
+		return offline(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, limit+1))
+	switch {
+	case err != nil:
+		return offline(err)
+	case answer.StatusCode < 200 || answer.StatusCode > 299:
+		return refusal(answer.StatusCode)
+	case result == nil:
+		return nil
+	case int64(len(text)) > limit:
+		return cti.Errorf(cti.Offline, "the exchange's answer is too long", nil)
+	}
+	if err := json.Unmarshal(text, result); err != nil {
+		return cti.Errorf(cti.Offline, "the exchange's answer is not Asterisk's: is the address right?", withoutText(err))
+	}
+	return nil
+}
+
+// offline drops what a network error quotes of the URL, in which a number to dial may be.
+func offline(err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return cti.Errorf(cti.Offline, "the exchange is not connected", err)
+}
+
+// refusal says what an HTTP status means here.
+func refusal(status int) error {
+	err := fmt.Errorf("HTTP %d", status)
+	switch status {
+	case http.StatusUnauthorized:
+		return cti.Errorf(cti.Auth, "the exchange refuses the user or the password: they must be as in its ari.conf", err)
+	case http.StatusForbidden:
+		return cti.Errorf(cti.Denied, "the exchange's user may only read: in ari.conf, read_only must be no for commands", err)
+	case http.StatusNotFound:
+		return cti.Errorf(cti.NotFound, "the exchange does not have this call any more", err)
+	case http.StatusConflict, http.StatusPreconditionFailed:
+		return cti.Errorf(cti.Conflict, "the call is not in a state for this", err)
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return cti.Errorf(cti.Invalid, "the exchange refuses this", err)
+	}
+	if status >= 500 {
+		return cti.Errorf(cti.Offline, "the exchange could not do this", err)
+	}
+	return cti.Errorf(cti.Invalid, "what answers at the exchange's address is not Asterisk's REST interface", err)
+}

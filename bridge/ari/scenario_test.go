@@ -1,0 +1,295 @@
+package ari
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/ari/aritest"
+)
+
+var update = flag.Bool("update", false, "write the wire and the golden files anew")
+
+// scenarios are what is played; the wire of each is kept beside what it comes to. All are constructed: no ARI session is recorded.
+var scenarios = map[string]func(p *aritest.PBX){
+	"answered": func(p *aritest.PBX) {
+		c := p.Incoming("13800138000", "Zhang San", "600", map[string]string{"X-Order-Id": "A-17", "SECRET": "not wanted"})
+		leg := p.Dial(c, "PJSIP/1001")[0]
+		p.Answer(leg)
+		p.Hold(leg, true)
+		p.Hold(leg, false)
+		p.Hold(c, true)
+		p.Hold(c, false)
+		p.Set(leg, "__LEVEL", "gold")
+		p.Set(c, "MIXMONITOR_FILENAME", "/var/spool/asterisk/monitor/2026/11/in-13800138000-1.wav")
+		p.Hangup(c)
+	},
+	"abandoned": func(p *aritest.PBX) {
+		c := p.Incoming("13800138000", "Zhang San", "600", nil)
+		p.Dial(c, "PJSIP/1001")
+		p.Hangup(c)
+	},
+	"busy-and-declined": func(p *aritest.PBX) {
+		for _, cause := range []int{17, 21} {
+			c := p.Incoming("13800138000", "Zhang San", "600", nil)
+			p.Refuse(p.Dial(c, "PJSIP/1001")[0], cause)
+		}
+	},
+	"withheld": func(p *aritest.PBX) {
+		c := p.Incoming("anonymous", "", "600", nil)
+		leg := p.Dial(c, "PJSIP/1001")[0]
+		p.Answer(leg)
+		p.Hangup(leg)
+	},
+	"queue-rings-on-then-answered": func(p *aritest.PBX) { // the first agent lets it ring, the second answers
+		c := p.Incoming("13800138000", "Zhang San", "600", nil)
+		p.Queue(c, "support")
+		p.RingOut(p.Dial(c, "PJSIP/1001")[0])
+		leg := p.Dial(c, "PJSIP/1002")[0]
+		p.Answer(leg)
+		p.Hangup(leg)
+	},
+	"queue-abandoned": func(p *aritest.PBX) {
+		c := p.Incoming("13800138000", "Zhang San", "600", nil)
+		p.Queue(c, "support")
+		p.RingOut(p.Dial(c, "PJSIP/1001")[0])
+		p.Dial(c, "PJSIP/1002")
+		p.Hangup(c)
+	},
+	"ring-group": func(p *aritest.PBX) {
+		c := p.Incoming("13800138000", "Zhang San", "600", nil)
+		legs := p.Dial(c, "PJSIP/1001", "PJSIP/1002")
+		p.Answer(legs[1])
+		p.Hangup(c)
+	},
+	"queue-of-local-members": func(p *aritest.PBX) {
+		c := p.Incoming("13800138000", "Zhang San", "600", map[string]string{"X-Order-Id": "A-17"})
+		p.Queue(c, "support")
+		legs := p.Dial(c, "Local/1001@agents", "Local/1002@agents")
+		p.Answer(legs[0])
+		p.Hangup(c)
+	},
+	"queue-of-local-members-abandoned": func(p *aritest.PBX) {
+		c := p.Incoming("13800138000", "Zhang San", "600", nil)
+		p.Queue(c, "support")
+		p.Dial(c, "Local/1001@agents")
+		p.Hangup(c)
+	},
+	"outbound": func(p *aritest.PBX) {
+		c := p.Outgoing("1001", "013900139000")
+		far := p.Dial(c, "PJSIP/trunk")[0]
+		p.Answer(far)
+		p.Hangup(far)
+	},
+	"outbound-busy": func(p *aritest.PBX) {
+		c := p.Outgoing("1001", "013900139000")
+		p.Refuse(p.Dial(c, "PJSIP/trunk")[0], 17)
+	},
+	"outbound-given-up": func(p *aritest.PBX) {
+		c := p.Outgoing("1001", "013900139000")
+		p.Dial(c, "PJSIP/trunk")
+		p.Hangup(c)
+	},
+	"outbound-to-voicebox": func(p *aritest.PBX) { // the exchange itself answers
+		c := p.Outgoing("1001", "*98")
+		p.Queue(c, "") // any application that answers
+		p.Hangup(c)
+	},
+	"colleague": func(p *aritest.PBX) {
+		c := p.Outgoing("1001", "1002")
+		leg := p.Dial(c, "PJSIP/1002")[0]
+		p.Answer(leg)
+		p.Hold(c, true)
+		p.Hold(c, false)
+		p.Hangup(leg)
+	},
+	"click-to-dial": func(p *aritest.PBX) {
+		p.Click("ringside-1", "PJSIP/1001", "13900139000")
+		far := p.TakeUp(p.Channel("ringside-1"))
+		p.Answer(far)
+		p.Hangup(far)
+	},
+	"click-to-dial-refused": func(p *aritest.PBX) {
+		p.Click("ringside-1", "PJSIP/1001", "13900139000")
+		p.Refuse(p.TakeUp(p.Channel("ringside-1")), 21)
+	},
+	"click-to-dial-not-taken-up": func(p *aritest.PBX) {
+		p.Click("ringside-1", "PJSIP/1001", "13900139000")
+		p.Ignore(p.Channel("ringside-1"))
+	},
+	"another-programs-click-to-dial": func(p *aritest.PBX) { // cannot be told from a call that a program brings to the agent
+		p.Click("other-1", "PJSIP/1001", "13900139000")
+		p.Answer(p.TakeUp(p.Channel("other-1")))
+	},
+	"blind-transfer": func(p *aritest.PBX) {
+		c := p.Incoming("13800138000", "Zhang San", "600", nil)
+		leg := p.Dial(c, "PJSIP/1001")[0]
+		p.Answer(leg)
+		p.BlindTransfer(leg, "1003", "Not Permitted")
+		next := p.BlindTransfer(leg, "1002", "Success")
+		p.Answer(next)
+		p.Hangup(c)
+	},
+	"attended-transfer": func(p *aritest.PBX) {
+		c := p.Incoming("13800138000", "Zhang San", "600", nil)
+		leg := p.Dial(c, "PJSIP/1001")[0]
+		p.Answer(leg)
+		p.Hold(leg, true)
+		aside := p.Outgoing("1001", "1002")
+		p.Answer(p.Dial(aside, "PJSIP/1002")[0])
+		p.AttendedTransfer(leg, aside)
+		p.Hangup(c)
+	},
+	"attended-transfer-to-an-outside-number": func(p *aritest.PBX) { // which is another customer's call until the transfer
+		c := p.Incoming("13800138000", "Zhang San", "600", nil)
+		leg := p.Dial(c, "PJSIP/1001")[0]
+		p.Answer(leg)
+		p.Hold(leg, true)
+		aside := p.Outgoing("1001", "013900139000")
+		p.Answer(p.Dial(aside, "PJSIP/trunk")[0])
+		p.AttendedTransfer(leg, aside)
+		p.Hangup(c)
+	},
+	"conference": func(p *aritest.PBX) {
+		c := p.Incoming("13800138000", "Zhang San", "600", nil)
+		leg := p.Dial(c, "PJSIP/1001")[0]
+		p.Answer(leg)
+		third := p.Incoming("13700137000", "Wang Wu", "700", nil)
+		p.Join(leg, third)
+		p.Wait(time.Second)
+		p.Hangup(third)
+		p.Hangup(c)
+	},
+	"supervisor": func(p *aritest.PBX) {
+		c := p.Incoming("13800138000", "Zhang San", "600", nil)
+		leg := p.Dial(c, "PJSIP/1001")[0]
+		p.Answer(leg)
+		spy := p.Spy("1009", leg)
+		p.Hangup(spy)
+		p.Hangup(leg)
+	},
+	"supervisor-through-snoop": func(p *aritest.PBX) {
+		c := p.Incoming("13800138000", "Zhang San", "600", nil)
+		leg := p.Dial(c, "PJSIP/1001")[0]
+		p.Answer(leg)
+		listener := p.Outgoing("1009", "*55")
+		p.Snoop(leg, listener)
+		p.Hangup(listener)
+		p.Hangup(c)
+	},
+	"better-number": func(p *aritest.PBX) {
+		c := p.Incoming("1008", "Reception", "1001", nil)
+		leg := p.Dial(c, "PJSIP/1001")[0]
+		p.Connected(leg, "13800138000", "Zhang San")
+		p.Answer(leg)
+		p.Connected(leg, "1001", "Agent 1001") // its own: no news
+		p.Hangup(c)
+	},
+}
+
+// played is what a scenario comes to: the golden file.
+type played struct {
+	Events []playedEvent
+	Calls  []cti.Call
+}
+
+type playedEvent struct {
+	Extension string
+	Event     cti.Event
+}
+
+// wire plays a scenario and gives ARI's events, one in a line.
+func wire(play func(p *aritest.PBX)) []byte {
+	at := time.Date(2026, 11, 23, 5, 32, 0, 0, time.UTC)
+	p := aritest.New(func() time.Time { at = at.Add(20 * time.Millisecond); return at })
+	p.OnWait(func(d time.Duration) { at = at.Add(d) })
+	var all bytes.Buffer
+	p.Listen(func(event []byte) { all.Write(append(event, '\n')) })
+	play(p)
+	return all.Bytes()
+}
+
+func constructed() *interpreter {
+	return newInterpreter(cti.Source{Adapter: Adapter, Instance: "pbx-1", Confidence: cti.Signalled}, newDevices(nil), newWanted([]string{"x-order-id", "level"}))
+}
+
+// interpreted reads events as they come, each at the time it bears, and books what concerns agents.
+func interpreted(t testing.TB, i *interpreter, lines [][]byte) played {
+	t.Helper()
+	var got played
+	ledgers, index := map[string]*cti.Ledger{}, map[string]int{}
+	book := func(all []told) {
+		for _, e := range all {
+			if !strings.HasPrefix(e.extension, "10") {
+				continue
+			}
+			got.Events = append(got.Events, playedEvent{e.extension, e.event})
+			if ledgers[e.extension] == nil {
+				ledgers[e.extension] = cti.NewLedger("test")
+			}
+			for _, c := range ledgers[e.extension].Apply(e.event.Clean()) {
+				n, known := index[c.After.Leg]
+				if !known {
+					n = len(got.Calls)
+					index[c.After.Leg] = n
+					got.Calls = append(got.Calls, cti.Call{})
+				}
+				got.Calls[n] = c.After
+			}
+		}
+	}
+	for _, line := range lines {
+		m, err := parse(line)
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		at := stamp(m.Timestamp)
+		book(i.due(at))
+		book(i.events(m, at))
+	}
+	return got
+}
+
+func lines(all []byte) [][]byte { return bytes.Split(bytes.TrimSpace(all), []byte("\n")) }
+
+func TestScenariosBecomeTheGoldenEventsAndCalls(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(scenarios)) {
+		t.Run(name, func(t *testing.T) {
+			sent := wire(scenarios[name])
+			i := constructed()
+			got := interpreted(t, i, lines(sent))
+			text, err := json.MarshalIndent(got, "", " ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for file, now := range map[string][]byte{name + ".jsonl": sent, name + ".golden.json": append(text, '\n')} {
+				file = filepath.Join("testdata", file)
+				if *update {
+					if err := os.WriteFile(file, now, 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(string(want), string(now)); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", file, diff)
+				}
+			}
+			if strings.Contains(string(text), "not wanted") {
+				t.Error("a variable that nobody wants was told")
+			}
+		})
+	}
+}
