@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -194,14 +195,15 @@ func TestReconnectingIsNeverATightLoop(t *testing.T) {
 	refused := errors.New("connection refused")
 	for name, test := range map[string]struct {
 		dial        func() (net.Conn, error)
-		most, least int // attempts in ten minutes
+		most, least int           // attempts in ten minutes
+		second      time.Duration // no second attempt before
 	}{
-		"nobody there": {func() (net.Conn, error) { return nil, refused }, 30, 15},
+		"nobody there": {func() (net.Conn, error) { return nil, refused }, 33, 15, backoffFirst},
 		"garbage": {func() (net.Conn, error) {
 			ours, theirs := net.Pipe()
 			go func() { _, _ = ours.Write([]byte("220 this is a mail server\r\n")); _ = ours.Close() }()
 			return theirs, nil
-		}, 30, 15},
+		}, 33, 15, backoffFirst},
 		"password refused": {func() (net.Conn, error) {
 			ours, theirs := net.Pipe()
 			go func() {
@@ -210,15 +212,16 @@ func TestReconnectingIsNeverATightLoop(t *testing.T) {
 				_ = ours.Close()
 			}()
 			return theirs, nil
-		}, 28, 20},
+		}, 28, 20, backoffMost * 3 / 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				attempts, down := 0, 0
+				var attempts []time.Time
+				down := 0
 				var mu sync.Mutex
 				x := piped(t, func() (net.Conn, error) {
 					mu.Lock()
-					attempts++
+					attempts = append(attempts, time.Now())
 					mu.Unlock()
 					return test.dial()
 				})
@@ -231,8 +234,11 @@ func TestReconnectingIsNeverATightLoop(t *testing.T) {
 				}); err != nil {
 					t.Error(err)
 				}
-				if attempts > test.most || attempts < test.least || down != 1 {
-					t.Errorf("%d attempts in ten minutes, %d × source.down; want %d to %d, and one", attempts, down, test.least, test.most)
+				if n := len(attempts); n > test.most || n < test.least || down != 1 {
+					t.Fatalf("%d attempts in ten minutes, %d × source.down; want %d to %d, and one", n, down, test.least, test.most)
+				}
+				if pause := attempts[1].Sub(attempts[0]); pause < test.second {
+					t.Errorf("the second attempt came after %v, want %v at least", pause, test.second)
 				}
 			})
 		})
@@ -265,6 +271,24 @@ func TestNeitherPasswordNorNumbersReachURLsOrTheLog(t *testing.T) {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the log holds %s: %s", secret, log.String())
 		}
+	}
+}
+
+// A redirection would carry the password to whoever is named in it.
+func TestARedirectionIsNotFollowed(t *testing.T) {
+	followed := make(chan string, 1)
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { followed <- r.URL.Path }))
+	t.Cleanup(other.Close)
+	first := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(first.Close)
+	x, err := New(Config{URL: first.URL, User: "u", Password: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = x.rest.do(t.Context(), http.MethodGet, []string{"channels"}, nil, nil, nil)
+	x.rest.close()
+	if cti.KindOf(err) != cti.Invalid || len(followed) > 0 {
+		t.Errorf("%v, followed %d times; want it refused as no Asterisk", err, len(followed))
 	}
 }
 

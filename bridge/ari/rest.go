@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -125,14 +124,7 @@ func (r *rest) do(ctx context.Context, method string, path []string, query url.V
 	return nil
 }
 
-// offline drops what a network error quotes of the URL, in which a number to dial may be.
-func offline(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err
-	}
-	return cti.Errorf(cti.Offline, "the exchange is not connected", err)
-}
+func offline(err error) error { return cti.Errorf(cti.Offline, "the exchange is not connected", err) }
 
 // refusal says what an HTTP status means here.
 func refusal(status int) error {

@@ -45,6 +45,18 @@ var scenarios = map[string]func(p *aritest.PBX){
 			p.Refuse(p.Dial(c, "PJSIP/1001")[0], cause)
 		}
 	},
+	"not-reached": func(p *aritest.PBX) { // it never rang: nothing is told of it
+		c := p.Incoming("13800138000", "Zhang San", "600", nil)
+		p.Unreachable(c, "PJSIP/1001", "CHANUNAVAIL")
+		p.Unreachable(c, "PJSIP/1002", "BUSY")
+		p.Hangup(c)
+	},
+	"parked": func(p *aritest.PBX) { // waiting side by side is not talking
+		one, two := p.Outgoing("1001", "700"), p.Outgoing("1002", "700")
+		p.Park(one, two)
+		p.Hangup(one)
+		p.Hangup(two)
+	},
 	"withheld": func(p *aritest.PBX) {
 		c := p.Incoming("anonymous", "", "600", nil)
 		leg := p.Dial(c, "PJSIP/1001")[0]

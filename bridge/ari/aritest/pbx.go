@@ -47,6 +47,7 @@ type Channel struct {
 
 type bridge struct {
 	id         string
+	kind       string // "": mixing
 	technology string
 	members    []*Channel
 }
@@ -96,7 +97,11 @@ func (b *bridge) snap() fields {
 	for _, c := range b.members {
 		ids = append(ids, c.ID)
 	}
-	return fields{"id": b.id, "technology": b.technology, "bridge_type": "mixing", "bridge_class": "basic", "creator": "", "name": "",
+	kind := b.kind
+	if kind == "" {
+		kind = "mixing"
+	}
+	return fields{"id": b.id, "technology": b.technology, "bridge_type": kind, "bridge_class": "basic", "creator": "", "name": "",
 		"channels": ids, "creationtime": "2026-11-23T05:32:18.118+0000", "video_mode": "none"}
 }
 
@@ -385,6 +390,29 @@ func (p *PBX) RingOut(c *Channel) {
 	p.drop(c, 0)
 	from := c.dialler
 	from.peers = slices.DeleteFunc(from.peers, func(o *Channel) bool { return o == c })
+}
+
+// Unreachable dials a phone that is not registered, or takes no more calls: it never rings.
+func (p *PBX) Unreachable(from *Channel, device, status string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.add("", device, "Down", func(c *Channel) { c.Linked, c.With, c.WithName = from.Linked, from.Number, from.CallerName })
+	p.dialEvent(from, c, "")
+	p.dialEvent(from, c, status)
+	p.drop(c, 20)
+}
+
+// Park puts a channel where it waits together with others, who do not hear each other.
+func (p *PBX) Park(all ...*Channel) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.made++
+	b := &bridge{id: fmt.Sprintf("bridge-%d", p.made), kind: "holding", technology: "holding_bridge"}
+	p.bridges[b.id] = b
+	for _, c := range all {
+		p.leave(c)
+		p.enter(b, c)
+	}
 }
 
 // Hold lets a channel's own end hold, or not any more.
