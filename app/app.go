@@ -63,6 +63,7 @@ type App struct {
 	customers *customers
 	searched  searched
 	stale     chan string // customers to be read again
+	dialling  dialling
 	states    *states
 	events    eventLog
 
@@ -104,6 +105,7 @@ func (a *App) build() error {
 		return errors.Join(err, a.store.Close())
 	}
 	a.customers = openCustomers(cfg, watched, plan, a.store.Latest)
+	a.dialling = dialling{p.Dialling, a.customers.Cached, a.customers.Find}
 	if err := a.takeUp(watched, told); err != nil {
 		return errors.Join(err, a.customers.index.Close(), a.store.Close())
 	}

@@ -32,6 +32,9 @@ func (a *App) Dial(ctx context.Context, number string) error {
 	if err != nil {
 		return err
 	}
+	if err := a.dialling.allow(ctx, a.plan.Written(number)); err != nil {
+		return err
+	}
 	return a.flow.Dial(ctx, dialled)
 }
 
@@ -43,6 +46,9 @@ func (a *App) CallBack(ctx context.Context, leg string) error {
 	}
 	dialled, err := a.plan.Dialled(l.Call.Remote.Number)
 	if err != nil {
+		return err
+	}
+	if err := a.dialling.allow(ctx, l.Call.Remote.Number); err != nil {
 		return err
 	}
 	return a.flow.Dial(ctx, dialled)

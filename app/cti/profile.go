@@ -13,6 +13,7 @@ type Profile struct {
 	Numbers    NumbersProfile   `yaml:"numbers"`     // how numbers are read, dialled and shown
 	CRM        CRMProfile       `yaml:"crm"`         // where customers are
 	Customers  CustomersProfile `yaml:"customers"`   // how they are found, and kept on this computer
+	Dialling   DiallingProfile  `yaml:"dialling"`    // who must not be called
 	WrapUp     WrapUpProfile    `yaml:"wrapup"`      // what comes after a call
 	Presence   PresenceProfile  `yaml:"presence"`    // why an agent is not ready
 	Storage    StorageProfile   `yaml:"storage"`     // how calls are kept on this computer
@@ -83,6 +84,12 @@ type WrapUpProfile struct {
 	Seconds  int      `yaml:"seconds"`  // of after-call work, after which the agent is ready again; 0: none
 	Required bool     `yaml:"required"` // an outcome is to be chosen before the agent is ready again
 	Default  string   `yaml:"default"`  // the outcome when the seconds are over and none was chosen; empty: the agent is not ready until then
+}
+
+// DiallingProfile tells who must not be called.
+type DiallingProfile struct {
+	StopTags     []string `yaml:"stop_tags"`     // customers with one of these tags
+	StopStatuses []string `yaml:"stop_statuses"` // customers with one of these follow-up statuses
 }
 
 // PresenceProfile lists the reasons of not being ready, in the site's words.

@@ -64,6 +64,10 @@ func (r *reader) fields() []field {
 			{key: "types", read: r.types},
 			{key: "sync_minutes", read: r.syncMinutes},
 		}},
+		{key: "dialling", within: []field{
+			{key: "stop_tags", read: func(path string, n *yaml.Node) { r.choices(path, n, &p.Dialling.StopTags) }},
+			{key: "stop_statuses", read: func(path string, n *yaml.Node) { r.choices(path, n, &p.Dialling.StopStatuses) }},
+		}},
 		{key: "wrapup", need: write("a section wrapup: with a list outcomes:", "包含 outcomes: 列表的 wrapup: 小节"), within: []field{
 			{key: "outcomes", need: write("a list of what an agent may choose after a call", "座席在通话后可选择的结果列表"), read: r.outcomes},
 			{key: "seconds", read: r.wrapSeconds},
