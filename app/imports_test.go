@@ -53,6 +53,8 @@ var ours = []rule{
 	{pkg: "bridge/ari/aritest"},
 	{pkg: "bridge/esl", may: []string{"app/cti", "bridge/esl/esltest"}},
 	{pkg: "bridge/esl/esltest"},
+	{pkg: "bridge/ami", may: []string{"app/cti"}},
+	{pkg: "bridge/ami/amitest"},
 	{pkg: "bridge/sourcetest", may: []string{"app/cti", "bridge"}},
 	{pkg: "bridge/wire", may: []string{"app/cti"}},
 	{pkg: "bridge/loopback", may: []string{"app/cti", "bridge/tape", "bridge/wire"}},
