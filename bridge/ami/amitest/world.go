@@ -365,6 +365,25 @@ func (c *Channel) RingNoAnswer() {
 	s.sweep()
 }
 
+// RingAgain lets the queue that a channel's caller waits in try another member.
+func (s *Server) RingAgain(c *Channel, extension string) *Channel {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ring(c.peer, extension)
+}
+
+// Pause lets another program pause a member, or the reverse.
+func (s *Server) Pause(extension string, paused bool, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.members {
+		if m.extension == extension {
+			m.paused, m.reason = paused, reason
+			s.tell(say("QueueMemberPause", "agent", m.about()))
+		}
+	}
+}
+
 // Peer gives who is at the other end.
 func (c *Channel) Peer() *Channel {
 	c.s.mu.Lock()
