@@ -512,7 +512,9 @@ func TestTheSecretIsNeverOnTheWire(t *testing.T) {
 func TestASecretThatIsNotThereIsNoSignIn(t *testing.T) {
 	s := amitest.Start(t, amitest.Options{})
 	c := config(s)
-	c.Secret = func() (string, error) { return "", cti.Errorf(cti.Auth, "the keychain is locked", errors.New("no D-Bus")) }
+	c.Secret = func() (string, error) {
+		return "", cti.Errorf(cti.Auth, "the keychain is locked", errors.New("no D-Bus"))
+	}
 	w := run(t, exchange(t, c))
 	if e := w.first("", cti.SourceDown); e.Cause.Raw != "the keychain is locked" {
 		t.Errorf("cause %+v", e.Cause)

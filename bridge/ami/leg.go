@@ -3,6 +3,7 @@ package ami
 import (
 	"cmp"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -270,16 +271,16 @@ func (m *machine) tellHold(l *leg, by cti.Party, held bool) {
 
 // joined: a third in a bridge makes a conference of the calls that were in it.
 func (m *machine) joined(c *channel) {
-	in := m.bridges[c.bridge]
-	if len(in) < 3 || c.number == "" {
+	there := m.peers(c)
+	there = slices.DeleteFunc(there, func(o *channel) bool { return o.leg != nil && o.leg.ended }) // gave the call away, and is about to leave
+	if len(there) < 2 || c.number == "" {
 		return
 	}
-	for id := range in {
-		o := m.channels[id]
-		if o == nil || o == c || o.leg == nil || !o.leg.established || o.leg.parties[c.number] || c.number == o.leg.remote.Raw {
+	for _, o := range there {
+		l := o.leg
+		if l == nil || !l.established || l.parties[c.number] || c.number == l.remote.Raw {
 			continue
 		}
-		l := o.leg
 		if l.parties == nil {
 			l.parties = map[string]bool{}
 		}
