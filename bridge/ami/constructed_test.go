@@ -268,9 +268,10 @@ func TestOnlyAColleagueIsConsulted(t *testing.T) {
 }
 
 func TestAttemptsAndWhyTheyFailed(t *testing.T) {
-	const dial = `
+	const lifted = `
 		Newchannel c=PJSIP/1001-00000003 u=1.6 l=1.6 s=4 x=13800138000
-		DialBegin c=PJSIP/1001-00000003 u=1.6 l=1.6 dc=PJSIP/trunk-00000004 du=1.7 dl=1.6 x=13800138000
+		`
+	const dial = lifted + `DialBegin c=PJSIP/1001-00000003 u=1.6 l=1.6 dc=PJSIP/trunk-00000004 du=1.7 dl=1.6 x=13800138000
 		`
 	end := func(status string) string {
 		return "DialEnd c=PJSIP/1001-00000003 u=1.6 l=1.6 dc=PJSIP/trunk-00000004 du=1.7 dl=1.6 DialStatus=" + status + "\n"
@@ -290,9 +291,9 @@ func TestAttemptsAndWhyTheyFailed(t *testing.T) {
 		"no line":                          {dial + end("CONGESTION") + hangup + "34", cti.CauseNetwork, cti.BySystem, cti.Failed},
 		"no phone":                         {dial + end("CHANUNAVAIL") + hangup + "20", cti.CauseUnreachable, cti.BySystem, cti.Failed},
 		"given up":                         {dial + request + end("CANCEL") + hangup + "0", cti.CauseAbandoned, cti.ByLocal, cti.Cleared},
-		"no such number":                   {dial[:strings.Index(dial, "DialBegin")] + hangup + "1", cti.CauseNotFound, cti.BySystem, cti.Failed},
+		"no such number":                   {lifted + hangup + "1", cti.CauseNotFound, cti.BySystem, cti.Failed},
 		"the second trunk is busy":         {dial + end("CHANUNAVAIL") + second + "BUSY\n" + hangup + "17", cti.CauseBusy, cti.ByRemote, cti.Failed},
-		"voice mail answers, agent leaves": {dial[:strings.Index(dial, "DialBegin")] + "Newstate c=PJSIP/1001-00000003 u=1.6 l=1.6 s=6\n" + request + hangup + "16", cti.CauseNormal, cti.ByLocal, cti.Cleared},
+		"voice mail answers, agent leaves": {lifted + "Newstate c=PJSIP/1001-00000003 u=1.6 l=1.6 s=6\n" + request + hangup + "16", cti.CauseNormal, cti.ByLocal, cti.Cleared},
 		"nobody says why":                  {dial + hangup + "0", cti.CauseUnknown, cti.ByUnknown, cti.Failed},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -106,8 +106,9 @@ func (w *watch) await(what string, ready func() bool) {
 		case <-changed:
 		case <-timeout.C:
 			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.t.Fatalf("%s: did not happen; events: %v", what, w.events)
+			events := slices.Clone(w.events)
+			w.mu.Unlock()
+			w.t.Fatalf("%s: did not happen; events: %v", what, events)
 		}
 	}
 }
