@@ -33,7 +33,7 @@ var (
 	contactScope = types.Map{"id": types.Any} // null: nobody has this number
 	callScope    = types.Map{
 		"key": types.String, "case": types.String, "leg": types.String, "direction": types.String, "extension": types.String,
-		"queue": types.String, "remote_name": types.String, "started_at": types.String, "answered_at": types.Any, "ended_at": types.String,
+		"queue": types.String, "remote_name": types.String, "parties": types.Array(types.String), "started_at": types.String, "answered_at": types.Any, "ended_at": types.String,
 		"ring_ms": types.Int, "queue_ms": types.Int, "talk_ms": types.Int, "hold_ms": types.Int, "wrap_ms": types.Int,
 		"duration_ms": types.Int, "ending": types.String, "cause": types.String, "outcome": types.String, "note": types.String, "wrapped_up": types.Bool,
 		"data": types.TypeOf(map[string]string{}),

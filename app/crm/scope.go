@@ -66,7 +66,7 @@ func callInput(w cti.WriteBack) vars {
 	r := w.Record
 	return vars{
 		"key": w.Key, "case": r.Case, "leg": r.Leg, "direction": string(r.Direction), "extension": r.Extension,
-		"queue": r.Queue, "remote_name": r.RemoteName,
+		"queue": r.Queue, "remote_name": r.RemoteName, "parties": anyOf(r.Parties),
 		"started_at": stamp(r.StartedAt), "answered_at": stampOrNil(r.AnsweredAt), "ended_at": stamp(r.EndedAt),
 		"ring_ms": int(r.RingMS), "queue_ms": int(r.QueueMS), "talk_ms": int(r.TalkMS), "hold_ms": int(r.HoldMS), "wrap_ms": int(r.WrapMS),
 		"duration_ms": int(r.TalkMS + r.HoldMS), "ending": string(r.Ending), "cause": r.Cause,
