@@ -37,10 +37,16 @@ func TestAListenerGetsWhatIsNotedWhileItListens(t *testing.T) {
 
 func TestASlowListenerHoldsNobodyUp(t *testing.T) {
 	var d tape.Deck
-	_, stop := d.Listen()
+	_, stop := d.Listen() // and reads nothing
 	defer stop()
 	for range 10_000 {
 		d.Note(false, []byte("x"))
+	}
+	frames, stopAgain := d.Listen()
+	defer stopAgain()
+	d.Note(false, []byte("y"))
+	if got := (<-frames).Text; got != "y" {
+		t.Errorf("the one who listens read %q", got)
 	}
 }
 

@@ -176,7 +176,7 @@ type Consult struct {
 // RecordingState tells what is known of a call's recording.
 type RecordingState string
 
-// RecordingKnown: the call's record is told where its recording is.
+// RecordingKnown says that the call's record is told where its recording is.
 const RecordingKnown RecordingState = "known"
 
 // Presence is the agent's state, and what can be done about it.
