@@ -291,12 +291,25 @@ func (m *machine) dialEnd(b block) {
 		}
 		m.touch(from)
 	}
+	m.dialEndLate(b, status)
 	if status == "ANSWER" {
 		linked := b.get("DestLinkedid")
 		if to != nil {
 			linked = to.journey
 		}
 		m.answeredBy(m.journeys[linked], b.get("DestUniqueid"))
+	}
+}
+
+// dialEndLate is for a DialEnd which the Hangup overtook.
+func (m *machine) dialEndLate(b block, status string) {
+	if l := m.ended[b.get("DestUniqueid")]; l != nil && l.channel.outcome == "" {
+		l.channel.outcome = status
+		m.touched[l] = true
+	}
+	if l := m.ended[b.get("Uniqueid")]; l != nil && l.channel.result == "" {
+		l.channel.result = status
+		m.touched[l] = true
 	}
 }
 

@@ -21,6 +21,8 @@ type Player struct {
 	now     time.Time
 	open    []action
 	sent    int
+	wire    *bytes.Buffer
+	in      *reader
 }
 
 // Began is when a Player's time begins.
@@ -33,7 +35,8 @@ func NewPlayer(c Config) *Player {
 	if err := c.check(); err != nil {
 		panic(err)
 	}
-	p := &Player{now: Began, Events: map[string][]cti.Event{}}
+	p := &Player{now: Began, Events: map[string][]cti.Event{}, wire: &bytes.Buffer{}}
+	p.in = newReader(p.wire)
 	p.machine = newMachine(c, func(extension string, e cti.Event) {
 		p.Events[extension] = append(p.Events[extension], e)
 		p.Order = append(p.Order, e)
@@ -51,9 +54,9 @@ func NewPlayer(c Config) *Player {
 // Take feeds bytes of whole blocks at a time after the beginning, and answers what the machine asks because of them.
 func (p *Player) Take(at time.Duration, raw []byte) {
 	p.Pass(at)
-	in := newReader(bytes.NewReader(raw))
+	p.wire.Write(raw)
 	for {
-		b, err := in.next()
+		b, err := p.in.next()
 		if err != nil {
 			return
 		}
@@ -112,4 +115,18 @@ func (p *Player) Kept() map[string]int {
 	return map[string]int{"channels": len(m.channels), "journeys": len(m.journeys), "bridges": len(m.bridges), "over": len(m.over),
 		"ended": len(m.ended), "expiring": expiring, "questions": len(m.questions), "deadlines": len(m.deadlines), "talks": len(m.queue.talks),
 		"originals": len(m.originals), "members": len(m.queue.members), "touched": len(m.touched)}
+}
+
+// ReadAll reads a stream to its end, and counts its blocks and their fields.
+func ReadAll(raw []byte) (blocks, fields int, err error) {
+	in := newReader(bytes.NewReader(raw))
+	for range len(raw) + 1 {
+		b, err := in.next()
+		if err != nil {
+			return blocks, fields, err
+		}
+		blocks++
+		fields += len(b)
+	}
+	return blocks, fields, nil
 }
