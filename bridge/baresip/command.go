@@ -11,13 +11,18 @@ import (
 // Phone gives the commands. Each returns nil when the phone said it accepted the command, and that is all it means: with a broken
 // sound device baresip accepts an answer and nothing follows (reducer rule 4). Errors: offline while not connected or when no
 // reply came within 3 s, notfound when the phone does not have the call, invalid when it refuses, conflict when it cannot be told
-// which call is meant. Safe for concurrent use: they are carried out one after the other.
+// which call is meant, or when the call was not answered yet. Safe for concurrent use: they are carried out one after the other.
+//
+// There is no Complete: 1.0.0 has no attended transfer, and that of later versions works on whichever call is in front.
 func (s *Source) Phone() cti.Phone {
 	return cti.Phone{
 		Answer: func(ctx context.Context, c cti.Call) error { return s.onCall(ctx, c, "accept") },
 		Reject: func(ctx context.Context, c cti.Call) error { return s.onCall(ctx, c, "hangup") },
 		Hangup: func(ctx context.Context, c cti.Call) error { return s.onCall(ctx, c, "hangup") },
-		Dial:   s.dialNumber,
+		Hold:   func(ctx context.Context, c cti.Call) error { return s.onTalk(ctx, c, "hold", "") },
+		Resume: func(ctx context.Context, c cti.Call) error { return s.onTalk(ctx, c, "resume", "") },
+		Mute:   s.mute, DTMF: s.dtmf, Transfer: s.transfer, Consult: s.consult,
+		Dial: s.dialNumber, TellsHold: true,
 	}
 }
 
@@ -74,10 +79,15 @@ func (l *link) choose(ctx context.Context, c cti.Call) error {
 	if err != nil {
 		return err
 	}
-	if !reply.OK || strings.TrimSpace(reply.Data) != "setting current call: "+id {
+	if !chosen(reply, id) {
 		return notFound()
 	}
 	return nil
+}
+
+// chosen tells whether a callfind reply confirms the call.
+func chosen(reply message, id string) bool {
+	return reply.OK && strings.TrimSpace(reply.Data) == "setting current call: "+id
 }
 
 // chooseAttempt is for an outbound call that has no id yet, for instance because nobody answers the INVITE: it may be commanded

@@ -32,23 +32,29 @@ type interpreter struct {
 	extension string        // for events that name no account
 	mint      func() string // a new, unique attempt name
 
+	plans  *plans            // what was asked for
 	dials  []attempt         // oldest first: announced, id not known yet
 	calls  map[string]*known // by SIP Call-ID
 	failed map[string]bool   // accounts that could not register
 	seen   int               // counts calls, for forgetting the oldest
 }
 
-type attempt struct{ account, peer, ref string }
+type attempt struct {
+	account, peer, ref string
+	aside              aside
+}
 
 type known struct {
-	dial  string // the attempt's name, "" inbound
+	who   message // what the first message said of the parties
+	dial  string  // the attempt's name, "" inbound
+	aside aside
 	at    stage
-	held  bool // version 4: the agent holds
+	held  bool // the agent holds
 	order int
 }
 
 func newInterpreter(source cti.Source, extension string, mint func() string) *interpreter {
-	return &interpreter{source: source, extension: extension, mint: mint, calls: map[string]*known{}, failed: map[string]bool{}}
+	return &interpreter{source: source, extension: extension, mint: mint, plans: newPlans(), calls: map[string]*known{}, failed: map[string]bool{}}
 }
 
 // events gives what one message means, at the given time: usually one event, often none. Unknown types say nothing.
@@ -95,10 +101,10 @@ func (i *interpreter) announced(m message, at time.Time) []cti.Event {
 	if len(i.dials) == maxDials {
 		i.dials = slices.Delete(i.dials, 0, 1)
 	}
-	a := attempt{account: m.Account, peer: m.Peer, ref: i.mint()}
+	a := attempt{account: m.Account, peer: m.Peer, ref: i.mint(), aside: i.plans.takeAside()}
 	i.dials = append(i.dials, a)
 	e := i.event(m, at, cti.Event{Type: cti.Originated})
-	e.Call.Refs = map[string]string{refDial: a.ref}
+	e.Call.Refs, e.Call.Purpose, e.Call.MainLeg = map[string]string{refDial: a.ref}, a.aside.purpose, a.aside.main
 	return []cti.Event{e}
 }
 
@@ -110,11 +116,36 @@ func (i *interpreter) closed(m message, at time.Time) []cti.Event {
 	typ, cause := ending(m.Param, direction(m), reached)
 	e := cti.Event{Type: typ, Cause: &cause}
 	if typ == cti.Transferred {
-		e.Transfer = &cti.Transfer{Kind: cti.Blind, Role: cti.Transferrer}
+		e.Transfer = &cti.Transfer{Kind: cti.Blind, Role: cti.Transferrer, To: i.plans.transferTo(m.ID)}
 	}
 	events := i.one(m, at, e)
-	delete(i.calls, m.ID)
+	i.forget(m.ID)
 	return events
+}
+
+func (i *interpreter) forget(id string) {
+	delete(i.calls, id)
+	i.plans.transfer(id, "")
+}
+
+// lost ends a call that the phone dropped without CALL_CLOSED, as 1.0.0 does when whoever a call was transferred to does not take it.
+func (i *interpreter) lost(id, why string, at time.Time) []cti.Event {
+	k := i.calls[id]
+	if k == nil {
+		return nil
+	}
+	events := i.one(k.who, at, cti.Event{Type: cti.Cleared, Cause: &cti.Cause{Code: cti.CauseNormal, By: cti.BySystem, Raw: "the transfer failed: " + why}})
+	i.forget(id)
+	return events
+}
+
+// muted tells what the phone said of a call's microphone.
+func (i *interpreter) muted(id string, on bool, at time.Time) []cti.Event {
+	m := message{ID: id}
+	if k := i.calls[id]; k != nil {
+		m = k.who
+	}
+	return i.one(m, at, cti.Event{Type: cti.Info, Muted: &on})
 }
 
 func (i *interpreter) registered(m message, at time.Time) []cti.Event {
@@ -136,7 +167,7 @@ func (i *interpreter) registered(m message, at time.Time) []cti.Event {
 }
 
 // holds reads the agent's own hold from version 4's audio directions. "sendonly" here while the far end still sends is the only
-// combination that means nothing else; without it no hold is invented (reducer rule 5).
+// combination that means nothing else; without it no hold is invented (reducer rule 5). Versions before are asked: see look.
 func (i *interpreter) holds(m message, at time.Time) []cti.Event {
 	k := i.calls[m.ID]
 	if k == nil || k.at != established || m.LocalDir == "" {
@@ -144,50 +175,31 @@ func (i *interpreter) holds(m message, at time.Time) []cti.Event {
 	}
 	farSends := m.RemoteDir == "" || m.RemoteDir == "sendrecv" || m.RemoteDir == "recvonly"
 	switch {
-	case m.LocalDir == "sendonly" && farSends && !k.held:
-		k.held = true
-		return i.one(m, at, cti.Event{Type: cti.Held, By: cti.ByLocal})
-	case m.LocalDir == "sendrecv" && k.held:
-		k.held = false
-		return i.one(m, at, cti.Event{Type: cti.Retrieved, By: cti.ByLocal})
+	case m.LocalDir == "sendonly" && farSends:
+		return i.holding(k, true, at)
+	case m.LocalDir == "sendrecv":
+		return i.holding(k, false, at)
 	}
 	return nil
 }
 
-// snapshot is the list of live calls, here none or one. A call on hold is reported as established: version 1.0.0 would never
-// tell when the hold ends.
-func (i *interpreter) snapshot(calls []stat, at time.Time) cti.Event {
-	list := cti.Event{V: cti.EnvelopeVersion, Type: cti.Snapshot, At: at, Source: i.source, Legs: []cti.Event{}}
-	before := i.calls
-	i.calls = map[string]*known{}
-	for _, s := range calls {
-		m := message{ID: s.ID, Direction: s.Direction, Peer: s.Peer, PeerName: s.PeerName, Account: s.Account}
-		if k := before[s.ID]; k != nil {
-			i.calls[s.ID] = k
-		}
-		k := i.call(m, direction(m))
-		e := cti.Event{Type: cti.Delivered, Side: cti.SideLocal}
-		switch {
-		case s.State == "ESTABLISHED":
-			k.reach(established)
-			e = cti.Event{Type: cti.Established}
-		case s.Direction == dirIn:
-			k.reach(begun)
-		case s.State == "RINGING" || s.State == "EARLY":
-			k.reach(ringing)
-			e.Side = cti.SideRemote
-		default:
-			k.reach(begun)
-			e = cti.Event{Type: cti.Originated}
-		}
-		list.Legs = append(list.Legs, i.one(m, at, e)...)
+func (i *interpreter) holding(k *known, held bool, at time.Time) []cti.Event {
+	if k.held == held {
+		return nil
 	}
-	i.dials = nil // an attempt that is not listed has failed
-	return list
+	k.held = held
+	e := cti.Event{Type: cti.Retrieved, By: cti.ByLocal}
+	if held {
+		e.Type = cti.Held
+	}
+	return i.one(k.who, at, e)
 }
 
 // connected forgets what only the connection before could know.
-func (i *interpreter) connected() { clear(i.failed) }
+func (i *interpreter) connected(p *plans) {
+	clear(i.failed)
+	i.plans = p
+}
 
 // call gives what is known about a call, and joins it with the oldest attempt to the same peer that has no id yet.
 func (i *interpreter) call(m message, dir cti.Direction) *known {
@@ -198,12 +210,15 @@ func (i *interpreter) call(m message, dir cti.Direction) *known {
 		return k
 	}
 	i.seen++
-	k := &known{order: i.seen}
+	k := &known{order: i.seen, who: message{ID: m.ID, Direction: m.Direction, Peer: m.Peer, PeerName: m.PeerName, Account: m.Account}}
 	if dir == cti.Out {
 		at := slices.IndexFunc(i.dials, func(a attempt) bool { return a.account == m.Account && a.peer == m.Peer })
 		if at >= 0 {
-			k.dial, k.at = i.dials[at].ref, begun
+			k.dial, k.aside, k.at = i.dials[at].ref, i.dials[at].aside, begun
 			i.dials = slices.Delete(i.dials, at, at+1)
+		}
+		if m.Type == "CALL_OUTGOING" && k.dial == "" {
+			k.aside = i.plans.takeAside()
 		}
 	}
 	if len(i.calls) >= maxCalls {
@@ -223,8 +238,11 @@ func (i *interpreter) one(m message, at time.Time, e cti.Event) []cti.Event {
 	}
 	e = i.event(m, at, e)
 	e.Call.Refs = map[string]string{cti.RefSIPCallID: m.ID}
-	if k := i.calls[m.ID]; k != nil && k.dial != "" {
-		e.Call.Refs[refDial] = k.dial
+	if k := i.calls[m.ID]; k != nil {
+		e.Call.Purpose, e.Call.MainLeg = k.aside.purpose, k.aside.main
+		if k.dial != "" {
+			e.Call.Refs[refDial] = k.dial
+		}
 	}
 	return []cti.Event{e}
 }

@@ -253,6 +253,7 @@ func FuzzWire(f *testing.F) {
 		f.Add(stream[cut:])
 	}
 	f.Add([]byte(`99999:x`))
+	f.Add(netstring([]byte(`{"response":true,"ok":true,"data":"--- Active calls (1) ---\n> [line 1, id a]  0:00:02  ESTABLISHED  (on hold)  sip:600@pbx\n"}`)))
 	f.Add(netstring([]byte(msg("CALL_INCOMING", "incoming", `,"peerdisplayname":"\u0000\ud800"`))))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := newInterpreter(cti.Source{Adapter: "baresip"}, "", func() string { return "x" })
@@ -270,10 +271,15 @@ func FuzzWire(f *testing.F) {
 			if err != nil {
 				continue
 			}
+			if list, ok := parseListing(m.Data); ok {
+				in.looked(list, time.Time{})
+				if calls, named := in.named(list, m.Data); named {
+					in.snapshot(calls, time.Time{})
+				}
+			}
 			if s, ok := parseStat(m.Data); ok {
 				in.snapshot([]stat{s}, time.Time{})
 			}
-			activeCalls(m.Data)
 			for _, e := range in.events(m, time.Time{}) {
 				if strings.HasPrefix(string(e.Type), "call.") && len(e.Call.Refs) == 0 {
 					t.Fatalf("%s without a reference", e.Type)

@@ -117,6 +117,8 @@ func works(_ *fake, o order) []string {
 	switch o.Command {
 	case "callfind":
 		return []string{reply(o, true, "setting current call: "+o.Params+"\n")}
+	case "reginfo":
+		return []string{reply(o, true, "\n--- User Agents (1) ---\n> sip:agent@pbx\n\n")}
 	case "listcalls":
 		return []string{reply(o, true, "\n--- Active calls (0) ---\n\n")}
 	}

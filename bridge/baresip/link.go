@@ -23,10 +23,12 @@ const (
 // link is one connection to ctrl_tcp: it writes commands and finds the reply to each by its token, never by order.
 // One goroutine reads (run), one writes; ask may be called from any.
 type link struct {
-	conn net.Conn
-	tape *tape.Deck // nil: nobody can listen
-	out  chan []byte
-	gone chan struct{} // closed when the connection is over
+	conn  net.Conn
+	tape  *tape.Deck // nil: nobody can listen
+	out   chan []byte
+	gone  chan struct{} // closed when the connection is over
+	plans *plans
+	muted func(id string, on bool) // called by the reading goroutine
 
 	mu      sync.Mutex
 	token   int
@@ -34,7 +36,7 @@ type link struct {
 }
 
 func newLink(conn net.Conn) *link {
-	return &link{conn: conn, out: make(chan []byte, sendQueue), gone: make(chan struct{}), waiting: map[string]func(message){}}
+	return &link{conn: conn, out: make(chan []byte, sendQueue), gone: make(chan struct{}), plans: newPlans(), waiting: map[string]func(message){}}
 }
 
 // run reads until the connection ends or ctx does, and returns after the writer has stopped. Replies go to whoever asked, before
@@ -125,8 +127,16 @@ func (l *link) send(command, params string, answered func(message)) (token strin
 
 // ask sends a command and waits for its reply: replyTimeout at most, or until ctx or the connection ends.
 func (l *link) ask(ctx context.Context, command, params string) (message, error) {
+	return l.askAnd(ctx, command, params, func(message) {})
+}
+
+// askAnd is ask; first is called by the reading goroutine with the reply, before anything that the phone said after it is read.
+func (l *link) askAnd(ctx context.Context, command, params string, first func(message)) (message, error) {
 	reply := make(chan message, 1)
-	token, err := l.send(command, params, func(m message) { reply <- m })
+	token, err := l.send(command, params, func(m message) {
+		first(m)
+		reply <- m
+	})
 	if err != nil {
 		return message{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"ringside.dev/ringside/app/cti"
@@ -69,6 +70,7 @@ type stat struct {
 	Account   string
 	Peer      string
 	PeerName  string
+	Held      bool // by the agent: not in callstat, but in listcalls
 }
 
 // parseStat reads a callstat reply; false when there is no call, or the text is not as we know it. Each line is known by how it
@@ -106,14 +108,47 @@ func nameAndURI(s string) (name, uri string) {
 	return name, s[open+1 : len(s)-1]
 }
 
-// activeCalls reads the number out of a listcalls reply, "--- Active calls (2) ---"; false when it is not there.
-func activeCalls(text string) (int, bool) {
-	_, rest, found := strings.Cut(text, "Active calls (")
-	n := 0
-	if _, err := fmt.Sscanf(rest, "%d)", &n); !found || err != nil || n < 0 {
-		return 0, false
+// listing is what listcalls tells: text, made for people. It knows of holds, and not of directions.
+type listing struct {
+	lines []line
+	count int  // as the phone counted them
+	whole bool // of all accounts; otherwise of the one that is in front at the phone
+}
+
+type line struct {
+	id, state, peer string // the id from about version 4 only
+	held            bool   // by the agent
+}
+
+// listed is a line of listcalls, "> [line 1]  0:00:02  ESTABLISHED  (on hold)  sip:600@pbx"; later versions write "[line 1, id ID]".
+var listed = regexp.MustCompile(`^[> ] \[line \d+(?:, id (\S+))?\] +[\d:]+ +([A-Z]+)  (\(on hold\)|         )  (\S+)$`)
+
+// parseListing reads a listcalls reply; false when it is not as we know it. Later versions write a part for each account, under a heading.
+func parseListing(text string) (listing, bool) {
+	var all listing
+	found := false
+	for l := range strings.SplitSeq(text, "\n") {
+		n := 0
+		if _, err := fmt.Sscanf(l, "--- Active calls (%d) ---", &n); err == nil && n >= 0 {
+			found, all.count = true, all.count+n
+			continue
+		}
+		if strings.HasPrefix(l, "User-Agent: ") {
+			all.whole = true
+		}
+		if m := listed.FindStringSubmatch(l); m != nil {
+			all.lines = append(all.lines, line{id: m[1], state: m[2], held: m[3] == "(on hold)", peer: m[4]})
+		}
 	}
-	return n, true
+	return all, found
+}
+
+// accounts reads the number out of a reginfo reply, "--- User Agents (2) ---"; false when it is not there.
+func accounts(text string) (int, bool) {
+	_, rest, found := strings.Cut(text, "--- User Agents (")
+	n := 0
+	_, err := fmt.Sscanf(rest, "%d)", &n)
+	return n, found && err == nil && n >= 0
 }
 
 // remote makes the far end: the user part of the URI is the number. A URI without a user, or an anonymous one, is withheld.

@@ -51,6 +51,32 @@ func act(t *testing.T, f func(context.Context) error) {
 	}
 }
 
+// farEnd is what a real phone that the agent talks to can do and tell.
+func farEnd(c *phonetest.Running) sourcetest.FarEnd {
+	return sourcetest.FarEnd{
+		Heard: func(t *testing.T, digits string) {
+			t.Helper()
+			act(t, func(ctx context.Context) error { return c.AwaitDigits(ctx, digits) })
+		},
+		AwaitHold: func(t *testing.T, held bool) {
+			t.Helper()
+			act(t, func(ctx context.Context) error { return c.AwaitHold(ctx, held) })
+		},
+		AwaitMuted: func(t *testing.T, muted bool) {
+			t.Helper()
+			act(t, func(ctx context.Context) error { return c.AwaitMuted(ctx, muted) })
+		},
+		Hold: func(t *testing.T, held bool) {
+			t.Helper()
+			if held {
+				act(t, c.Hold)
+				return
+			}
+			act(t, c.Resume)
+		},
+	}
+}
+
 // rig has the agent's phone behind a relay that can be cut, so that the source loses it while its calls go on.
 func rig(t *testing.T, p phonetest.Phone) sourcetest.Rig {
 	t.Helper()
@@ -65,22 +91,36 @@ func rig(t *testing.T, p phonetest.Phone) sourcetest.Rig {
 		Ring: func(t *testing.T, name string) sourcetest.Caller {
 			t.Helper()
 			if len(name) > 100 { // no phone sends such a name: an attacker does
-				return inviteByHand(t, agent, name)
+				return inviteByHand(t, agent, sourcetest.Ringer{Number: "+8613800138000", Name: name})
 			}
 			user := fmt.Sprintf("1380013%04d", callers.Add(1))
-			c := phone(t, phonetest.Phone{User: user, Display: name})
+			c := phone(t, phonetest.Phone{User: user, Display: name, Meter: true})
 			act(t, func(ctx context.Context) error { return c.Dial(ctx, agent.AOR()) })
-			return sourcetest.Caller{Number: user, Hangup: func(t *testing.T) { t.Helper(); act(t, c.Hangup) }}
+			return sourcetest.Caller{Number: user, Hangup: func(t *testing.T) { t.Helper(); act(t, c.Hangup) }, FarEnd: farEnd(c)}
 		},
+		RingWith: func(t *testing.T, r sourcetest.Ringer) sourcetest.Caller { return inviteByHand(t, agent, r) },
 		Reachable: func(t *testing.T) sourcetest.Callee {
 			t.Helper()
-			c := phone(t, phonetest.Phone{User: "600", Display: "Six Hundred"})
+			c := phone(t, phonetest.Phone{User: "600", Display: "Six Hundred", Meter: true})
 			return sourcetest.Callee{Target: c.AOR(), Number: "600",
 				Answer: func(t *testing.T) { t.Helper(); act(t, c.Answer) },
 				Refuse: func(t *testing.T) { t.Helper(); act(t, c.AwaitRing); act(t, c.Hangup) },
-				Hangup: func(t *testing.T) { t.Helper(); act(t, c.Hangup) }}
+				Hangup: func(t *testing.T) { t.Helper(); act(t, c.Hangup) },
+				FarEnd: farEnd(c)}
 		},
 		Break: between.cut, Restore: between.restore,
+		Kill: func(t *testing.T) {
+			t.Helper()
+			act(t, func(context.Context) error { return agent.Kill() })
+			between.cut(t)
+		},
+		Revive: func(t *testing.T) {
+			t.Helper()
+			act(t, func(context.Context) error { return agent.Revive(context.Background()) })
+			between.restore(t)
+		},
+		Garbage: between.inject, Disorder: func(*testing.T) { between.disorder.Store(true) },
+		TellsMute: true,
 	}
 }
 

@@ -83,7 +83,7 @@ func checkAddress(address string) error {
 
 // Run connects, feeds canonical events to emit and reconnects until ctx ends; then it returns nil after everything it started has
 // stopped, and emit is not called any more. emit may block, and must let go when ctx ends. On every connection comes source.up and,
-// when the phone has at most one call, source.snapshot; when the connection is lost, source.down. It runs once at a time: a second
+// as soon as the phone can name all its calls, source.snapshot; when the connection is lost, source.down. It runs once at a time: a second
 // Run beside the first fails with kind conflict.
 func (s *Source) Run(ctx context.Context, emit func(cti.Event)) error {
 	s.mu.Lock()
@@ -133,6 +133,8 @@ type session struct {
 	queue  chan<- cti.Event
 	down   bool // source.down was said
 	snap   snapshotter
+
+	looking, lookAgain bool // for holds
 }
 
 // reconnect is the loop that never is a tight one: every turn but the one after a proven connection waits longer than the last.
@@ -180,13 +182,18 @@ func (c *session) connect(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
 	l := newLink(conn)
 	l.tape = &c.source.tape
+	l.muted = func(id string, on bool) {
+		for _, e := range c.in.muted(id, on, time.Now().UTC()) {
+			c.push(ctx, e)
+		}
+	}
 	c.source.use(l)
 	defer c.source.use(nil)
-	c.in.connected()
+	c.in.connected(l.plans)
 	c.down = false
 	c.push(ctx, c.sourceEvent(cti.SourceUp, nil))
 	c.source.log.Info("phone connected")
-	c.snap = snapshotter{}
+	c.snap, c.looking = snapshotter{}, false
 	c.ask(ctx, l)
 	err = l.run(ctx, func(m message) { c.handle(ctx, l, m) }, func(err error) {
 		c.source.log.Warn("message of the phone skipped", "error", err)
@@ -205,8 +212,31 @@ func (c *session) handle(ctx context.Context, l *link, m message) {
 	for _, e := range events {
 		c.push(ctx, e)
 	}
+	if c.in.mayHold(m) {
+		c.look(ctx, l)
+	}
+	if m.Type == "TRANSFER_FAILED" {
+		c.afterTransfer(ctx, l, m)
+	}
 	if c.snap.saw(m.Type, len(events) > 0) {
 		c.ask(ctx, l)
+	}
+}
+
+// afterTransfer looks whether the phone still has a call that could not be transferred: 1.0.0 drops it and says no more.
+func (c *session) afterTransfer(ctx context.Context, l *link, failed message) {
+	if failed.ID == "" {
+		return
+	}
+	if _, err := l.send("callfind", failed.ID, func(m message) {
+		if chosen(m, failed.ID) {
+			return
+		}
+		for _, e := range c.in.lost(failed.ID, failed.Param, time.Now().UTC()) {
+			c.push(ctx, e)
+		}
+	}); err != nil {
+		c.source.log.Warn("phone not asked for a call that could not be transferred", "error", err)
 	}
 }
 

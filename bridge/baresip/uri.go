@@ -55,3 +55,19 @@ func target(s string) (string, error) {
 	}
 	return "", cti.Errorf(cti.Invalid, "this cannot be dialled: digits, +, * and # only, or a sip: address", nil)
 }
+
+// complete makes a SIP URI of what target allowed: digits belong to the domain of the account.
+func complete(to, account string) (string, error) {
+	if strings.ContainsRune(to, ':') {
+		return to, nil
+	}
+	_, domain, found := strings.Cut(account, "@")
+	if at := strings.IndexAny(domain, ";?>"); at >= 0 {
+		domain = domain[:at]
+	}
+	uri := "sip:" + strings.ReplaceAll(to, "#", "%23") + "@" + domain
+	if !found || !sipURI.MatchString(uri) {
+		return "", cti.Errorf(cti.Invalid, "the phone's account has no domain to complete the number with: use a sip: address", nil)
+	}
+	return uri, nil
+}

@@ -16,12 +16,14 @@ var configText = template.Must(template.New("config").Parse(`poll_method		{{.Pol
 sip_listen		127.0.0.1:{{.SIP}}
 sip_certificate
 audio_player		aubridge,loop-{{.User}}
-audio_source		{{if .BrokenAudio}}ausine,400{{else}}aubridge,loop-{{.User}}{{end}}
+audio_source		ausine,400
 audio_alert		aubridge,alert-{{.User}}
 audio_level		no
 audio_channels		1
-ausrc_srate		8000
-auplay_srate		8000
+{{if .BrokenAudio}}ausrc_srate		8000
+{{else}}ausrc_srate		48000
+ausrc_channels		2
+{{end}}auplay_srate		8000
 audio_buffer		20-160
 rtp_tos			184
 rtp_ports		{{.RTPFrom}}-{{.RTPTo}}
@@ -35,7 +37,8 @@ call_max_calls		4
 module_path		{{.Modules}}
 module			g711.so
 module			aubridge.so
-{{if .BrokenAudio}}module			ausine.so
+module			ausine.so
+{{if .Meter}}module			vumeter.so
 {{end}}module_tmp		uuid.so
 module_tmp		account.so
 module_app		menu.so

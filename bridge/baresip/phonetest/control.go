@@ -46,6 +46,63 @@ func (r *Running) AwaitRing(ctx context.Context) error {
 	})
 }
 
+// Hold makes this phone hold its current call; Resume ends that.
+func (r *Running) Hold(ctx context.Context) error { return r.control.do(ctx, "hold", "") }
+
+// Resume ends a Hold.
+func (r *Running) Resume(ctx context.Context) error { return r.control.do(ctx, "resume", "") }
+
+// AwaitDigits waits until this phone heard these digits, and fails when it heard others. What was heard is forgotten then.
+func (r *Running) AwaitDigits(ctx context.Context, digits string) error {
+	return r.control.with(ctx, func(s *session) error {
+		for s.heard != digits {
+			if !strings.HasPrefix(digits, s.heard) {
+				return fmt.Errorf("heard %q, want %q", s.heard, digits)
+			}
+			if err := s.until(ctx, func(m message) bool { return m.Type == digitHeard }); err != nil {
+				return fmt.Errorf("heard %q, want %q: %w", s.heard, digits, err)
+			}
+		}
+		s.heard = ""
+		return nil
+	})
+}
+
+// AwaitHold waits until the far end of this phone's current call sends no sound any more, or does again.
+func (r *Running) AwaitHold(ctx context.Context, held bool) error {
+	want := "audio dir=sendrecv"
+	if held {
+		want = "audio dir=recvonly"
+	}
+	return r.control.with(ctx, func(s *session) error {
+		for {
+			before := s.renewed
+			data, err := s.command(ctx, "audio_debug", "")
+			if err != nil || strings.Contains(data, want) {
+				return err
+			}
+			if s.renewed == before {
+				if err := s.until(ctx, func(m message) bool { return m.Type == mediaRenewed }); err != nil {
+					return fmt.Errorf("no %q: %w", want, err)
+				}
+			}
+		}
+	})
+}
+
+// quiet is between silence, which G.711 carries at -84 dBov, and the hum of these phones, at -10.
+const quiet = -50.0
+
+// AwaitMuted waits until this phone, which must have a Meter, hears silence, or sound.
+func (r *Running) AwaitMuted(ctx context.Context, muted bool) error {
+	return r.control.with(ctx, func(s *session) error {
+		return s.until(ctx, func(m message) bool {
+			level, err := strconv.ParseFloat(m.Param, 64)
+			return m.Type == "VU_RX_REPORT" && err == nil && (level < quiet) == muted
+		})
+	})
+}
+
 // control keeps one connection to the phone, made when it is first needed: every further one would evict it.
 type control struct {
 	address string
@@ -90,13 +147,22 @@ func (c *control) close() {
 
 // session is one connection; it is used by one goroutine at a time.
 type session struct {
-	conn  net.Conn
-	in    *bufio.Reader
-	token int
+	conn    net.Conn
+	in      *bufio.Reader
+	token   int
+	heard   string // digits since they were asked for last
+	renewed int    // how often media were exchanged with a far end
 }
+
+// The events that a session counts.
+const (
+	digitHeard   = "CALL_DTMF_START"
+	mediaRenewed = "CALL_REMOTE_SDP"
+)
 
 type message struct {
 	Type     string `json:"type"`
+	Param    string `json:"param"`
 	Response bool   `json:"response"`
 	OK       bool   `json:"ok"`
 	Data     string `json:"data"`
@@ -162,5 +228,11 @@ func (s *session) read() (message, error) {
 		return m, err
 	}
 	err = json.Unmarshal(b[:size], &m)
+	switch m.Type {
+	case digitHeard:
+		s.heard += m.Param
+	case mediaRenewed:
+		s.renewed++
+	}
 	return m, err
 }

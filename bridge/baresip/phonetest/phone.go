@@ -32,12 +32,13 @@ var ErrNotInstalled = errors.New("baresip is not installed (Debian and Ubuntu: a
 type Phone struct {
 	User        string // user part of its address: letters, digits and _.+-
 	Display     string // the name it shows to others; no quotes, backslashes, semicolons or angle brackets
+	Meter       bool   // it measures what it hears: see AwaitMuted
 	BrokenAudio bool   // its microphone does not work: it accepts an answer, and nothing follows
 	Binary      string // default: baresip, from PATH
 	Modules     string // folder of its modules; default: the usual places
 }
 
-// Running is a started phone. Its methods may be called concurrently.
+// Running is a started phone. Its methods may be called concurrently, but Kill and Revive only by themselves.
 type Running struct {
 	phone Phone
 	slot  *slot
@@ -98,10 +99,10 @@ func (r *Running) run(ctx context.Context) error {
 	if err := r.cmd.Start(); err != nil {
 		return err
 	}
-	go func() { // ends with the process, which Stop waits for
-		r.err = r.cmd.Wait()
-		close(r.ended)
-	}()
+	go func(cmd *exec.Cmd, ended chan<- struct{}) { // ends with the process, which Stop waits for
+		r.err = cmd.Wait()
+		close(ended)
+	}(r.cmd, r.ended)
 	return nil
 }
 
@@ -148,6 +149,29 @@ func (r *Running) AOR() string { return "sip:" + r.phone.User + "@" + r.SIPAddre
 
 // Log is what the phone printed so far, its last 64 KiB.
 func (r *Running) Log() string { return r.log.String() }
+
+// Kill ends the phone in the middle of whatever it does, and waits for its end.
+func (r *Running) Kill() error {
+	if err := r.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-r.ended
+	r.control.close()
+	return nil
+}
+
+// Revive starts a phone that was killed again, at the same address; ctx is as in Start.
+func (r *Running) Revive(ctx context.Context) error {
+	r.ended = make(chan struct{})
+	if err := r.run(ctx); err != nil {
+		close(r.ended)
+		return fmt.Errorf("phonetest: start %s again: %w", r.phone.User, err)
+	}
+	if err := r.ready(ctx); err != nil {
+		return fmt.Errorf("phonetest: start %s again: %w; its log: %s", r.phone.User, err, r.Log())
+	}
+	return nil
+}
 
 // Stop ends the phone, kills it after half a second, waits for it and removes its folder. A second call gives the same result.
 func (r *Running) Stop() error {
