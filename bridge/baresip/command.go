@@ -66,23 +66,36 @@ func (s *Source) dialNumber(ctx context.Context, number string) error {
 }
 
 // choose makes a call the current one. "call not found" comes with ok:true, and while there is no call at all the phone does not
-// even know the command; anything but the known confirmation is taken for a no, so that never another call is hung up.
+// even know the command; anything but the known confirmation is taken for a no, so that never another call is hung up. 1.0.0 finds
+// only calls of the account in front, so the call's own is brought there before it is given up.
 func (l *link) choose(ctx context.Context, c cti.Call) error {
 	id := c.Refs[cti.RefSIPCallID]
 	if id == "" {
 		return l.chooseAttempt(ctx, c)
 	}
-	if strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r == 0x7F }) {
+	if unsayable(id) {
 		return cti.Errorf(cti.Conflict, "this call's id cannot be told to the phone: use the phone itself", nil)
 	}
 	reply, err := l.ask(ctx, "callfind", id)
-	if err != nil {
+	if err != nil || chosen(reply, id) {
 		return err
 	}
-	if !chosen(reply, id) {
+	account := c.Local.Account
+	if account == "" || unsayable(account) {
 		return notFound()
 	}
-	return nil
+	if _, err = l.ask(ctx, "uafind", account); err != nil {
+		return err
+	}
+	if reply, err = l.ask(ctx, "callfind", id); err != nil || chosen(reply, id) {
+		return err
+	}
+	return notFound()
+}
+
+// unsayable: with a blank or a control character in it, it would be no longer one parameter of one command.
+func unsayable(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7F })
 }
 
 // chosen tells whether a callfind reply confirms the call.

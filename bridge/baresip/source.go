@@ -228,14 +228,18 @@ func (c *session) afterTransfer(ctx context.Context, l *link, failed message) {
 	if failed.ID == "" {
 		return
 	}
-	if _, err := l.send("callfind", failed.ID, func(m message) {
-		if chosen(m, failed.ID) {
-			return
-		}
-		for _, e := range c.in.lost(failed.ID, failed.Param, time.Now().UTC()) {
-			c.push(ctx, e)
-		}
-	}); err != nil {
+	_, err := l.send("uafind", failed.Account, func(message) {}) // callfind may look among the calls of one account only
+	if err == nil {
+		_, err = l.send("callfind", failed.ID, func(m message) {
+			if chosen(m, failed.ID) {
+				return
+			}
+			for _, e := range c.in.lost(failed.ID, failed.Param, time.Now().UTC()) {
+				c.push(ctx, e)
+			}
+		})
+	}
+	if err != nil {
 		c.source.log.Warn("phone not asked for a call that could not be transferred", "error", err)
 	}
 }
@@ -246,8 +250,8 @@ func (c *session) lost(ctx context.Context, err error) {
 	}
 	c.down = true
 	raw := err.Error()
-	if errors.Is(err, io.EOF) {
-		raw = "the phone closed the connection: it ended, or another program took its place"
+	if read := new(net.OpError); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &read) && read.Op == "read" {
+		raw = "the phone closed the connection: it ended, or another program took its place" // a reset is that too, with a command on its way
 	}
 	c.push(ctx, c.sourceEvent(cti.SourceDown, &cti.Cause{Code: cti.CauseNetwork, By: cti.BySystem, Raw: raw}))
 }

@@ -60,7 +60,7 @@ var (
 
 // write makes the phone's folder. The phone's account never registers: it is reached at its own address.
 func (c config) write(dir string) error {
-	if !userName.MatchString(c.User) || !displayName.MatchString(c.Display) {
+	if !userName.MatchString(c.User) || c.Also != "" && !userName.MatchString(c.Also) || !displayName.MatchString(c.Display) {
 		return fmt.Errorf("phonetest: user %q or display name %q does not fit into baresip's account file", c.User, c.Display)
 	}
 	var text strings.Builder
@@ -68,6 +68,9 @@ func (c config) write(dir string) error {
 		return err
 	}
 	account := fmt.Sprintf("%s <sip:%s@127.0.0.1:%d>;regint=0;audio_codecs=PCMU/8000/1\n", `"`+c.Display+`"`, c.User, c.SIP)
+	if c.Also != "" {
+		account += fmt.Sprintf("<sip:%s@127.0.0.1:%d>;regint=0;audio_codecs=PCMU/8000/1\n", c.Also, c.SIP)
+	}
 	for name, content := range map[string]string{"config": text.String(), "accounts": account, "contacts": ""} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return err

@@ -32,6 +32,7 @@ var ErrNotInstalled = errors.New("baresip is not installed (Debian and Ubuntu: a
 type Phone struct {
 	User        string // user part of its address: letters, digits and _.+-
 	Display     string // the name it shows to others; no quotes, backslashes, semicolons or angle brackets
+	Also        string // user part of a second account, as User
 	Meter       bool   // it measures what it hears: see AwaitMuted
 	BrokenAudio bool   // its microphone does not work: it accepts an answer, and nothing follows
 	Binary      string // default: baresip, from PATH
