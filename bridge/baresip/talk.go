@@ -127,7 +127,7 @@ func (s *Source) consult(ctx context.Context, c cti.Call, number string) error {
 	if err != nil {
 		return err
 	}
-	return s.talking(ctx, c, func(l *link, current stat) error {
+	return s.talking(ctx, c, func(l *link, _ stat) error {
 		if err := l.order(ctx, "hold", ""); err != nil {
 			return err
 		}
