@@ -42,8 +42,18 @@ type Rig struct {
 	// Disorder makes the world tell everything twice from now on, and out of order as far as its wire can do that.
 	Disorder func(t *testing.T)
 
+	// Agent is what the agent does at the phone itself, for sources that take no such command; nil functions: the command is given.
+	Agent Agent
+	// NoSnapshot: the source cannot list its live calls, and does not pretend to (reducer rule 8).
+	NoSnapshot bool
+
 	TellsFarHold bool // the far end's hold comes as an event
 	TellsMute    bool // muting comes as an event with Muted
+}
+
+// Agent acts at the phone. The functions return when that is done, not when the source has told of it.
+type Agent struct {
+	Answer, Reject, Hangup func(t *testing.T, c cti.Call)
 }
 
 // Ringer is who rings with RingWith. Data has the names the source's wire has them under: X-Order-Id, or a variable's name.

@@ -104,7 +104,7 @@ func rejecting(t *testing.T, rig Rig) {
 	w := start(t, rig)
 	rig.Ring(t, "Zhang San")
 	c := w.awaitCall(0, cti.Alerting)
-	w.do("reject", func(ctx context.Context) error { return rig.Source.Phone().Reject(ctx, c) })
+	w.act("reject", rig.Agent.Reject, rig.Source.Phone().Reject, c)
 	c = w.awaitCall(0, cti.StateClosed)
 	w.wantCause(c, cti.ByLocal, cti.CauseRejected)
 	w.wantStates(c, cti.Alerting, cti.StateClosed)

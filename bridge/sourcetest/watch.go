@@ -253,12 +253,22 @@ func (w *watch) do(what string, command func(ctx context.Context) error) {
 
 func (w *watch) answer(c cti.Call) {
 	w.t.Helper()
-	w.do("answer", func(ctx context.Context) error { return w.rig.Source.Phone().Answer(ctx, c) })
+	w.act("answer", w.rig.Agent.Answer, w.rig.Source.Phone().Answer, c)
 }
 
 func (w *watch) hangup(c cti.Call) {
 	w.t.Helper()
-	w.do("hang up", func(ctx context.Context) error { return w.rig.Source.Phone().Hangup(ctx, c) })
+	w.act("hang up", w.rig.Agent.Hangup, w.rig.Source.Phone().Hangup, c)
+}
+
+// act lets the agent do something at the phone, or gives the command.
+func (w *watch) act(what string, agent func(*testing.T, cti.Call), command func(context.Context, cti.Call) error, c cti.Call) {
+	w.t.Helper()
+	if agent != nil {
+		agent(w.t, c)
+		return
+	}
+	w.do(what, func(ctx context.Context) error { return command(ctx, c) })
 }
 
 func (w *watch) wantCause(c cti.Call, by cti.Party, codes ...cti.CauseCode) {
