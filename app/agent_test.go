@@ -51,6 +51,8 @@ type world struct {
 	mask   string // what is hidden of numbers
 	site   string // the mapping file
 	also   []cti.CRMTarget
+	data   []string // the call data that is kept
+	sounds cti.RecordingsProfile
 	log    *recorder
 }
 
@@ -96,9 +98,9 @@ func shortSocket(t *testing.T) string {
 func (w *world) config() app.Config {
 	return app.Config{
 		Profile: cti.Profile{Version: 1, Tenant: "test", Language: "en", Agent: cti.Agent{Name: "Lin Yue", Email: "lin.yue@ringside.example"},
-			Phone: cti.PhoneProfile{Source: "sim", Extension: "1001"}, Region: "CN", OwnNumbers: []string{"021-6555 0100"}, Numbers: cti.NumbersProfile{Mask: w.mask},
-			CRM:    cti.CRMProfile{Connector: "sandbox", Params: map[string]string{"base_url": w.url, "token": "keychain:crm-token"}, Mapping: w.site, Also: w.also},
-			WrapUp: cti.WrapUpProfile{Outcomes: []string{"Sold", "Called back"}}},
+			Phone: cti.PhoneProfile{Source: "sim", Extension: "1001", Data: w.data}, Region: "CN", OwnNumbers: []string{"021-6555 0100"}, Numbers: cti.NumbersProfile{Mask: w.mask},
+			CRM:        cti.CRMProfile{Connector: "sandbox", Params: map[string]string{"base_url": w.url, "token": "keychain:crm-token"}, Mapping: w.site, Also: w.also},
+			Recordings: w.sounds, WrapUp: cti.WrapUpProfile{Outcomes: []string{"Sold", "Called back"}}},
 		StateDir: w.state, Socket: w.socket,
 		Secret: func(string) (string, error) { return w.token, nil },
 		Keys:   storetest.Keys(),

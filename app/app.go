@@ -23,6 +23,7 @@ import (
 	"ringside.dev/ringside/app/flow"
 	"ringside.dev/ringside/app/number"
 	"ringside.dev/ringside/app/outbox"
+	"ringside.dev/ringside/app/recording"
 	"ringside.dev/ringside/app/secret"
 	"ringside.dev/ringside/bridge"
 	"ringside.dev/ringside/bridge/loopback"
@@ -134,7 +135,8 @@ func (a *App) takeUp(connector crm.Connector, told *storage) (err error) {
 		Presence: flow.PresenceConfig{Seconds: p.WrapUp.Seconds, Required: p.WrapUp.Required, Default: p.WrapUp.Default, Reasons: p.Presence.Reasons}, Journal: a.states.note,
 		Unfinished: unfinished, Earlier: earlier})
 	a.customers.told = func(page cti.CustomerPage) { a.flow.Refreshed(page.Customers, page.Deleted) }
-	a.intake = &intake{flow: a.flow, plan: a.plan, extension: p.Phone.Extension, data: p.Phone.Data, log: &a.events}
+	a.intake = &intake{flow: a.flow, plan: a.plan, extension: p.Phone.Extension, data: p.Phone.Data, log: &a.events,
+		policy: recording.Policy{Links: p.Recordings.Links, Open: p.Recordings.Open}, warn: a.cfg.Log}
 	a.phones.listen(since, a.intake.book, a.cfg.Log)
 	return nil
 }

@@ -39,6 +39,7 @@ var ours = []rule{
 	{pkg: "app/crm/crmtest/servers"},
 	{pkg: "app/outbox", may: []string{"app/cti"}},
 	{pkg: "app/settings", may: []string{"app/cti", "app/number"}},
+	{pkg: "app/recording", may: []string{"app/cti"}},
 	{pkg: "app/secret"},
 	{pkg: "app/window", may: []string{"app", "app/cti", "bridge/wire"}},
 	{pkg: "app/cli/ringctl", may: []string{"app/cli"}},

@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/flow"
 	"ringside.dev/ringside/app/number"
+	"ringside.dev/ringside/app/recording"
 )
 
 // intake is what every event passes on its way to the loop, whatever its source: cleaned of what a caller may have put in, numbered,
@@ -17,7 +19,9 @@ type intake struct {
 	plan      *number.Plan
 	extension string
 	data      []string // the call data that is kept
+	policy    recording.Policy
 	log       *eventLog
+	warn      *slog.Logger
 	seq       atomic.Uint64
 }
 
@@ -46,6 +50,7 @@ func (in *intake) ready(e cti.Event) cti.Event {
 		e.Call.Direction = directions[e.Type]
 	}
 	e.Data = in.declared(e.Data)
+	e.Recording = in.recording(e)
 	switch {
 	case e.Remote.Raw != "" || e.Remote.Asserted != "":
 		e.Remote.Number = in.plan.Caller(e.Remote.Raw, e.Remote.Asserted)
@@ -59,7 +64,11 @@ func (in *intake) ready(e cti.Event) cti.Event {
 func (in *intake) declared(data map[string]string) map[string]string {
 	kept := map[string]string{}
 	for _, name := range in.data {
-		if v := data[name]; v != "" {
+		v, may := in.policy.Data(data[name])
+		if !may {
+			in.warn.Warn("call data held an address with a credential and was dropped", "name", name)
+		}
+		if v != "" {
 			kept[name] = v
 		}
 	}
@@ -67,6 +76,15 @@ func (in *intake) declared(data map[string]string) map[string]string {
 		return nil
 	}
 	return kept
+}
+
+// recording is the reference that an event brings, as far as the site's policy lets it pass: nobody after this sees more of it.
+func (in *intake) recording(e cti.Event) *cti.Recording {
+	if e.Recording == nil {
+		return nil
+	}
+	r := in.policy.Admit(*e.Recording)
+	return &r
 }
 
 // directions is what may be concluded when a source tells only this of a call: a record without direction is one that no CRM takes.

@@ -126,8 +126,8 @@ func (q queue) Recorded(leg string, r cti.Recording) error {
 	if item.Seq == 0 {
 		return cti.Errorf(cti.NotFound, "the call left no record that a recording could belong to", nil)
 	}
-	logged.Call.Recording = &r
-	return q.Accept(logged.Call, logged.WrapUp, []cti.WriteBack{item.WriteBack, cti.NewAttachment(q.tenant, item.WriteBack, r)})
+	logged.Call.Recording = logged.Call.Recording.Then(r)
+	return q.Accept(logged.Call, logged.WrapUp, append([]cti.WriteBack{item.WriteBack}, cti.NewAttachments(q.tenant, item.WriteBack, *logged.Call.Recording)...))
 }
 
 // recent is how many of the newest calls are remembered at the start, so that what comes late about them is known for what it is.

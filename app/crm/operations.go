@@ -47,7 +47,7 @@ var (
 		"queue": types.String, "owner": types.String, "type": types.String,
 	}
 	taskScope      = types.Map{"subject": types.String, "body": types.String, "due_at": types.Any, "owner": types.String}
-	recordingScope = types.Map{"url": types.String, "name": types.String, "type": types.String, "duration_ms": types.Int}
+	recordingScope = types.Map{"id": types.String, "url": types.String, "name": types.String, "type": types.String, "duration_ms": types.Int, "expires_at": types.Any}
 
 	resScope = types.Map{"status": types.Int, "headers": types.TypeOf(map[string]string{}), "json": types.Any, "text": types.String}
 )

@@ -225,8 +225,11 @@ func rtNotes(t *testing.T, d *rtDesk) {
 func rtRecordings(t *testing.T, d *rtDesk) {
 	w := d.do(cti.AttachRecording, "call")
 	w.RecordID = written(t, d.e, d.do(cti.LogCall, "call"))
-	for _, address := range []string{"https://rec.example/1.wav", "https://rec.example/2.wav"} {
+	for _, address := range []string{"https://rec.example/1.wav", "https://rec.example/2.wav", "rec-3"} { // of the last no address may be told
 		w.Recording = cti.Recording{URL: address}
+		if address == "rec-3" {
+			w.Recording = cti.Recording{ID: address}
+		}
 		written(t, d.e, w)
 		if got := d.Tickets(t, "id = "+w.RecordID)[0].Fields["RingsideRecording"]; len(got) != 1 || got[0] != address {
 			t.Errorf("the recording is %v, want %s", got, address)

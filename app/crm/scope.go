@@ -55,10 +55,13 @@ func canonical(w cti.WriteBack, agent cti.Agent) vars {
 		"ticket": vars{
 			"id": idOrNil(t.ID), "subject": t.Subject, "body": t.Body, "status": t.Status, "priority": t.Priority, "queue": t.Queue, "owner": t.Owner, "type": t.Type,
 		},
-		"task":      vars{"subject": w.Task.Subject, "body": w.Task.Body, "due_at": stampOrNil(w.Task.DueAt), "owner": w.Task.Owner},
-		"tags":      anyOf(w.Tags),
-		"recording": vars{"url": w.Recording.URL, "name": w.Recording.Name, "type": w.Recording.Type, "duration_ms": int(w.Recording.DurationMS)},
-		"call":      callInput(w),
+		"task": vars{"subject": w.Task.Subject, "body": w.Task.Body, "due_at": stampOrNil(w.Task.DueAt), "owner": w.Task.Owner},
+		"tags": anyOf(w.Tags),
+		"recording": vars{
+			"id": w.Recording.ID, "url": w.Recording.URL, "name": w.Recording.Name, "type": w.Recording.Type, "duration_ms": int(w.Recording.DurationMS),
+			"expires_at": stampOrNil(w.Recording.ExpiresAt),
+		},
+		"call": callInput(w),
 	}
 }
 

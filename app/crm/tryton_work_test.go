@@ -240,6 +240,11 @@ func trytonNotes(t *testing.T, d *trytonDesk) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the recording differs (-want +got):\n%s", diff)
 	}
+	r.Recording = cti.Recording{ID: "rec-3"} // no address may be told
+	written(t, d.e, r)
+	if got := d.one(t, "ir.attachment", []any{[]any{"resource", "=", "party.party," + d.ada}}, "link", "name"); got["name"] != "Recording rec-3" || got["link"] != "" && got["link"] != nil {
+		t.Errorf("the recording is %v", got)
+	}
 }
 
 func trytonLists(t *testing.T, d *trytonDesk) {

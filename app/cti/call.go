@@ -269,7 +269,7 @@ func (c *Call) learn(e Event) {
 		}
 	}
 	if e.Recording != nil {
-		c.Recording = e.Recording
+		c.Recording = c.Recording.Then(*e.Recording)
 	}
 	if e.Muted != nil {
 		c.Muted = *e.Muted

@@ -11,6 +11,7 @@ import (
 const (
 	MaxText = 256  // names, numbers, references
 	MaxURI  = 1024 // SIP and tel URIs with their parameters
+	MaxURL  = 4096 // addresses of recordings: signed ones are long
 )
 
 // Clean makes a caller-controlled string fit to keep and to show: control and direction-changing characters go,
@@ -118,6 +119,9 @@ func (a *AgentStatus) tidy() {
 
 func (r *Recording) tidy() {
 	tidy(MaxText, &r.ID, &r.Name, &r.Type)
-	tidy(MaxURI, &r.URL)
+	if len(r.URL) > MaxURL {
+		r.URL = "" // what is left of a cut one is of no use
+	}
+	tidy(MaxURL, &r.URL)
 	r.DurationMS = max(r.DurationMS, 0)
 }

@@ -3,20 +3,21 @@ package cti
 // Profile is one workstation's set-up, as settings reads it from its YAML file. It never holds a secret: those are named in
 // CRM.Params as "keychain:NAME" and live in the OS keychain.
 type Profile struct {
-	Version    int              `yaml:"version"`
-	Tenant     string           `yaml:"tenant"`      // keeps the ids of two sites apart; never change it in use
-	Language   string           `yaml:"language"`    // en or zh-CN; empty: the system's
-	Agent      Agent            `yaml:"agent"`       // who works here
-	Phone      PhoneProfile     `yaml:"phone"`       // where calls come from
-	Region     string           `yaml:"region"`      // ISO 3166-1 alpha-2: how national numbers are read
-	OwnNumbers []string         `yaml:"own_numbers"` // never looked up
-	Numbers    NumbersProfile   `yaml:"numbers"`     // how numbers are read, dialled and shown
-	CRM        CRMProfile       `yaml:"crm"`         // where customers are
-	Customers  CustomersProfile `yaml:"customers"`   // how they are found, and kept on this computer
-	Dialling   DiallingProfile  `yaml:"dialling"`    // who must not be called
-	WrapUp     WrapUpProfile    `yaml:"wrapup"`      // what comes after a call
-	Presence   PresenceProfile  `yaml:"presence"`    // why an agent is not ready
-	Storage    StorageProfile   `yaml:"storage"`     // how calls are kept on this computer
+	Version    int               `yaml:"version"`
+	Tenant     string            `yaml:"tenant"`      // keeps the ids of two sites apart; never change it in use
+	Language   string            `yaml:"language"`    // en or zh-CN; empty: the system's
+	Agent      Agent             `yaml:"agent"`       // who works here
+	Phone      PhoneProfile      `yaml:"phone"`       // where calls come from
+	Region     string            `yaml:"region"`      // ISO 3166-1 alpha-2: how national numbers are read
+	OwnNumbers []string          `yaml:"own_numbers"` // never looked up
+	Numbers    NumbersProfile    `yaml:"numbers"`     // how numbers are read, dialled and shown
+	CRM        CRMProfile        `yaml:"crm"`         // where customers are
+	Customers  CustomersProfile  `yaml:"customers"`   // how they are found, and kept on this computer
+	Dialling   DiallingProfile   `yaml:"dialling"`    // who must not be called
+	WrapUp     WrapUpProfile     `yaml:"wrapup"`      // what comes after a call
+	Presence   PresenceProfile   `yaml:"presence"`    // why an agent is not ready
+	Recordings RecordingsProfile `yaml:"recordings"`  // what of recordings leaves the phone system
+	Storage    StorageProfile    `yaml:"storage"`     // how calls are kept on this computer
 }
 
 // PhoneProfile names the call source.
@@ -96,6 +97,19 @@ type DiallingProfile struct {
 type PresenceProfile struct {
 	Reasons []string `yaml:"reasons"`
 }
+
+// RecordingsProfile tells what of a call's recording may leave the phone system; the zero value lets no address pass that bears a credential.
+type RecordingsProfile struct {
+	Links string `yaml:"links"` // plain, id or all; empty: plain
+	Open  string `yaml:"open"`  // the page that opens a recording in the phone system, with {id}; empty: there is none
+}
+
+// The policies for links: what leaves.
+const (
+	LinksPlain = "plain" // addresses that bear no credential; of the others the id and the page that opens it
+	LinksID    = "id"    // of all the id and the page that opens it
+	LinksAll   = "all"   // addresses as they are
+)
 
 // StorageProfile tells how calls are kept on this computer; the zero value works.
 type StorageProfile struct {

@@ -1,6 +1,7 @@
 package cti
 
 import (
+	"cmp"
 	"maps"
 	"reflect"
 	"slices"
@@ -167,6 +168,20 @@ type Recording struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero"` // when the URL stops working; zero: not known
 }
 
+// Then gives what is known after something newer was told of it, perhaps by another source: what that leaves open stays. Of another recording nothing
+// stays. A nil one is none yet.
+func (r *Recording) Then(newer Recording) *Recording {
+	if r == nil || r.ID != "" && newer.ID != "" && r.ID != newer.ID {
+		return &newer
+	}
+	if newer.URL == "" {
+		newer.URL, newer.ExpiresAt = r.URL, r.ExpiresAt
+	}
+	newer.ID, newer.Name, newer.Type = cmp.Or(newer.ID, r.ID), cmp.Or(newer.Name, r.Name), cmp.Or(newer.Type, r.Type)
+	newer.DurationMS = cmp.Or(newer.DurationMS, r.DurationMS)
+	return &newer
+}
+
 // NewCustomer is what a person says of a caller whom the CRM does not know, or of what a customer becomes.
 type NewCustomer struct {
 	Type    string `json:"type,omitempty"` // the CRM's object type; empty: the connector's usual one
@@ -239,11 +254,14 @@ func NewRecord(tenant string, c Call, w WrapUp) Record {
 	return r
 }
 
-// NewAttachment makes the write-back that tells a call's record where its recording is. It is a stage of its own, because recordings become known
-// late, and it names no other field of the record.
-func NewAttachment(tenant string, record WriteBack, r Recording) WriteBack {
-	return WriteBack{Op: AttachRecording, Key: WriteKey(tenant, record.Leg, AttachRecording, 0), Leg: record.Leg, Identity: record.Identity,
-		CustomerID: record.CustomerID, Record: record.Record, Recording: r}
+// NewAttachments makes the write-back that tells a call's record of its recording. It is a stage of its own, because recordings become known late,
+// and it names no other field of the record. There is none where nothing of the recording may leave.
+func NewAttachments(tenant string, record WriteBack, r Recording) []WriteBack {
+	if r.ID == "" && r.URL == "" {
+		return nil
+	}
+	return []WriteBack{{Op: AttachRecording, Key: WriteKey(tenant, record.Leg, AttachRecording, 0), Leg: record.Leg, Identity: record.Identity,
+		CustomerID: record.CustomerID, Record: record.Record, Recording: r}}
 }
 
 // millis is a time as records carry it: UTC, whole milliseconds, no monotonic clock, so that equal records compare equal.

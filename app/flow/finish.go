@@ -77,7 +77,7 @@ func (f *Flow) writes(card *Card) []cti.WriteBack {
 	if card.Call.Recording == nil {
 		return []cti.WriteBack{w}
 	}
-	return []cti.WriteBack{w, cti.NewAttachment(f.cfg.Tenant, w, *card.Call.Recording)}
+	return append([]cti.WriteBack{w}, cti.NewAttachments(f.cfg.Tenant, w, *card.Call.Recording)...)
 }
 
 func identity(card *Card) cti.Identity {

@@ -281,7 +281,7 @@ func (f *Flow) recorded(e cti.Event) {
 		return // the call has it, and writes it down with its end
 	}
 	if card := f.cards[leg]; card != nil {
-		card.Call.Recording = e.Recording
+		card.Call.Recording = card.Call.Recording.Then(*e.Recording)
 		if !card.settling && card.Write.State != WriteUnsaved {
 			f.write(card)
 		}

@@ -16,19 +16,23 @@ const maxUpload = 4 << 20 // bytes of a recording
 
 // Recording is a call's recording: where it is, or what was uploaded. Of an upload only length and sum are kept.
 type Recording struct {
-	URL        string `json:"url"`
+	ID         string `json:"id"`  // the phone system's own
+	URL        string `json:"url"` // "" for one that is known by its id alone, or was uploaded
 	Name       string `json:"name"`
 	Type       string `json:"type"` // audio/wav
 	DurationMS int64  `json:"duration_ms"`
-	Size       int64  `json:"size"`   // bytes; 0 for one that is elsewhere
-	SHA256     string `json:"sha256"` // "" for one that is elsewhere
+	ExpiresAt  *Stamp `json:"expires_at"` // of the address; null: it is not known to
+	Size       int64  `json:"size"`       // bytes; 0 for one that is elsewhere
+	SHA256     string `json:"sha256"`     // "" for one that is elsewhere
 }
 
 func recordingFields() fields[Recording] {
 	return fields[Recording]{
-		"url":         text(func(v *Recording) *string { return &v.URL }, 2000).needed(),
+		"id":          text(func(v *Recording) *string { return &v.ID }, maxLine),
+		"url":         text(func(v *Recording) *string { return &v.URL }, 2000),
 		"name":        text(func(v *Recording) *string { return &v.Name }, maxLine),
 		"type":        text(func(v *Recording) *string { return &v.Type }, maxLine),
+		"expires_at":  optMoment(func(v *Recording) **Stamp { return &v.ExpiresAt }),
 		"duration_ms": millis(func(v *Recording) *int64 { return &v.DurationMS }),
 	}
 }
@@ -46,8 +50,8 @@ func (s *Server) putRecording(r *http.Request) (answer, error) {
 	if err := recordingFields().apply(&rec, in); err != nil {
 		return answer{}, err
 	}
-	if rec.URL == "" {
-		return answer{}, invalid("url", "is required")
+	if rec.URL == "" && rec.ID == "" {
+		return answer{}, invalid("url", "is required, or id")
 	}
 	return s.attach(r, rec)
 }

@@ -26,6 +26,14 @@ func TestARecordingElsewhereIsKeptAndReplaced(t *testing.T) {
 	if want := (Recording{URL: "https://pbx.example/r/1", Name: "one.wav", Type: "audio/wav", DurationMS: 61000}); again.Recording == nil || *again.Recording != want || again.Revision != 2 {
 		t.Errorf("the call is %+v with %+v", again, again.Recording)
 	}
+	c.do(http.StatusOK, "PUT", path+"/recording", `{"id":"rec-1","url":"https://pbx.example/r/1","expires_at":"2026-12-01T10:00:00Z"}`)
+	if got := read[Call](t, c.do(http.StatusOK, "GET", path, "")).Recording; got.ID != "rec-1" || got.ExpiresAt == nil || got.ExpiresAt.Day() != 1 {
+		t.Errorf("the recording is %+v", got)
+	}
+	c.do(http.StatusOK, "PUT", path+"/recording", `{"id":"rec-1"}`)
+	if got := read[Call](t, c.do(http.StatusOK, "GET", path, "")).Recording; *got != (Recording{ID: "rec-1"}) {
+		t.Errorf("the recording is %+v, want its id alone", got)
+	}
 	c.do(http.StatusOK, "PUT", path+"/recording", `{"url":"https://pbx.example/r/2"}`)
 	if got := read[Call](t, c.do(http.StatusOK, "GET", path, "")); *got.Recording != (Recording{URL: "https://pbx.example/r/2"}) || got.Number != "13800138000" {
 		t.Errorf("replaced it is %+v", got.Recording)
