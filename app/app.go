@@ -146,7 +146,7 @@ func (a *App) connect() (err error) {
 	if a.connector, err = OpenConnection(a.cfg); err != nil {
 		return err
 	}
-	if a.phones, err = openPhones(a.cfg.Profile, a.cfg.Phones, a.cfg.Log); err != nil {
+	if a.phones, err = openPhones(a.cfg); err != nil {
 		a.connector.Close()
 	}
 	return err

@@ -10,7 +10,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/app/secret"
 	"ringside.dev/ringside/bridge"
+	"ringside.dev/ringside/bridge/relayed"
+	"ringside.dev/ringside/store/tokens"
 )
 
 // phones are the workstation's call sources: one, or several that tell of the same calls.
@@ -23,7 +26,8 @@ type phone struct {
 }
 
 // openPhones opens the sources a profile names, or takes those it is given.
-func openPhones(p cti.Profile, given []bridge.Source, log *slog.Logger) (phones, error) {
+func openPhones(cfg Config) (phones, error) {
+	p, given := cfg.Profile, cfg.Phones
 	var all phones
 	for _, s := range given {
 		all = append(all, &phone{Source: s})
@@ -32,13 +36,18 @@ func openPhones(p cti.Profile, given []bridge.Source, log *slog.Logger) (phones,
 		return all, nil
 	}
 	for _, of := range p.Phone.Sources() {
-		s, err := bridge.Open(p, of, log)
+		s, err := bridge.Open(p, of, func(address string) relayed.Keeper { return Enrolment(cfg.StateDir, address, cfg.Keys) }, cfg.Log)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, &phone{Source: s})
 	}
 	return all, nil
+}
+
+// Enrolment keeps this workstation's certificate for the relay at an address, sealed, beside the store.
+func Enrolment(stateDir, address string, keys secret.Ring) relayed.Keeper {
+	return tokens.Open(stateDir, "relay-"+address, keys)
 }
 
 // joined is all of them as one phone.

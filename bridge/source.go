@@ -8,6 +8,7 @@ import (
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/baresip"
+	"ringside.dev/ringside/bridge/relayed"
 	"ringside.dev/ringside/bridge/sim"
 )
 
@@ -24,9 +25,9 @@ type Source interface {
 	Phone() cti.Phone
 }
 
-// Open makes one of the sources a profile names; log may be nil. It does not connect yet. Errors are of kind invalid: a source there is
-// not, or one whose settings cannot work.
-func Open(p cti.Profile, of cti.PhoneSource, log *slog.Logger) (Source, error) {
+// Open makes one of the sources a profile names; enrolled gives what keeps this workstation's certificate for a relay; log may be nil. It does
+// not connect yet. Errors are of kind invalid: a source there is not, or one whose settings cannot work.
+func Open(p cti.Profile, of cti.PhoneSource, enrolled func(address string) relayed.Keeper, log *slog.Logger) (Source, error) {
 	switch of.Source {
 	case "sim":
 		return sim.New(p.Phone.Extension), nil
@@ -36,6 +37,12 @@ func Open(p cti.Profile, of cti.PhoneSource, log *slog.Logger) (Source, error) {
 			return nil, err // not s: a nil *baresip.Source would be no nil Source
 		}
 		return s, nil
+	case "relayed":
+		s, err := relayed.New(relayed.Options{Address: of.Address, Extension: p.Phone.Extension, Keep: enrolled(of.Address), Log: log})
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
 	}
-	return nil, cti.Errorf(cti.Invalid, "phone.source must be sim or baresip", nil)
+	return nil, cti.Errorf(cti.Invalid, "phone.source must be sim, baresip or relayed", nil)
 }

@@ -22,6 +22,11 @@ var secretEndings = []string{"token", "password", "passwd", "passphrase", "secre
 
 // params reads a connector's parameters.
 func (r *reader) params(into *map[string]string) func(path string, n *yaml.Node) {
+	return r.judged(into, paramCheck)
+}
+
+// judged reads parameters; check judges the value of each name.
+func (r *reader) judged(into *map[string]string, check func(name string) func(value string) *wording) func(path string, n *yaml.Node) {
 	return func(path string, n *yaml.Node) {
 		if n.Kind != yaml.MappingNode {
 			r.wrongKind(path, n, say("a section of indented lines like name: value", "由缩进的“名称: 值”组成的小节"))
@@ -42,7 +47,7 @@ func (r *reader) params(into *map[string]string) func(path string, n *yaml.Node)
 				params[name] = ""
 			default:
 				var text string
-				r.text(&text, paramCheck(name))(join(path, name), value)
+				r.text(&text, check(name))(join(path, name), value)
 				params[name] = text
 			}
 			written[name] = key

@@ -22,6 +22,18 @@ type phoneSource struct {
 var sources = []phoneSource{
 	{name: "sim"},
 	{name: "baresip", address: &wording{"the address of baresip's ctrl_tcp, such as 127.0.0.1:4444", " baresip 的 ctrl_tcp 地址，例如 127.0.0.1:4444"}, check: loopback},
+	{name: "relayed", address: &wording{"the relay's address, such as relay.example.com:8470", "中继的地址，例如 relay.example.com:8470"}, check: relayAddress},
+}
+
+// inRelay are the sources that only ringctl relay may use: their credentials see every call of the exchange.
+var inRelay = []string{"ami", "ari", "esl", "webhook"}
+
+func sourceName(s string) *wording {
+	if slices.Contains(inRelay, s) {
+		return say("%[1]s holds the exchange's credentials, which belong into ringctl relay near the exchange and not on a workstation; write relayed, and the relay's address",
+			"%[1]s 需要交换机的登录凭据，应由交换机旁的 ringctl relay 持有，不能放在工作站上；请写 relayed 和中继的地址", s)
+	}
+	return oneOf(phoneSources()...)(s)
 }
 
 func phoneSources() []string {
@@ -63,7 +75,7 @@ func (r *reader) alsoPhones(path string, n *yaml.Node) {
 	r.list(path, n, func(path string, n *yaml.Node) {
 		var s cti.PhoneSource
 		r.section(path, n, n, []field{
-			{key: "source", need: needSource, read: r.text(&s.Source, oneOf(phoneSources()...))},
+			{key: "source", need: needSource, read: r.text(&s.Source, sourceName)},
 			{key: "address", need: needAddress(&s.Source), read: r.address(&s.Source, &s.Address)},
 			{key: "program", read: r.text(&s.Program, nil)},
 		})

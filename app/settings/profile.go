@@ -38,7 +38,7 @@ func (r *reader) fields() []field {
 			{key: "email", read: r.text(&p.Agent.Email, email)},
 		}},
 		{key: "phone", need: write("a section phone: with source: and extension:", "包含 source: 和 extension: 的 phone: 小节"), within: []field{
-			{key: "source", need: needSource, read: r.text(&p.Phone.Source, oneOf(phoneSources()...))},
+			{key: "source", need: needSource, read: r.text(&p.Phone.Source, sourceName)},
 			{key: "address", need: needAddress(&p.Phone.Source), read: r.address(&p.Phone.Source, &p.Phone.Address)},
 			{key: "program", read: r.text(&p.Phone.Program, nil)},
 			{key: "also", read: r.alsoPhones},
@@ -95,8 +95,8 @@ func (r *reader) newer(root *yaml.Node) bool {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
 		if n, err := strconv.Atoi(value.Value); key.Value == "version" && err == nil && n > version {
-			r.wrong(value, "version", say("this profile is for a newer Ringside (%d; this one reads %d): update Ringside",
-				"此配置文件适用于更新版本的 Ringside（版本 %d，本程序支持版本 %d）：请更新 Ringside", n, version))
+			r.wrong(value, "version", say("this %[1]s is for a newer Ringside (%[3]d; this one reads %[4]d): update Ringside",
+				"此%[2]s适用于更新版本的 Ringside（版本 %[3]d，本程序支持版本 %[4]d）：请更新 Ringside", r.subject.en, r.subject.zh, n, version))
 			return true
 		}
 	}

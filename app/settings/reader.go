@@ -14,6 +14,8 @@ import (
 // reader walks the tree of a profile, fills the profile and collects the problems.
 type reader struct {
 	file     string
+	subject  subject
+	all      []field // the whole file
 	profile  cti.Profile
 	problems Problems
 }
@@ -166,7 +168,7 @@ func (r *reader) unknownKey(path string, key *yaml.Node, fields []field) (meant 
 // home finds the one section other than path that has the key.
 func (r *reader) home(path, key string) string {
 	var homes []string
-	for _, f := range r.fields() {
+	for _, f := range r.all {
 		if _, ok := find(f.within, key); ok && f.key != path {
 			homes = append(homes, f.key)
 		}

@@ -25,7 +25,7 @@ const maxFile = 1 << 20
 // Load reads and checks the profile in file. An error is Problems, all of them at once, and a cti.Error for errors.As: notfound
 // if there is no such file, denied if it may not be read, else invalid.
 func Load(file string) (cti.Profile, error) {
-	data, p := read(file)
+	data, p := profileFile.read(file)
 	if p != nil {
 		return cti.Profile{}, Problems{*p}
 	}
@@ -64,14 +64,23 @@ func SecretNames(p cti.Profile) []string {
 	return slices.Compact(names)
 }
 
-func read(file string) (_ []byte, p *Problem) {
+// subject is a kind of file, as the messages name it.
+type subject struct {
+	en, zh  string // what it is
+	example string // the command that prints one
+	name    string // what it is usually called
+}
+
+var profileFile = subject{"profile", "配置文件", "ringctl profile example", "profile.yaml"}
+
+func (f subject) read(file string) (_ []byte, p *Problem) {
 	about := func(kind cti.Kind, w *wording) *Problem {
 		return &Problem{File: file, Kind: kind, En: w.en, Zh: w.zh}
 	}
 	info, err := os.Stat(file)
 	if err == nil && info.IsDir() {
-		return nil, about(cti.Invalid, say("this is a folder: name the profile file in it",
-			"这是一个文件夹：请指定其中的配置文件"))
+		return nil, about(cti.Invalid, say("this is a folder: name the %[1]s file in it",
+			"这是一个文件夹：请指定其中的%[2]s", f.en, f.zh))
 	}
 	var data []byte
 	if err == nil {
@@ -79,16 +88,16 @@ func read(file string) (_ []byte, p *Problem) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, about(cti.NotFound, say("there is no such file; make a profile with: ringctl profile example > profile.yaml, then edit it",
-			"文件不存在；请先生成配置文件：ringctl profile example > profile.yaml，然后编辑它"))
+		return nil, about(cti.NotFound, say("there is no such file; make a %[1]s with: %[3]s > %[4]s, then edit it",
+			"文件不存在；请先生成%[2]s：%[3]s > %[4]s，然后编辑它", f.en, f.zh, f.example, f.name))
 	case errors.Is(err, fs.ErrPermission):
 		return nil, about(cti.Denied, say("this file may not be read: give your user the right to read it",
 			"没有读取此文件的权限：请为当前用户授予读取权限"))
 	case err != nil:
 		return nil, about(cti.Invalid, say("this file cannot be read: %v", "无法读取此文件：%v", err))
 	case len(data) > maxFile:
-		return nil, about(cti.Invalid, say("this file is larger than 1 MiB: it is not a profile, check the path",
-			"文件超过 1 MiB：这不是配置文件，请检查路径"))
+		return nil, about(cti.Invalid, say("this file is larger than 1 MiB: it is not a %[1]s, check the path",
+			"文件超过 1 MiB：这不是%[2]s，请检查路径", f.en, f.zh))
 	}
 	return data, nil
 }
@@ -106,10 +115,11 @@ func readFile(file string) (data []byte, err error) {
 // parse reads the one document of a profile. Only its tree comes from the YAML library: the fields are taken from the tree by
 // hand, because decoding into a struct neither finds all problems nor keeps the text of an unquoted number.
 func parse(file string, data []byte) (cti.Profile, error) {
-	r := &reader{file: file, profile: cti.Profile{Tenant: DefaultTenant}}
+	r := &reader{file: file, subject: profileFile, profile: cti.Profile{Tenant: DefaultTenant}}
+	r.all = r.fields()
 	root := r.document(data)
 	if root != nil && !r.newer(root) {
-		r.section("", root, root, r.fields())
+		r.section("", root, root, r.all)
 	}
 	if len(r.problems) > 0 {
 		slices.SortStableFunc(r.problems, byPlace)
@@ -128,21 +138,21 @@ func (r *reader) document(data []byte) *yaml.Node {
 	var doc, more yaml.Node
 	switch err := loader.Load(&doc); {
 	case errors.Is(err, io.EOF), err == nil && empty(doc.Content[0]):
-		r.wrong(nil, "", say("the profile is empty; see what belongs in it with: ringctl profile example",
-			"配置文件是空的；查看应有的内容：ringctl profile example"))
+		r.wrong(nil, "", say("the %[1]s is empty; see what belongs in it with: %[3]s",
+			"%[2]s是空的；查看应有的内容：%[3]s", r.subject.en, r.subject.zh, r.subject.example))
 		return nil
 	case err != nil:
 		r.notYAML(data, err)
 		return nil
 	}
 	if err := loader.Load(&more); !errors.Is(err, io.EOF) {
-		r.wrong(&more, "", say("a second document begins here (---): keep one profile in a file",
-			"此处开始了第二个文档（---）：一个文件只能有一份配置"))
+		r.wrong(&more, "", say("a second document begins here (---): keep one %[1]s in a file",
+			"此处开始了第二个文档（---）：一个文件只能有一份%[2]s", r.subject.en, "配置"))
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
-		r.wrong(root, "", say("this is not a profile, which is lines like version: 1; see one with: ringctl profile example",
-			"这不是配置文件，配置应由 version: 1 这样的行组成；查看示例：ringctl profile example"))
+		r.wrong(root, "", say("this is not a %[1]s, which is lines like version: 1; see one with: %[3]s",
+			"这不是%[2]s，配置应由 version: 1 这样的行组成；查看示例：%[3]s", r.subject.en, r.subject.zh, r.subject.example))
 		return nil
 	}
 	return root
