@@ -67,7 +67,7 @@ func newRoot(s Streams) *cobra.Command {
 	root.PersistentFlags().StringVar(&e.socket, "socket", "", e.say("endpoint of the agent's local API (default: this user's own)", "代理本地接口的地址（默认：当前用户的代理）"))
 	root.PersistentFlags().BoolVar(&e.json, "json", false, e.say("print JSON", "以 JSON 输出"))
 	root.AddCommand(e.runCommand(), e.demoCommand(), e.sandboxCommand(), e.statusCommand(), e.callsCommand(), e.outboxCommand(),
-		e.eventCommand(), e.eventsCommand(), e.sourceCommand(), e.presenceCommand(), e.secretCommand(), e.storeCommand(), e.numberCommand(), e.identifyCommand(), e.indexCommand(), e.crmCommand(), e.mappingCommand(), e.profileCommand(), e.versionCommand())
+		e.eventCommand(), e.eventsCommand(), e.sourceCommand(), e.presenceCommand(), e.secretCommand(), e.storeCommand(), e.numberCommand(), e.identifyCommand(), e.indexCommand(), e.crmCommand(), e.mappingCommand(), e.profileCommand(), e.relayCommand(), e.phoneCommand(), e.versionCommand())
 	return root
 }
 

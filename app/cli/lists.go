@@ -106,21 +106,29 @@ func (e *env) eventCommand() *cobra.Command {
 					return fmt.Errorf("read standard input: %w", err)
 				}
 			}
-			var event cti.Event
-			decoder := json.NewDecoder(strings.NewReader(string(text)))
-			decoder.DisallowUnknownFields()
-			err := decoder.Decode(&event)
-			if err == nil && decoder.More() {
-				err = errors.New("there is something after it")
-			}
+			event, err := decodeEvent(string(text))
 			if err != nil {
-				return cti.Errorf(cti.Invalid, `this is not an event: `+err.Error()+`; an example: {"type":"call.delivered","side":"local","remote":{"number":"13800138000"},"call":{"refs":{"id":"1"}}}`, nil)
+				return err
 			}
 			if err := e.client().Feed(ctx, event); err != nil {
 				return err
 			}
 			return e.print(map[string]string{"fed": string(event.Type)}, func() string { return string(event.Type) + " ✓\n" })
 		})
+}
+
+// decodeEvent reads one canonical event.
+func decodeEvent(text string) (event cti.Event, err error) {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	err = decoder.Decode(&event)
+	if err == nil && decoder.More() {
+		err = errors.New("there is something after it")
+	}
+	if err != nil {
+		return event, cti.Errorf(cti.Invalid, `this is not an event: `+err.Error()+`; an example: {"type":"call.delivered","side":"local","remote":{"number":"13800138000"},"call":{"refs":{"id":"1"}}}`, nil)
+	}
+	return event, nil
 }
 
 // table lays out rows in columns.
