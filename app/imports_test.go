@@ -46,7 +46,7 @@ var ours = []rule{
 	{pkg: "app/cli/ringctl", may: []string{"app/cli"}},
 	{pkg: "app/cli", not: []string{"app/window", "frontend"}},
 	{pkg: "app", not: []string{"app/cli", "app/window", "frontend"}},
-	{pkg: "bridge", may: []string{"app/cti", "bridge/tape", "bridge/sim", "bridge/baresip", "bridge/relayed", "bridge/ami", "bridge/ari"}},
+	{pkg: "bridge", may: []string{"app/cti", "bridge/tape", "bridge/sim", "bridge/baresip", "bridge/relayed", "bridge/ami", "bridge/ari", "bridge/webhook"}},
 	{pkg: "bridge/tape"},
 	{pkg: "bridge/sim", may: []string{"app/cti"}},
 	{pkg: "bridge/baresip", may: []string{"app/cti", "bridge/tape"}},

@@ -13,6 +13,7 @@ import (
 	"ringside.dev/ringside/bridge/ami"
 	"ringside.dev/ringside/bridge/ari"
 	"ringside.dev/ringside/bridge/sim"
+	"ringside.dev/ringside/bridge/webhook"
 )
 
 // ExchangeConfig is one exchange as it is opened. Kind and Name are required, and what its kind needs; for everything else the zero value works.
@@ -43,6 +44,7 @@ var exchangeKinds = []ExchangeKind{
 	{Name: "sim", open: func(ExchangeConfig) (Exchange, error) { return &sim.Exchange{}, nil }},
 	{Name: "ami", Address: true, User: true, Password: true, Params: []string{"tls_ca", "tls_name", "channels", "context", "recording_variable", "recording_url"}, open: openAMI},
 	{Name: "ari", Address: true, User: true, Password: true, Params: []string{"tls_ca", "tls_name", "app", "context", "devices"}, open: openARI},
+	{Name: "webhook", Address: true, Params: []string{"vendor", "certificate", "key"}, open: openWebhook},
 }
 
 // ExchangeKinds lists the kinds of exchange.
@@ -99,6 +101,31 @@ func openARI(c ExchangeConfig) (Exchange, error) {
 	return x, nil
 }
 
+// openWebhook: the password is asked for by what the vendor's file says of it, which may be nothing.
+func openWebhook(c ExchangeConfig) (Exchange, error) {
+	if c.Params["vendor"] == "" {
+		return nil, cti.Errorf(cti.Invalid, "params.vendor is missing: one of "+strings.Join(webhook.Presets(), ", ")+", or the path of a vendor's file", nil)
+	}
+	vendor, err := webhook.Load(c.Params["vendor"])
+	if err != nil {
+		return nil, err
+	}
+	options := webhook.Options{Vendor: vendor, Instance: c.Name, Listen: c.Address, Log: c.Log}
+	if c.Password != "" {
+		options.Secret = func(string) (string, error) { return c.Password, nil }
+	}
+	if c.Params["certificate"] != "" || c.Params["key"] != "" {
+		if options.TLS, err = webhook.Certificate(c.Params["certificate"], c.Params["key"]); err != nil {
+			return nil, err
+		}
+	}
+	x, err := webhook.New(options)
+	if err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
 // hostAddress reads host:port, or tls://host:port for a connection inside TLS.
 func hostAddress(address string) (hostPort string, encrypted bool, err error) {
 	scheme, rest, has := strings.Cut(address, "://")
@@ -119,7 +146,7 @@ func clientTLS(params map[string]string) (*tls.Config, error) {
 	if path == "" {
 		return config, nil
 	}
-	pem, err := os.ReadFile(path) //nolint:gosec // named by who runs it
+	pem, err := os.ReadFile(path)
 	if err != nil {
 		return nil, cti.Errorf(cti.Invalid, "params.tls_ca names a file that cannot be read: "+path, err)
 	}

@@ -10,17 +10,19 @@ import (
 	"ringside.dev/ringside/bridge/ami"
 	"ringside.dev/ringside/bridge/ari"
 	"ringside.dev/ringside/bridge/sim"
+	"ringside.dev/ringside/bridge/webhook"
 )
 
 var (
 	_ Exchange = (*sim.Exchange)(nil)
 	_ Exchange = (*ami.Exchange)(nil)
 	_ Exchange = (*ari.Exchange)(nil)
+	_ Exchange = (*webhook.Exchange)(nil)
 )
 
 // anExchange is one that can be opened, with what a test changes.
 func anExchange(kind, address string, params ...string) ExchangeConfig {
-	c := ExchangeConfig{Kind: kind, Name: "hq", Address: address, User: "ringside", Password: "s3cret", Params: map[string]string{}}
+	c := ExchangeConfig{Kind: kind, Name: "hq", Address: address, User: "ringside", Password: "s3cret-and-long-enough", Params: map[string]string{}}
 	for i := 0; i+1 < len(params); i += 2 {
 		c.Params[params[i]] = params[i+1]
 	}
@@ -35,6 +37,7 @@ func TestExchangesOpenEncryptedOrOnThisComputer(t *testing.T) {
 			"recording_url", "https://pbx.example.com/recordings/{file}", "tls_name", "pbx"),
 		anExchange("ari", "http://127.0.0.1:8088"), anExchange("ari", "https://pbx.example.com:8089"),
 		anExchange("ari", "https://pbx.example.com:8089/asterisk", "app", "ringside-2", "context", "internal", "devices", "1001=PJSIP/desk1 PJSIP/soft1; 1002=PJSIP/desk2;"),
+		anExchange("webhook", "127.0.0.1:8443", "vendor", "udesk"),
 	} {
 		x, err := OpenExchange(c)
 		if err != nil || x == nil {
@@ -48,12 +51,13 @@ func TestAnExchangeIsNotSpokenUnencryptedOverANetwork(t *testing.T) {
 		anExchange("ami", "pbx.example.com:5038"), anExchange("ami", "10.0.0.5:5038"), anExchange("ami", "0.0.0.0:5038"), anExchange("ami", "[fe80::1]:5038"),
 		anExchange("ami", "127.0.0.1.example.com:5038"), anExchange("ami", "localhost.example.com:5038"), anExchange("ari", "http://pbx.example.com:8088"),
 		anExchange("ari", "http://10.0.0.5:8088"), anExchange("ari", "http://127.0.0.1@10.0.0.5:8088"), anExchange("ari", "ws://127.0.0.1:8088"),
+		anExchange("webhook", "0.0.0.0:8443", "vendor", "udesk"), anExchange("webhook", ":8443", "vendor", "udesk"),
 	} {
 		x, err := OpenExchange(c)
 		if x != nil || cti.KindOf(err) != cti.Invalid {
 			t.Errorf("%s at %s: %v, %v; want it refused", c.Kind, c.Address, x, err)
 		}
-		if err != nil && strings.Contains(err.Error(), "s3cret") {
+		if err != nil && strings.Contains(err.Error(), c.Password) {
 			t.Errorf("%s at %s tells the secret: %v", c.Kind, c.Address, err)
 		}
 	}
@@ -77,6 +81,7 @@ func TestWhatAnExchangeDoesNotKnowIsRefused(t *testing.T) {
 		"params.tls_ca names a file without a certificate":               anExchange("ari", "https://pbx.example.com:8089", "tls_ca", empty),
 		"params.devices is written like":                                 anExchange("ari", "https://pbx.example.com:8089", "devices", "1001"),
 		"as its channels begin":                                          anExchange("ari", "https://pbx.example.com:8089", "devices", "1001=desk"),
+		"params.vendor is missing: one of cec, ":                         anExchange("webhook", "127.0.0.1:8443"),
 	} {
 		if x, err := OpenExchange(c); x != nil || cti.KindOf(err) != cti.Invalid || !strings.Contains(cti.MessageOf(err), say) {
 			t.Errorf("%s: %v, %v", say, x, err)

@@ -78,14 +78,13 @@ func (e *env) relayCheck(file *string) *cobra.Command {
 			return err
 		}
 		secrets := relay.OpenSecrets(keychain, e.Getenv)
-		var failed []error
-		for _, ref := range s.SecretRefs() {
-			if _, err := secrets.Get(ref); err != nil && (ref != s.Key || !errors.Is(err, secret.ErrNotFound)) { // the key is made at the first start
-				failed = append(failed, fmt.Errorf("%s: %w", ref, err))
+		if s.Key != "" {
+			if _, err := secrets.Get(s.Key); err != nil && !errors.Is(err, secret.ErrNotFound) { // it is made at the first start
+				return cti.Errorf(cti.Denied, "key: "+s.Key, err)
 			}
 		}
-		if err := errors.Join(failed...); err != nil {
-			return cti.Errorf(cti.Denied, "a secret cannot be read", err)
+		if err := relay.Check(s, secrets); err != nil {
+			return err
 		}
 		return e.print(map[string]any{"ok": true, "secrets": s.SecretRefs()}, func() string { return e.say("The relay file is good.\n", "中继配置文件没有问题。\n") })
 	})

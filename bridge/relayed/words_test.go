@@ -34,7 +34,11 @@ func certify(t *testing.T, c *x509.Certificate, parent *tls.Certificate) tls.Cer
 	c.SerialNumber, c.BasicConstraintsValid = big.NewInt(time.Now().UnixNano()), true
 	signer, by := key, c
 	if parent != nil {
-		signer, by = parent.PrivateKey.(*ecdsa.PrivateKey), parent.Leaf
+		private, is := parent.PrivateKey.(*ecdsa.PrivateKey)
+		if !is {
+			t.Fatal("the authority's key is another")
+		}
+		signer, by = private, parent.Leaf
 	}
 	raw, err := x509.CreateCertificate(rand.Reader, c, by, &key.PublicKey, signer)
 	if err != nil {
