@@ -122,6 +122,11 @@ func (p *Page) Pick(leg, customerID string) Result {
 	return p.result("pick", p.agent.Pick(p.ctx, leg, customerID))
 }
 
+// SetPresence makes the agent ready, or not ready for a reason.
+func (p *Page) SetPresence(state, reason string) Result {
+	return p.result("presence", p.agent.SetPresence(p.ctx, wire.PresenceRequest{State: cti.Presence(state), Reason: reason}))
+}
+
 // SaveWrapUp saves outcome and note.
 func (p *Page) SaveWrapUp(leg, outcome, note string) Result {
 	return p.result("wrap-up", p.agent.WrapUp(p.ctx, leg, wire.WrapUpRequest{Outcome: outcome, Note: note}))

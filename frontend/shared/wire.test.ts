@@ -84,6 +84,8 @@ describe("the Go structs behind them", () => {
     OutboxItem: wire.outboxItem,
     OutboxTry: wire.outboxTry,
     Change: wire.change,
+    Consult: wire.consult,
+    Presence: wire.presence,
     Write: wire.write,
     Number: wire.number,
     Queue: wire.queue,

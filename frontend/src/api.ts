@@ -33,6 +33,8 @@ export interface Api {
   changeTags(leg: string, add: string, remove: string): Promise<Result>;
   setStatus(leg: string, status: string): Promise<Result>;
   setTicketStatus(leg: string, ticket: string, status: string): Promise<Result>;
+  /** The reader's own state: ready, or not_ready with a reason. */
+  setPresence(state: "ready" | "not_ready", reason: string): Promise<Result>;
   saveWrapUp(leg: string, outcome: string, note: string): Promise<Result>;
   draftWrapUp(leg: string, outcome: string, note: string): Promise<Result>;
   open(leg: string, kind: "customer" | "ticket" | "call", id: string): Promise<Result>;
@@ -115,6 +117,7 @@ export function connect(host: Host = window): Api {
     changeTags: (leg, add, remove) => ask("ChangeTags", leg, add, remove),
     setStatus: (leg, status) => ask("SetStatus", leg, status),
     setTicketStatus: (leg, ticket, status) => ask("SetTicketStatus", leg, ticket, status),
+    setPresence: (state, reason) => ask("SetPresence", state, reason),
     saveWrapUp: (leg, outcome, note) => ask("SaveWrapUp", leg, outcome, note),
     draftWrapUp: (leg, outcome, note) => ask("DraftWrapUp", leg, outcome, note),
     open: (leg, kind, id) => ask("Open", leg, kind, id),

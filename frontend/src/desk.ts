@@ -4,11 +4,14 @@ import { createContext, createEffect, createMemo, createSignal, on, onCleanup, o
 import type { Card, Option, Result } from "../shared/wire";
 import type { Api } from "./api";
 import { createClock } from "./clock";
+import { createControl } from "./control";
 import { createDrafts } from "./drafts";
 import { speech } from "./i18n";
 import { createKeys, type HotKey } from "./keys";
+import { holdOf, muteOf, panelsOf } from "./offered";
 import { createOutbox } from "./outbox/model";
 import { afterPaint } from "./painted";
+import { createPresence } from "./presence";
 import { createRequests } from "./requests";
 import { chooseShown, live, liveSign } from "./shown";
 import { createBoard } from "./state";
@@ -40,7 +43,9 @@ export function createDesk(api: Api) {
   );
   const card = () => cards().find((c) => c.leg === shown());
   const outbox = createOutbox(api, requests, () => board.data.outbox);
-  const now = createClock(() => cards().some(live) || outbox.open());
+  const control = createControl(api, requests, cards, card);
+  const presence = createPresence(api, requests, () => board.data.presence, show);
+  const now = createClock(() => cards().some(live) || outbox.open() || (presence.shown() && !hidden()));
   const calling = createMemo(() =>
     cards()
       .filter(rings)
@@ -48,8 +53,15 @@ export function createDesk(api: Api) {
   );
   const seen = new Set<string>(); // calls that rang when the reader opened the outbox: those do not close it
 
+  function show(leg: string): void {
+    typing.stop();
+    outbox.hide();
+    pin(leg);
+  }
+
   function applied(seq: number, leg: string): void {
     requests.release(leg);
+    control.applied();
     drafts.settle(cards());
     outbox.touch();
     afterPaint(() => api.painted(seq, leg || shown()));
@@ -60,21 +72,30 @@ export function createDesk(api: Api) {
     setHidden(away);
     if (!away) return;
     pin("");
+    presence.close();
     outbox.hide(); // the next thing seen is the next call
   }
 
   function pressed(key: HotKey): void {
     const current = card();
     if (key === "hide") {
-      if (!outbox.back()) api.hide();
+      if (!presence.close() && !control.close() && !outbox.back()) api.hide();
     } else if (outbox.open()) {
       return; // the card that the other keys are for is not in view
     } else if (key === "open") {
       if (current) openCustomer(current);
-    } else if (current?.commands.includes(key)) command(current.leg, key);
+    } else if (current) operate(current, key);
   }
 
-  const command = (leg: string, name: string, to = "") => requests.run(leg, name, () => api.command(leg, name, to));
+  function operate(current: Card, key: Exclude<HotKey, "hide" | "open">): void {
+    if (key === "transfer" || key === "keypad") {
+      if (panelsOf(current).includes(key)) control.open(control.panel() === key ? "" : key);
+      return;
+    }
+    const name = key === "hold" ? holdOf(current)[0] : key === "mute" ? muteOf(current) : key;
+    if (name && current.commands.includes(name)) void control.command(current.leg, name);
+  }
+
   const openThing = (leg: string, kind: "customer" | "ticket" | "call", id: string) =>
     requests.run(leg, `open ${id}`, async () => {
       const result = await api.open(leg, kind, id);
@@ -105,6 +126,7 @@ export function createDesk(api: Api) {
   createEffect(
     on(shown, (leg, before) => {
       if (before) void drafts.flush(before);
+      control.close();
       if (!leg) return;
       keys.hush();
       afterPaint(keys.painted);
@@ -135,12 +157,10 @@ export function createDesk(api: Api) {
     typing,
     requests,
     outbox,
+    control,
+    presence,
     others: createMemo(() => (outbox.open() ? cards().filter(live) : cards().filter((c) => c.leg !== shown()))),
-    show: (leg: string) => {
-      typing.stop();
-      outbox.hide();
-      pin(leg);
-    },
+    show,
     showOutbox: () => {
       seen.clear();
       for (const leg of calling()) seen.add(leg);
@@ -157,7 +177,6 @@ export function createDesk(api: Api) {
         })
         .then(() => result?.ok ?? false);
     },
-    command,
     openThing,
     openCustomer,
     search: async (leg: string, text: string) => {

@@ -87,6 +87,24 @@ const uk = { number: "02079460999", e164: "+442079460999", key: "2079460999" };
 const nobody = { number: uk, matches: null, picked: "", history: null, tickets: null, phone_name: "" };
 const talking = { state: "connected", established_at: ago(95), started_at: ago(102), commands: ["hangup"] };
 const over = { ...talking, state: "cleared", ending: "answered", cleared_at: ago(5), talk_ms: 184000, commands: null };
+const all = ["hangup", "hold", "mute", "dtmf", "transfer", "consult"];
+const held = { ...talking, state: "hold", held_since: ago(21), commands: ["hangup", "resume", "transfer", "consult"] };
+const asked = (state: string) => ({
+  leg: "aside",
+  number: { number: "1003", key: "1003", class: "internal" },
+  name: "仓库 Depot",
+  state,
+  since: ago(12),
+});
+const data = {
+  order_id: "A-1007",
+  menu_choice: "2 > 1 售后",
+  language: "zh",
+  session: "9f2c41aa-03bd-4f10-9b1e-0c55d0a7e6b4-9f2c41aa-03bd",
+  account: "8837-2210",
+  verified: "yes",
+  campaign: "autumn",
+};
 const several = {
   ...nobody,
   search: "several",
@@ -123,7 +141,27 @@ const cards: Record<string, object[]> = {
   failed: [{ ...base, ...nobody, search: "failed", search_error: "offline" }],
   own: [{ ...base, ...nobody, search: "own" }],
   talking: [{ ...base, ...talking, wrapup: { ...wrapup, saved_at: "" } }],
-  hold: [{ ...base, ...talking, state: "hold", held_since: ago(21) }],
+  hold: [{ ...base, ...held }],
+  control: [{ ...base, ...talking, commands: all, data: { order_id: "A-1007", menu_choice: "2 > 1 售后" } }],
+  muted: [{ ...base, ...talking, commands: [...all, "unmute"], muted: true, recording: "known" }],
+  untold: [{ ...base, ...talking, commands: [...all, "resume"] }],
+  calling: [{ ...base, ...held, commands: ["hangup", "resume", "transfer"], consult: asked("initiated") }],
+  consult: [{ ...base, ...held, commands: ["hangup", "resume", "transfer", "complete"], consult: asked("connected") }],
+  data: [{ ...base, data }],
+  dialling: [
+    {
+      ...base,
+      direction: "out",
+      state: "initiated",
+      queue: undefined,
+      phone_name: "",
+      number: { number: "13800138000", e164: "+8613800138000", key: "13800138000" },
+      started_at: ago(2),
+      commands: ["hangup"],
+      pop: false,
+    },
+  ],
+  after: [{ ...base, ...over, write: { state: "queued" }, recording: "known" }],
   delivered: [
     { ...base, ...over, wrapup: { ...wrapup, saved_at: ago(3) }, write: { state: "delivered", record_id: "r1" } },
   ],
@@ -161,6 +199,18 @@ const cards: Record<string, object[]> = {
   ],
 };
 
+const reasons = ["Lunch", "Training", "Talk with the team lead 组长面谈"];
+const presences: Record<string, object> = {
+  ready: { state: "ready", since: ago(754), can: true, reasons },
+  bare: { state: "ready", since: ago(754), can: true, reasons: [] },
+  lunch: { state: "not_ready", reason: "Lunch", since: ago(4210), can: true, reasons },
+  long: { state: "not_ready", reason: reasons[2], since: ago(4210), can: true, reasons },
+  work: { state: "working_after_call", since: ago(5), until: ago(-42), can: true, reasons },
+  owed: { state: "working_after_call", since: ago(5), until: ago(-42), owed: "leg0", can: true, reasons },
+  told: { state: "not_ready", reason: "Lunch", since: ago(754), can: false, reasons: [] },
+  off: { state: "logged_off", since: ago(754), can: true, reasons },
+};
+
 function snapshotOf(query: URLSearchParams): Snapshot {
   const list = cards[query.get("state") ?? "found"] ?? [];
   const sick = query.has("sick");
@@ -187,6 +237,7 @@ function snapshotOf(query: URLSearchParams): Snapshot {
       state: query.get("storage") ?? "ok",
       detail: query.has("storage") ? "/home/wang/.local/state/ringside" : "",
     },
+    presence: presences[query.get("presence") ?? ""] ?? { state: "", can: false, reasons: [] },
     cards: list.map((card, i) => ({ leg: `leg${i}`, ...card })),
   });
 }
@@ -251,6 +302,10 @@ export function examples(search: string): Api {
     setTicketStatus: answer,
     create: answer,
     attachCall: answer,
+    setPresence: async (state) =>
+      state === "ready" && query.get("presence") === "owed"
+        ? { ok: false, kind: "conflict", message: "choose the outcome of the last call first" }
+        : answer(),
     saveWrapUp: answer,
     draftWrapUp: answer,
     open: answer,

@@ -116,6 +116,7 @@ export function fakeApi(first: Snapshot) {
     changeTags: ask("changeTags"),
     setStatus: ask("setStatus"),
     setTicketStatus: ask("setTicketStatus"),
+    setPresence: ask("setPresence"),
     saveWrapUp: ask("save"),
     draftWrapUp: ask("draft"),
     open: ask("open"),

@@ -4,9 +4,19 @@
 /** How long a new card ignores activation: longer than a keystroke that was already on its way. */
 export const QUIET = 700;
 
-export type HotKey = "answer" | "reject" | "hangup" | "open" | "hide";
+/** hold and mute are switches: held it is resumed, muted it is heard again. transfer and keypad open and close what they are named after. */
+export type HotKey = "answer" | "reject" | "hangup" | "open" | "hide" | "hold" | "mute" | "transfer" | "keypad";
 
-const hotKeys: Record<string, HotKey> = { KeyA: "answer", KeyR: "reject", KeyH: "hangup", KeyO: "open" };
+const hotKeys: Record<string, HotKey> = {
+  KeyA: "answer",
+  KeyR: "reject",
+  KeyH: "hangup",
+  KeyO: "open",
+  KeyP: "hold",
+  KeyM: "mute",
+  KeyT: "transfer",
+  KeyK: "keypad",
+};
 
 /** The physical key counts, not the letter: Alt+A types å on a Mac. */
 export function hotKeyOf(event: KeyboardEvent): HotKey | undefined {

@@ -8,6 +8,7 @@ import "./kit/kit.css";
 import "./pop/frame.css";
 import "./pop/card.css";
 import "./pop/wrapup.css";
+import "./pop/control.css";
 import "./outbox/outbox.css";
 import "./app.css"; // last: what a low window changes
 

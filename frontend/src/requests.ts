@@ -19,9 +19,9 @@ export function createRequests() {
   const [asked, set] = createStore<Record<string, Asked | undefined>>({});
   const timers = new Map<string, ReturnType<typeof setTimeout>>();
 
-  /** Runs one request per card at a time. Its buttons come back with the card's next change, a refusal or after 3 s. */
-  async function run(leg: string, what: string, ask: () => Promise<Result>): Promise<void> {
-    if (asked[leg]?.busy) return;
+  /** Runs one request per card at a time. Its buttons come back with the card's next change, a refusal or after 3 s. Tells whether it was taken. */
+  async function run(leg: string, what: string, ask: () => Promise<Result>): Promise<boolean> {
+    if (asked[leg]?.busy) return false;
     set(leg, { busy: what, refusal: undefined });
     timers.set(
       leg,
@@ -32,6 +32,7 @@ export function createRequests() {
       release(leg);
       answered(leg, result);
     }
+    return result.ok;
   }
 
   function release(leg: string): void {

@@ -146,7 +146,7 @@ export function createOutbox(api: Asked, requests: Requests, counts: () => Outbo
   const formKey = () => (list.form ? `${list.form.kind} ${list.form.seq}` : "");
 
   /** Asks something about one item; once it was taken the form is done with and the list is read again. */
-  function ask(seq: number, what: string, how: () => Promise<Result>): Promise<void> {
+  function ask(seq: number, what: string, how: () => Promise<Result>): Promise<boolean> {
     const form = formKey();
     return requests.run(keyOf(seq), what, async () => {
       const result = await how();
@@ -161,7 +161,7 @@ export function createOutbox(api: Asked, requests: Requests, counts: () => Outbo
     });
   }
 
-  function askAll(what: string, how: () => Promise<Result>, said: (result: Result) => string): Promise<void> {
+  function askAll(what: string, how: () => Promise<Result>, said: (result: Result) => string): Promise<boolean> {
     set("said", "");
     requests.clear(WHOLE);
     return requests.run(WHOLE, what, async () => {

@@ -2,6 +2,7 @@ import { For, Show } from "solid-js";
 import type { Card } from "../../shared/wire";
 import { useDesk } from "../desk";
 import { Button } from "../kit/Button";
+import { CallBar, inBar } from "./CallBar";
 import { onTheirWay } from "./caller";
 
 const offered = [
@@ -12,13 +13,21 @@ const offered = [
 
 /** What can be done with this call now: only what the phone offers, each once until something happened. */
 export function Actions(props: { card: Card }) {
+  return (
+    <Show when={!inBar(props.card)} fallback={<CallBar card={props.card} />}>
+      <Buttons card={props.card} />
+    </Show>
+  );
+}
+
+function Buttons(props: { card: Card }) {
   const desk = useDesk();
   const t = desk.say;
   const busy = () => desk.requests.busy(props.card.leg) !== "";
   const over = () => props.card.state === "cleared";
   const callable = () => over() && desk.board.data.abilities.includes("dial") && props.card.number.number !== "";
   return (
-    <footer class="actions">
+    <div class="actions">
       <For each={offered.filter((o) => props.card.commands.includes(o.name))}>
         {(o) => (
           <Button
@@ -26,7 +35,7 @@ export function Actions(props: { card: Card }) {
             icon={o.icon}
             hotKey={o.hotKey}
             disabled={busy()}
-            onPress={() => void desk.command(props.card.leg, o.name)}
+            onPress={() => void desk.control.command(props.card.leg, o.name)}
           >
             {t().t(`command.${o.name}`)}
           </Button>
@@ -52,6 +61,6 @@ export function Actions(props: { card: Card }) {
           onPress={() => void desk.dismiss(props.card.leg)}
         />
       </Show>
-    </footer>
+    </div>
   );
 }

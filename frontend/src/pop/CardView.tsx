@@ -1,7 +1,10 @@
 import { Show } from "solid-js";
 import type { Card } from "../../shared/wire";
 import { Actions } from "./Actions";
+import { CallData } from "./CallData";
+import { CallPanel } from "./CallPanel";
 import { Chooser } from "./Chooser";
+import { ConsultBar } from "./ConsultBar";
 import { pickedMatch, toneOf } from "./caller";
 import { History } from "./History";
 import { Identity } from "./Identity";
@@ -17,9 +20,11 @@ export function CardView(props: { card: Card }) {
   return (
     <main class={`card ${toneOf(props.card)}`}>
       <StateLine card={props.card} />
+      <ConsultBar card={props.card} />
       <Identity card={props.card} />
       <div class="middle">
         <Messages card={props.card} />
+        <CallData card={props.card} />
         <Show when={toChoose()}>
           <Chooser card={props.card} />
         </Show>
@@ -34,7 +39,10 @@ export function CardView(props: { card: Card }) {
       <Show when={hasWrapUp(props.card)}>
         <WrapUpForm card={props.card} />
       </Show>
-      <Actions card={props.card} />
+      <footer class="foot">
+        <CallPanel card={props.card} />
+        <Actions card={props.card} />
+      </footer>
     </main>
   );
 }

@@ -2,17 +2,21 @@ import { createEffect, on, Show } from "solid-js";
 import type { Link } from "../../shared/wire";
 import { useDesk } from "../desk";
 import { Icon } from "../kit/Icon";
+import { PresenceState } from "./Presence";
 
 /** Health at a glance: quiet while all is well, words and colour when something is not. */
 export function Header() {
   const desk = useDesk();
   const t = desk.say;
   return (
-    <header class="header">
-      <LinkState icon="phone" label={t().t("link.phone")} link={desk.board.data.phone} />
-      <LinkState icon="crm" label={t().t("link.crm")} link={desk.board.data.crm} />
-      <span class="spring" />
-      <OutboxButton />
+    <header class={`header ${desk.presence.shown() ? "with-presence" : ""}`}>
+      <PresenceState />
+      <div class="health">
+        <LinkState icon="phone" label={t().t("link.phone")} link={desk.board.data.phone} />
+        <LinkState icon="crm" label={t().t("link.crm")} link={desk.board.data.crm} />
+        <span class="spring" />
+        <OutboxButton />
+      </div>
     </header>
   );
 }
@@ -62,7 +66,7 @@ function LinkState(props: { icon: "phone" | "crm"; label: string; link: Link }) 
   return (
     <span class={`link ${looks[props.link.state]}`} title={title()}>
       <Icon name={props.icon} />
-      <span class="fixed">{props.label}</span>
+      <span class="fixed link-name">{props.label}</span>
       <span class={props.link.state === "up" ? "sr-only" : "cut"}>{words()}</span>
     </span>
   );

@@ -2,9 +2,10 @@ import { createEffect, Match, Show, Switch } from "solid-js";
 import { type Desk, DeskContext } from "../desk";
 import { Panel } from "../outbox/Panel";
 import { CardView } from "./CardView";
-import { callerName } from "./caller";
+import { callerName, stateWord } from "./caller";
 import { Header } from "./Header";
 import { Idle } from "./Idle";
+import { PresenceRefused } from "./Presence";
 import { StorageBanner } from "./StorageBanner";
 import { Strip } from "./Strip";
 
@@ -16,7 +17,9 @@ export function Pop(props: { desk: Desk }) {
   });
   const spoken = () => {
     const card = desk.card();
-    return card ? `${desk.say().t(`state.${card.state}`)} ${callerName(card, desk.say())}` : "";
+    if (!card) return "";
+    const muted = card.muted ? [desk.say().t("call.muted")] : [];
+    return [stateWord(card, desk.say()), ...muted, callerName(card, desk.say())].join(" ");
   };
   return (
     <DeskContext.Provider value={desk}>
@@ -24,6 +27,7 @@ export function Pop(props: { desk: Desk }) {
         {spoken()}
       </p>
       <Header />
+      <PresenceRefused />
       <StorageBanner />
       <Switch>
         <Match when={desk.board.phase !== "ready" && desk.board.phase}>

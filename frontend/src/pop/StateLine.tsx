@@ -4,7 +4,7 @@ import { useDesk } from "../desk";
 import { duration } from "../format";
 import { Icon } from "../kit/Icon";
 import { Text } from "../kit/Text";
-import { timerOf } from "./caller";
+import { stateWord, timerOf } from "./caller";
 
 /** The band that can be read from the corner of the eye: state, way, queue, time. */
 export function StateLine(props: { card: Card }) {
@@ -13,7 +13,7 @@ export function StateLine(props: { card: Card }) {
   const word = () =>
     props.card.ending === "answered_elsewhere"
       ? say().coded("ending", props.card.ending)
-      : say().t(`state.${props.card.state}`);
+      : stateWord(props.card, say());
   const out = () => props.card.direction === "out";
   return (
     <div class="state">
@@ -22,6 +22,12 @@ export function StateLine(props: { card: Card }) {
       <Show when={props.card.direction}>
         <span class="state-way" title={say().t(`direction.${props.card.direction}`)}>
           <Icon name={out() ? "out" : "in"} />
+        </span>
+      </Show>
+      <Show when={props.card.muted}>
+        <span class="state-muted">
+          <Icon name="muted" />
+          {say().t("call.muted")}
         </span>
       </Show>
       <Show when={props.card.queue} fallback={<span class="spring" />}>
@@ -33,6 +39,12 @@ export function StateLine(props: { card: Card }) {
             </Show>
           </span>
         )}
+      </Show>
+      <Show when={props.card.recording === "known"}>
+        <span class="state-recording" title={say().t("recording.known")}>
+          <Icon name="recording" />
+          <span class="sr-only">{say().t("recording.known")}</span>
+        </span>
       </Show>
       <time class="time">{timerOf(props.card, now())}</time>
     </div>

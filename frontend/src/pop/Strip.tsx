@@ -1,7 +1,7 @@
 import { For, Show } from "solid-js";
 import { useDesk } from "../desk";
 import { Text } from "../kit/Text";
-import { callerName, toneOf } from "./caller";
+import { callerName, stateWord, toneOf } from "./caller";
 
 /** The other cards, one click away. A ringing one stands out without taking the place of the card in hand. */
 export function Strip() {
@@ -14,9 +14,7 @@ export function Strip() {
             <button type="button" class={`strip-card ${toneOf(card)}`} onClick={() => desk.show(card.leg)}>
               <span class="dot" />
               <Text of={callerName(card, desk.say())} />
-              <span class={card.state === "cleared" ? "sr-only" : "strip-state"}>
-                {desk.say().t(`state.${card.state}`)}
-              </span>
+              <span class={card.state === "cleared" ? "sr-only" : "strip-state"}>{stateWord(card, desk.say())}</span>
               <Show when={desk.drafts.dirty(card.leg)}>
                 <span class="strip-note">{desk.say().t("strip.note")}</span>
               </Show>

@@ -2,6 +2,7 @@ import { Show, untrack } from "solid-js";
 import type { Card } from "../../shared/wire";
 import { useDesk } from "../desk";
 import { Button } from "../kit/Button";
+import { Icon } from "../kit/Icon";
 import { lost, timerOf } from "./caller";
 import { Outcomes } from "./Outcomes";
 import { WriteLine } from "./WriteLine";
@@ -18,6 +19,7 @@ export function WrapUpForm(props: { card: Card }) {
   const unsaved = () => desk.drafts.dirty(leg) || (!props.card.wrapup.saved_at && !draft());
   const canSave = () => unsaved() && (text().outcome !== "" || text().note !== "" || props.card.wrapup.saved_at !== "");
   const edit = (change: { outcome?: string; note?: string }) => desk.drafts.edit(leg, props.card.wrapup, change);
+  const owed = () => desk.presence.is().owed === leg;
   const save = () => canSave() && void desk.drafts.save(leg, props.card.wrapup);
   const saveKey = (event: KeyboardEvent) => {
     if (event.key !== "Enter" || event.isComposing || !(event.ctrlKey || event.metaKey)) return;
@@ -36,6 +38,12 @@ export function WrapUpForm(props: { card: Card }) {
     <section class="wrapup" aria-label={t().t("wrapup.title")}>
       <Show when={over()}>
         <EndingLine card={props.card} />
+      </Show>
+      <Show when={owed()}>
+        <p class="owed" aria-live="polite">
+          <Icon name="alert" />
+          {t().t(text().outcome ? "presence.owed.save" : "presence.owed")}
+        </p>
       </Show>
       <div class="label-row">
         <h2>{t().t("wrapup.outcome")}</h2>

@@ -20,9 +20,14 @@ export function callerName(card: Card, say: Speech): string {
   return numberOf(card) || say.t("search.unnamed");
 }
 
-export function numberOf(card: Card): string {
+export function numberOf(card: Pick<Card, "number">): string {
   if (card.number.withheld) return "";
   return card.number.e164 ? spaced(card.number.e164) : card.number.number;
+}
+
+/** A call that goes out is being dialled until somebody answers, whichever end rings. */
+export function stateWord(card: Card, say: Speech): string {
+  return say.t(card.direction === "out" && card.state === "alerting" ? "state.initiated" : `state.${card.state}`);
 }
 
 /** Never talked, inbound: what a person would call a missed call. */
