@@ -162,7 +162,7 @@ export function PresenceRefused() {
           <Message
             tone={owed() ? "is-wait" : "is-bad"}
             words={owed() ? say().t("presence.owed") : say().coded("kind", why().kind)}
-            detail={why().message}
+            detail={owed() ? "" : why().message}
             close={presence.clear}
           />
         )}
