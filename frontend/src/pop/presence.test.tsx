@@ -171,7 +171,7 @@ test("who would be ready while an outcome is owed is told why, in view of the ca
   page.state.answer = { ok: false, kind: "conflict", message: "choose the last call's outcome" };
   page.button("Ready now")?.click();
   await page.wait(0);
-  expect(page.root.querySelector(".messages.apart")?.textContent).toContain("choose the last call's outcome");
+  expect(page.root.querySelector(".messages.apart")?.textContent).toBe("Choose an outcome to be ready again");
   expect(page.name()).toBe("陈丽华");
   expect(page.button("Ready now")?.disabled).toBe(false);
   await page.send({ presence: ready });
