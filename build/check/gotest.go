@@ -30,12 +30,10 @@ func goTestWith(env []string, dir string, wrapper []string, args ...string) tall
 	cmd.Env, cmd.Dir, cmd.Stderr = env, dir, os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		fmt.Println("FAILED:", err)
-		return tally{failed: 1}
+		return failing("%v", err)
 	}
 	if err := cmd.Start(); err != nil {
-		fmt.Println("FAILED:", err)
-		return tally{failed: 1}
+		return failing("%v", err)
 	}
 	r := newReader()
 	scanner := bufio.NewScanner(out)
@@ -44,12 +42,10 @@ func goTestWith(env []string, dir string, wrapper []string, args ...string) tall
 		r.read(scanner.Bytes())
 	}
 	if err := scanner.Err(); err != nil {
-		fmt.Println("FAILED: reading go test:", err)
-		r.failed++
+		r.add(failing("reading go test: %v", err))
 	}
 	if err := cmd.Wait(); err != nil && r.failed == 0 {
-		fmt.Println("FAILED:", strings.Join(line, " "), err)
-		r.failed++
+		r.add(failing("%s: %v", strings.Join(line, " "), err))
 	}
 	return r.tally
 }
@@ -97,8 +93,8 @@ func (r *reader) end(e event, key string) {
 	switch {
 	case e.Test == "" && e.Action == "fail" && !r.bad[e.Package]:
 		// The package failed and no test of it did: it does not build, or died.
-		r.failed++
-		fmt.Printf("FAILED: %s\n%s", e.Package, text)
+		r.add(failing("%s", e.Package))
+		fmt.Print(text)
 	case e.Test == "":
 		if e.Elapsed > 5 {
 			fmt.Printf("   %6.1f s  %s\n", e.Elapsed, e.Package)
@@ -109,9 +105,9 @@ func (r *reader) end(e event, key string) {
 		r.skipped++
 		fmt.Printf("skipped: %s %s: %s", e.Package, e.Test, reason(text))
 	default:
-		r.failed++
 		r.bad[e.Package] = true
-		fmt.Printf("FAILED: %s %s\n%s", e.Package, e.Test, text)
+		r.add(failing("%s %s", e.Package, e.Test))
+		fmt.Print(text)
 	}
 }
 

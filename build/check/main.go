@@ -27,6 +27,20 @@ func (t *tally) add(o tally) {
 	t.skipped += o.skipped
 }
 
+// failures are what failing was told, in order, each with the part it failed in.
+var (
+	failures []string
+	running  string
+)
+
+// failing prints that something failed, and gives its tally.
+func failing(format string, args ...any) tally {
+	what := fmt.Sprintf(format, args...)
+	failures = append(failures, running+": "+what)
+	fmt.Println("FAILED:", what)
+	return tally{failed: 1}
+}
+
 const resultsFile = "build/bin/results.json"
 
 func main() {
@@ -39,7 +53,7 @@ func main() {
 	named := flag.Args()
 	if *soak || len(named) > 0 { // not everything is run: the rest keeps its results
 		if err := ended.load(resultsFile); err != nil {
-			fmt.Println("FAILED: the last results were not read:", err)
+			failing("the last results were not read: %v", err)
 			os.Exit(1)
 		}
 	}
@@ -48,8 +62,10 @@ func main() {
 	}
 	total := run(parts)
 	if err := ended.write(resultsFile); err != nil {
-		fmt.Println("FAILED: the results were not written:", err)
-		total.failed++
+		total.add(failing("the results were not written: %v", err))
+	}
+	for _, what := range failures { // once more, for who sees only the end of a long log
+		fmt.Println("FAILED:", what)
 	}
 	fmt.Printf("%d passed, %d failed\n", total.passed, total.failed)
 	if total.failed > 0 || total.passed == 0 {
@@ -88,6 +104,7 @@ func run(parts []part) (total tally) {
 	for _, p := range parts {
 		fmt.Printf("== %s\n", p.name)
 		began := time.Now()
+		running = p.name
 		t := p.run()
 		total.add(t)
 		line := fmt.Sprintf("%-12s %6.1f s  %d passed, %d failed, %d skipped", p.name, time.Since(began).Seconds(), t.passed, t.failed, t.skipped)

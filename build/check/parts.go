@@ -19,8 +19,7 @@ func command(env []string, name string, args ...string) tally {
 	cmd := exec.Command(name, args...) //nolint:gosec // what this program says below
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
-		fmt.Printf("FAILED: %s %s: %v\n", name, strings.Join(args, " "), err)
-		return tally{failed: 1}
+		return failing("%s %s: %v", name, strings.Join(args, " "), err)
 	}
 	return tally{passed: 1}
 }
@@ -29,18 +28,15 @@ func command(env []string, name string, args ...string) tally {
 func plain() tally {
 	goTool, err := exec.LookPath("go")
 	if err != nil {
-		fmt.Println("FAILED:", err)
-		return tally{failed: 1}
+		return failing("%v", err)
 	}
 	folder, err := os.MkdirTemp("", "ringside-path-")
 	if err != nil {
-		fmt.Println("FAILED:", err)
-		return tally{failed: 1}
+		return failing("%v", err)
 	}
 	defer func() { _ = os.RemoveAll(folder) }() // a temporary folder
 	if err := os.Symlink(goTool, filepath.Join(folder, "go")); err != nil {
-		fmt.Println("FAILED:", err)
-		return tally{failed: 1}
+		return failing("%v", err)
 	}
 	var env []string
 	for _, v := range os.Environ() {
@@ -87,8 +83,7 @@ func wine() tally {
 	fmt.Print(string(said))
 	ended.count(string(said))
 	if err != nil {
-		fmt.Println("FAILED: build/wine.sh kill:", err)
-		return tally{failed: 1}
+		return failing("build/wine.sh kill: %v", err)
 	}
 	return tally{passed: 1}
 }
@@ -118,12 +113,13 @@ func vitest() tally {
 	text, readErr := os.ReadFile(report)
 	var r struct{ NumPassedTests, NumFailedTests, NumPendingTests int }
 	if readErr != nil || json.Unmarshal(text, &r) != nil || r.NumPassedTests == 0 {
-		fmt.Println("FAILED: vitest left no report:", err, readErr)
-		return tally{failed: 1}
+		return failing("vitest left no report: %v, %v", err, readErr)
 	}
 	if err != nil && r.NumFailedTests == 0 {
-		fmt.Println("FAILED: vitest:", err)
 		r.NumFailedTests = 1
+	}
+	if r.NumFailedTests > 0 {
+		failing("vitest: %d tests", r.NumFailedTests)
 	}
 	return tally{passed: r.NumPassedTests, failed: r.NumFailedTests, skipped: r.NumPendingTests}
 }
