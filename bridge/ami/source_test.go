@@ -143,6 +143,8 @@ func farEnd(caller, agent *amitest.Channel) sourcetest.FarEnd {
 
 func TestConformance(t *testing.T) { sourcetest.Run(t, rigOf(amitest.Options{})) }
 
+func TestLatency(t *testing.T) { sourcetest.Latency(t, rigOf(amitest.Options{})) }
+
 // A user with the least rights, and the other channel driver: the Call-ID is asked for.
 func TestConformanceWithLeastRights(t *testing.T) {
 	sourcetest.Run(t, rigOf(amitest.Options{Technology: "PJSIP", Read: []string{"call", "agent", "user"},

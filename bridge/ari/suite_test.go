@@ -95,3 +95,5 @@ func newRig(t *testing.T) sourcetest.Rig {
 }
 
 func TestSource(t *testing.T) { sourcetest.Run(t, newRig) }
+
+func TestLatency(t *testing.T) { sourcetest.Latency(t, newRig) }
