@@ -35,8 +35,9 @@ func openPhones(cfg Config) (phones, error) {
 	if len(given) > 0 {
 		return all, nil
 	}
+	at := bridge.Place{Enrolled: func(address string) relayed.Keeper { return Enrolment(cfg.StateDir, address, cfg.Keys) }, Secret: cfg.Secret, Log: cfg.Log}
 	for _, of := range p.Phone.Sources() {
-		s, err := bridge.Open(p, of, func(address string) relayed.Keeper { return Enrolment(cfg.StateDir, address, cfg.Keys) }, cfg.Log)
+		s, err := bridge.Open(p, of, at)
 		if err != nil {
 			return nil, err
 		}
@@ -44,6 +45,22 @@ func openPhones(cfg Config) (phones, error) {
 	}
 	return all, nil
 }
+
+// CheckPhones tells whether the phones that a profile names can work, as far as that shows without connecting and without a secret.
+func CheckPhones(p cti.Profile) error {
+	var wrong []error
+	for _, of := range p.Phone.Sources() {
+		_, err := bridge.Open(p, of, bridge.Place{Enrolled: func(string) relayed.Keeper { return unenrolled{} }})
+		wrong = append(wrong, err)
+	}
+	return errors.Join(wrong...)
+}
+
+// unenrolled is a workstation without a certificate.
+type unenrolled struct{}
+
+func (unenrolled) Load() ([]byte, error) { return nil, nil }
+func (unenrolled) Store([]byte) error    { return nil }
 
 // Enrolment keeps this workstation's certificate for the relay at an address, sealed, beside the store.
 func Enrolment(stateDir, address string, keys secret.Ring) relayed.Keeper {

@@ -5,6 +5,7 @@ package bridge
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/baresip"
@@ -25,24 +26,68 @@ type Source interface {
 	Phone() cti.Phone
 }
 
-// Open makes one of the sources a profile names; enrolled gives what keeps this workstation's certificate for a relay; log may be nil. It does
-// not connect yet. Errors are of kind invalid: a source there is not, or one whose settings cannot work.
-func Open(p cti.Profile, of cti.PhoneSource, enrolled func(address string) relayed.Keeper, log *slog.Logger) (Source, error) {
+// Place is what sources find on a workstation. All fields but Log are required by the sources that need them.
+type Place struct {
+	Enrolled func(address string) relayed.Keeper // keeps this workstation's certificate for a relay
+	Secret   func(name string) (string, error)   // reads a secret that the profile names; nil: none is read, and another stands in its place
+	Log      *slog.Logger                        // nil: no log
+}
+
+// Open makes one of the sources a profile names. It does not connect yet. Errors are of kind invalid: a source there is not, or one whose
+// settings cannot work; auth for a secret that cannot be read. Whether this computer's policy lets a profile name an exchange is settled before.
+func Open(p cti.Profile, of cti.PhoneSource, at Place) (Source, error) {
 	switch of.Source {
 	case "sim":
 		return sim.New(p.Phone.Extension), nil
 	case "baresip":
-		s, err := baresip.New(of.Address, p.Phone.Extension, log)
+		s, err := baresip.New(of.Address, p.Phone.Extension, at.Log)
 		if err != nil {
 			return nil, err // not s: a nil *baresip.Source would be no nil Source
 		}
 		return s, nil
 	case "relayed":
-		s, err := relayed.New(relayed.Options{Address: of.Address, Extension: p.Phone.Extension, Keep: enrolled(of.Address), Log: log})
+		s, err := relayed.New(relayed.Options{Address: of.Address, Extension: p.Phone.Extension, Keep: at.Enrolled(of.Address), Log: at.Log})
 		if err != nil {
 			return nil, err
 		}
 		return s, nil
+	case "ami", "ari", "esl", "webhook":
+		return direct(p, of, at)
 	}
 	return nil, cti.Errorf(cti.Invalid, "phone.source must be sim, baresip or relayed", nil)
+}
+
+// direct is an exchange that is spoken to without a relay, for the one extension of this workstation.
+func direct(p cti.Profile, of cti.PhoneSource, at Place) (Source, error) {
+	c := ExchangeConfig{Kind: of.Source, Name: of.Source, Address: of.Address, User: of.Exchange.User, Serves: func(e string) bool { return e == p.Phone.Extension },
+		Variables: of.Exchange.Variables, Params: map[string]string{}, Log: at.Log}
+	read := func(value string) (string, error) {
+		name, is := strings.CutPrefix(value, "keychain:")
+		switch {
+		case !is:
+			return value, nil
+		case at.Secret == nil:
+			return strings.Repeat("x", 64), nil
+		}
+		secret, err := at.Secret(name)
+		if err != nil {
+			return "", cti.Errorf(cti.Auth, "the secret "+name+" of the phone's exchange cannot be read", err)
+		}
+		return secret, nil
+	}
+	var err error
+	if c.Password, err = read(of.Exchange.Password); err != nil {
+		return nil, err
+	}
+	for name, value := range of.Exchange.Params {
+		if c.Params[name], err = read(value); err != nil {
+			return nil, err
+		}
+	}
+	x, err := OpenExchange(c)
+	if err != nil {
+		return nil, err
+	}
+	_ = x.Phone(p.Phone.Extension) // asked for: the exchange tells of its calls on every connection
+	return Extension(x, p.Phone.Extension), nil
 }

@@ -45,26 +45,36 @@ func (e *env) relayCommand() *cobra.Command {
 func loadRelay(file string) (settings.Relay, error) { return settings.LoadRelay(file, relay.Kinds()) }
 
 func (e *env) relayRun(file *string) *cobra.Command {
-	return command("run", e.say("Run the relay", "运行中继"), 0, func(ctx context.Context, _ []string) error {
-		s, err := loadRelay(*file)
-		if err != nil {
-			return err
+	var service bool
+	c := command("run", e.say("Run the relay", "运行中继"), 0, func(ctx context.Context, _ []string) error {
+		if service {
+			return asService(func(ctx context.Context, log io.Writer) error { return e.serveRelay(ctx, *file, log) })
 		}
-		keychain, err := secret.Open(e.Getenv)
-		if err != nil {
-			return err
-		}
-		control, err := loopback.Listen(relay.Endpoint(s.State))
-		if err != nil {
-			return err
-		}
-		log := slog.New(slog.NewTextHandler(e.Err, &slog.HandlerOptions{Level: slog.LevelInfo}))
-		r, err := relay.New(relay.Config{Settings: s, Secrets: relay.OpenSecrets(keychain, e.Getenv), Control: control, Log: log})
-		if err != nil {
-			return errors.Join(err, control.Close())
-		}
-		return errors.Join(r.Run(ctx), r.Close())
+		return e.serveRelay(ctx, *file, e.Err)
 	})
+	c.Flags().BoolVar(&service, "service", false, e.say("as a Windows service, with its log in the event log", "作为 Windows 服务运行，日志写入事件日志"))
+	return c
+}
+
+func (e *env) serveRelay(ctx context.Context, file string, logTo io.Writer) error {
+	s, err := loadRelay(file)
+	if err != nil {
+		return err
+	}
+	keychain, err := secret.Open(e.Getenv)
+	if err != nil {
+		return err
+	}
+	control, err := loopback.ListenAdmin(relay.Endpoint(s.State))
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(logTo, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	r, err := relay.New(relay.Config{Settings: s, Secrets: relay.OpenSecrets(keychain, e.Getenv), Control: control, Log: log})
+	if err != nil {
+		return errors.Join(err, control.Close())
+	}
+	return errors.Join(r.Run(ctx), r.Close())
 }
 
 func (e *env) relayCheck(file *string) *cobra.Command {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ringside.dev/ringside/app"
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/secret"
 	"ringside.dev/ringside/app/settings"
@@ -87,6 +88,9 @@ func (e *env) secretListCommand() *cobra.Command {
 func (e *env) profileCommand() *cobra.Command {
 	check := command("check FILE", e.say("Check a profile", "检查配置文件"), 1, func(_ context.Context, args []string) error {
 		p, err := settings.Load(args[0])
+		if err == nil {
+			err = app.CheckPhones(p)
+		}
 		if err != nil {
 			return err
 		}

@@ -28,6 +28,8 @@ type PhoneProfile struct {
 	Extension string        `yaml:"extension"` // the agent's own
 	Also      []PhoneSource `yaml:"also"`      // further sources that tell of the same calls
 	Data      []string      `yaml:"data"`      // what is kept of what comes with a call: X-headers, channel variables, IVR input
+
+	Exchange ExchangeAccess `yaml:"exchange"` // where the source is an exchange
 }
 
 // PhoneSource is one call source.
@@ -35,11 +37,21 @@ type PhoneSource struct {
 	Source  string `yaml:"source"`
 	Address string `yaml:"address"`
 	Program string `yaml:"program"`
+
+	Exchange ExchangeAccess `yaml:"exchange"`
+}
+
+// ExchangeAccess is how an exchange is spoken to by a workstation itself, where its policy lets it.
+type ExchangeAccess struct {
+	User      string            `yaml:"user"`
+	Password  string            `yaml:"password"`  // names a secret: keychain:NAME
+	Variables []string          `yaml:"variables"` // call data that it is asked for
+	Params    map[string]string `yaml:"params"`    // what only its kind knows
 }
 
 // Sources lists the call sources, the first first: commands go to the first that can carry them out.
 func (p PhoneProfile) Sources() []PhoneSource {
-	return append([]PhoneSource{{Source: p.Source, Address: p.Address, Program: p.Program}}, p.Also...)
+	return append([]PhoneSource{{Source: p.Source, Address: p.Address, Program: p.Program, Exchange: p.Exchange}}, p.Also...)
 }
 
 // NumbersProfile tells how the site's telephone numbers are read, dialled and shown. The zero value works. The lists hold numbers, ranges and

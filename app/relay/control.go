@@ -20,7 +20,7 @@ import (
 )
 
 // The administrator of this computer speaks to the running relay over a socket in its state folder, or a pipe on Windows, which the user the
-// relay runs as may open and nobody else: one line of JSON there, one back.
+// relay runs as and administrators may open and nobody else: one line of JSON there, one back.
 
 // Order is what the administrator asks.
 type Order struct {
@@ -109,7 +109,7 @@ func (r *Relay) feed(extension string, e *cti.Event) error {
 func Ask(ctx context.Context, state string, o Order) (Report, error) {
 	c, err := loopback.Dial(ctx, Endpoint(state))
 	if err != nil {
-		return Report{}, cti.Errorf(cti.Offline, "no relay of this user runs with the state folder "+state+": start it with ringctl relay run, or use the user it runs as", nil)
+		return Report{}, cti.Errorf(cti.Offline, "no relay that this user may speak to runs with the state folder "+state+": start it with ringctl relay run; if it runs, be its user or an administrator (root)", nil)
 	}
 	defer hangUp(c)
 	if err := c.SetDeadline(time.Now().Add(orderTime)); err != nil {

@@ -45,7 +45,7 @@ func openState(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the relay's state folder: %w", err)
 	}
-	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a folder
+	if err := private(dir); err != nil {
 		return cti.Errorf(cti.Denied, "the relay's state folder "+dir+" belongs to somebody else: give it to this user", err)
 	}
 	return nil
@@ -101,8 +101,7 @@ func parseKeys(text string) (secret.Ring, error) {
 	return ring, nil
 }
 
-// secretFile reads the key beside the state. On Windows the folder's own access list keeps others out (it is in this user's profile or
-// the service's), and files have no mode.
+// secretFile reads the key beside the state. On Windows files have no mode, and the folder's access list keeps others out.
 func secretFile(path string) (string, error) {
 	text, err := secret.FromFile(path)
 	if errors.Is(err, secret.ErrExposed) && !modes {

@@ -25,13 +25,19 @@ var sources = []phoneSource{
 	{name: "relayed", address: &wording{"the relay's address, such as relay.example.com:8470", "中继的地址，例如 relay.example.com:8470"}, check: relayAddress},
 }
 
-// inRelay are the sources that only ringctl relay may use: their credentials see every call of the exchange.
+// inRelay are the sources that only ringctl relay may use, unless this computer's policy lets it: their credentials see every call of the
+// exchange.
 var inRelay = []string{"ami", "ari", "esl", "webhook"}
 
-func sourceName(s string) *wording {
-	if slices.Contains(inRelay, s) {
-		return say("%[1]s holds the exchange's credentials, which belong into ringctl relay near the exchange and not on a workstation; write relayed, and the relay's address",
-			"%[1]s 需要交换机的登录凭据，应由交换机旁的 ringctl relay 持有，不能放在工作站上；请写 relayed 和中继的地址", s)
+func (r *reader) sourceName(s string) *wording {
+	switch {
+	case slices.Contains(r.policy.DirectSources, s):
+		return nil
+	case slices.Contains(inRelay, s):
+		return say("%[1]s holds the exchange's credentials, which belong into ringctl relay near the exchange and not on a workstation; write relayed, and the relay's address. "+
+			"Where there is no server, this computer's administrator may allow it: direct_sources: [%[1]s] in %[2]s",
+			"%[1]s 需要交换机的登录凭据，应由交换机旁的 ringctl relay 持有，不能放在工作站上；请写 relayed 和中继的地址。若没有服务器，可由本机管理员在 %[2]s 中写 direct_sources: [%[1]s] 予以允许",
+			s, PolicyFile())
 	}
 	return oneOf(phoneSources()...)(s)
 }
@@ -49,6 +55,9 @@ func needSource() *wording {
 }
 
 func kindOf(source string) phoneSource {
+	if slices.Contains(inRelay, source) {
+		return phoneSource{name: source, address: &wording{"where the exchange answers", "交换机的地址"}}
+	}
 	if i := slices.IndexFunc(sources, func(s phoneSource) bool { return s.name == source }); i >= 0 {
 		return sources[i]
 	}
@@ -75,12 +84,36 @@ func (r *reader) alsoPhones(path string, n *yaml.Node) {
 	r.list(path, n, func(path string, n *yaml.Node) {
 		var s cti.PhoneSource
 		r.section(path, n, n, []field{
-			{key: "source", need: needSource, read: r.text(&s.Source, sourceName)},
+			{key: "source", need: needSource, read: r.text(&s.Source, r.sourceName)},
 			{key: "address", need: needAddress(&s.Source), read: r.address(&s.Source, &s.Address)},
 			{key: "program", read: r.text(&s.Program, nil)},
+			{key: "exchange", read: r.access(&s.Exchange)},
 		})
 		r.profile.Phone.Also = append(r.profile.Phone.Also, s)
 	})
+}
+
+// access is how an exchange is spoken to.
+func (r *reader) access(into *cti.ExchangeAccess) func(path string, n *yaml.Node) {
+	return func(path string, n *yaml.Node) {
+		r.section(path, n, n, []field{
+			{key: "user", read: r.text(&into.User, nil)},
+			{key: "password", read: r.text(&into.Password, paramCheck("password"))},
+			{key: "variables", read: r.texts(&into.Variables)},
+			{key: "params", read: r.params(&into.Params)},
+		})
+	}
+}
+
+// texts reads a list of single values.
+func (r *reader) texts(into *[]string) func(string, *yaml.Node) {
+	return func(path string, n *yaml.Node) {
+		r.list(path, n, func(path string, n *yaml.Node) {
+			var text string
+			r.text(&text, nil)(path, n)
+			*into = append(*into, text)
+		})
+	}
 }
 
 // dataName is how call data may be called: as in a mapping, call.data.NAME.

@@ -16,6 +16,7 @@ type reader struct {
 	file     string
 	subject  subject
 	all      []field // the whole file
+	policy   Policy
 	profile  cti.Profile
 	problems Problems
 }

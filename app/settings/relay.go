@@ -232,16 +232,6 @@ func (r *relayReader) allow(into *[]Right) func(string, *yaml.Node) {
 	}
 }
 
-func (r *relayReader) texts(into *[]string) func(string, *yaml.Node) {
-	return func(path string, n *yaml.Node) {
-		r.list(path, n, func(path string, n *yaml.Node) {
-			var text string
-			r.text(&text, nil)(path, n)
-			*into = append(*into, text)
-		})
-	}
-}
-
 func (r *relayReader) extensions(into *Extensions) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
 		r.list(path, n, func(path string, n *yaml.Node) {

@@ -22,14 +22,23 @@ import (
 // maxFile is far above any profile (the example has 2 KiB) and keeps a wrongly named file from being read whole.
 const maxFile = 1 << 20
 
-// Load reads and checks the profile in file. An error is Problems, all of them at once, and a cti.Error for errors.As: notfound
-// if there is no such file, denied if it may not be read, else invalid.
+// Load reads and checks the profile in file under this computer's policy. An error is Problems, all of them at once, and a cti.Error for
+// errors.As: notfound if there is no such file, denied if it may not be read, or the policy file does not count, else invalid.
 func Load(file string) (cti.Profile, error) {
+	policy, err := LoadPolicy(PolicyFile())
+	if err != nil {
+		return cti.Profile{}, err
+	}
+	return LoadUnder(policy, file)
+}
+
+// LoadUnder is Load under another policy than this computer's.
+func LoadUnder(policy Policy, file string) (cti.Profile, error) {
 	data, p := profileFile.read(file)
 	if p != nil {
 		return cti.Profile{}, Problems{*p}
 	}
-	profile, err := parse(file, data)
+	profile, err := parse(file, data, policy)
 	beside(file, &profile.CRM.Connector, &profile.CRM.Mapping)
 	for i := range profile.CRM.Also {
 		beside(file, &profile.CRM.Also[i].Connector, &profile.CRM.Also[i].Mapping)
@@ -50,6 +59,9 @@ func beside(file string, paths ...*string) {
 func SecretNames(p cti.Profile) []string {
 	var names []string
 	all := []map[string]string{p.CRM.Params}
+	for _, s := range p.Phone.Sources() {
+		all = append(all, s.Exchange.Params, map[string]string{"password": s.Exchange.Password})
+	}
 	for _, t := range p.CRM.Also {
 		all = append(all, t.Params)
 	}
@@ -114,8 +126,8 @@ func readFile(file string) (data []byte, err error) {
 
 // parse reads the one document of a profile. Only its tree comes from the YAML library: the fields are taken from the tree by
 // hand, because decoding into a struct neither finds all problems nor keeps the text of an unquoted number.
-func parse(file string, data []byte) (cti.Profile, error) {
-	r := &reader{file: file, subject: profileFile, profile: cti.Profile{Tenant: DefaultTenant}}
+func parse(file string, data []byte, policy Policy) (cti.Profile, error) {
+	r := &reader{file: file, subject: profileFile, policy: policy, profile: cti.Profile{Tenant: DefaultTenant}}
 	r.all = r.fields()
 	root := r.document(data)
 	if root != nil && !r.newer(root) {

@@ -288,7 +288,7 @@ func TestSecretNames(t *testing.T) {
 	for _, name := range []string{"z", "y", "x", "b", "a"} { // enough for a map's order to be wrong
 		p.CRM.Params[name] = "keychain:" + name
 	}
-	if diff := cmp.Diff([]string{"a", "acme-token", "acme.key_2", "b", "help-desk", "x", "y", "z"}, settings.SecretNames(p)); diff != "" {
+	if diff := cmp.Diff([]string{"a", "acme-token", "acme.key_2", "b", "help-desk", "pbx", "x", "y", "z"}, settings.SecretNames(p)); diff != "" {
 		t.Error(diff)
 	}
 	if got := settings.SecretNames(cti.Profile{}); len(got) != 0 {

@@ -10,7 +10,13 @@ import (
 // Listen opens the endpoint for this user only. An endpoint on which another agent answers is kind conflict; what a killed agent left
 // behind is taken over. An empty name means DefaultEndpoint.
 func Listen(name string) (net.Listener, error) {
-	return listen(orDefault(name))
+	return listen(orDefault(name), false)
+}
+
+// ListenAdmin is Listen for a service, which its computer's administrators (root; Administrators) speak to as well: they could take its place
+// anyway.
+func ListenAdmin(name string) (net.Listener, error) {
+	return listen(orDefault(name), true)
 }
 
 // Dial connects to the agent at an endpoint; kind offline when none is running.

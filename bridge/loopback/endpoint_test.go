@@ -3,6 +3,8 @@
 package loopback_test
 
 import (
+	"bufio"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -221,6 +223,54 @@ func TestAnotherUsersConnectionIsRefused(t *testing.T) {
 		if err != nil || !strings.HasPrefix(string(out), test.want) {
 			t.Errorf("as %v: %q, %v; want %q", test.as, out, err, test.want)
 		}
+	}
+}
+
+// A service runs as a user of its own, and its computer's administrator speaks to it; other users still do not.
+func TestAServiceIsSpokenToByTheAdministrator(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can start a program as somebody else")
+	}
+	dir := shortDir(t)
+	path, program := filepath.Join(dir, "relay.sock"), filepath.Join(dir, "program")
+	copyProgram(t, program)
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	as := func(uid uint32, variable string) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), program)
+		cmd.Env, cmd.Dir = []string{variable + "=" + path}, dir
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		return cmd
+	}
+	const service, nobody = 65533, 65534
+	serving := as(service, serveVariable)
+	in, err := serving.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := serving.StdoutPipe()
+	if err == nil {
+		err = serving.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || line != "listens <nil>\n" {
+		t.Fatalf("the service says %q, %v", line, err)
+	}
+	if err := os.Chmod(path, 0o777); err != nil { // as above
+		t.Fatal(err)
+	}
+	for uid, want := range map[uint32]string{0: `heard "welcome" <nil>`, service: `heard "welcome" <nil>`, nobody: `heard ""`} {
+		out, err := as(uid, dialVariable).CombinedOutput()
+		if err != nil || !strings.HasPrefix(string(out), want) {
+			t.Errorf("as user %d: %q, %v; want %q", uid, out, err, want)
+		}
+	}
+	if err := errors.Join(in.Close(), serving.Wait()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -36,7 +36,7 @@ func DefaultEndpoint() string {
 // maxSocketPath is the shortest limit among the systems: sun_path has 104 bytes on macOS, 108 on Linux, one of them for the end.
 const maxSocketPath = 103
 
-func listen(path string) (net.Listener, error) {
+func listen(path string, admins bool) (net.Listener, error) {
 	if len(path) > maxSocketPath {
 		return nil, cti.Errorf(cti.Invalid, fmt.Sprintf("the socket's path is %d bytes long, at most %d are allowed: name a shorter --socket", len(path), maxSocketPath), nil)
 	}
@@ -54,7 +54,7 @@ func listen(path string) (net.Listener, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("keep the socket %s to this user: %w", path, err), l.Close())
 	}
-	return peerChecked{l}, nil
+	return peerChecked{l, admins}, nil
 }
 
 // removeStale takes away a socket whose owner is gone, which is what a refused connection means; anything else at that path is left
@@ -93,8 +93,11 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 	return d.DialContext(ctx, "unix", path)
 }
 
-// peerChecked lets in only processes of this user, whatever the file's mode says.
-type peerChecked struct{ net.Listener }
+// peerChecked lets in only processes of this user, and of root if it may, whatever the file's mode says.
+type peerChecked struct {
+	net.Listener
+	root bool
+}
 
 func (l peerChecked) Accept() (net.Conn, error) {
 	for {
@@ -103,7 +106,7 @@ func (l peerChecked) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		uid, err := peerUID(conn)
-		if err == nil && uid == os.Getuid() {
+		if err == nil && (uid == os.Getuid() || l.root && uid == 0) {
 			return conn, nil
 		}
 		slog.Warn("connection of another user refused", "uid", uid, "err", err)

@@ -88,6 +88,19 @@ func TestOnlyThisUserMayOpenThePipe(t *testing.T) {
 	}
 }
 
+// A service's pipe takes administrators as well, and nobody else.
+func TestAServicesPipeTakesAdministrators(t *testing.T) {
+	name := pipe(t)
+	l, err := loopback.ListenAdmin(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers(t, l, name)
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTheDefaultPipeCarriesTheUsersName(t *testing.T) {
 	t.Setenv("RINGSIDE_SOCKET", "")
 	me, err := user.Current()

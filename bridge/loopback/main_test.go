@@ -31,7 +31,34 @@ func dialAsChild(endpoint string) {
 	fmt.Printf("heard %q %v", text, err)
 }
 
+// serveVariable makes the test binary a service of another user that answers at the endpoint in it, to administrators too; it prints a line
+// when it listens, and ends with its standard input.
+const serveVariable = "LOOPBACK_TEST_SERVE"
+
+func serveAsChild(endpoint string) {
+	l, err := loopback.ListenAdmin(endpoint)
+	fmt.Println("listens", err)
+	if err != nil {
+		return
+	}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, "welcome") // who connected tells what it heard
+			_ = conn.Close()
+		}
+	}()
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
 func TestMain(m *testing.M) {
+	if endpoint := os.Getenv(serveVariable); endpoint != "" {
+		serveAsChild(endpoint)
+		return
+	}
 	if endpoint := os.Getenv(dialVariable); endpoint != "" {
 		dialAsChild(endpoint)
 		return
