@@ -73,6 +73,16 @@ func (d *Deck) Note(out bool, data []byte) {
 	}
 }
 
+// Listened tells whether anybody listens, for those who must keep more than they need for a note.
+func (d *Deck) Listened() bool {
+	if d == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.listeners) > 0
+}
+
 // Listen gives every frame from now on, until stop.
 func (d *Deck) Listen() (frames <-chan Frame, stop func()) {
 	c := make(chan Frame, deckBuffer)
@@ -156,10 +166,11 @@ func digits(b []byte) int {
 	return n
 }
 
-// within tells whether a run of digits is part of a longer word, as of an id in hexadecimal or a time stamp with a fraction.
+// within tells whether a run of digits is part of a longer word, as of an id in hexadecimal or a time stamp with a fraction. What is escaped as
+// in a URL is no word: a number may stand behind %2B or %3A.
 func within(text []byte, at, n int) bool {
 	before, after := byte(' '), byte(' ')
-	if at > 0 {
+	if at > 0 && (at <= 2 || text[at-3] != '%') {
 		before = text[at-1]
 	}
 	if at+n < len(text) {

@@ -92,6 +92,11 @@ func TestMaskingKeepsNumbersApartAndTellsNone(t *testing.T) {
 	if a[7:15] != b[len(b)-8:] || a[7:15] == c[3:] {
 		t.Errorf("%q and %q are one number, %q is another", a, b, c)
 	}
+	for _, escaped := range []string{"From: %2B8613800138000", "To: sip%3A13800138000%40pbx", "Name: a%2013800138000"} { // as FreeSWITCH sends it
+		if got := mask(escaped); strings.Contains(got, "0138000") || !strings.Contains(got, a[7:15]) || len(got) != len(escaped) || strings.Count(got, "%") != strings.Count(escaped, "%") {
+			t.Errorf("%q became %q", escaped, got)
+		}
+	}
 	for _, kept := range []string{"Uniqueid: 1795411938.13", "id=7e3c4e63b227879f", "extension 1001", `"id":"a1234567890"`} {
 		if got := mask(kept); got != kept {
 			t.Errorf("%q became %q", kept, got)
