@@ -2,16 +2,19 @@ package bridge
 
 import (
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/ami"
+	"ringside.dev/ringside/bridge/ari"
 	"ringside.dev/ringside/bridge/baresip"
+	"ringside.dev/ringside/bridge/esl"
 	"ringside.dev/ringside/bridge/tape"
 )
 
 // Taped is a source whose wire can be listened to. Those without have no wire of their own.
 type Taped interface{ Tape() *tape.Deck }
 
-// replays are the sources whose recordings can be played again: frames and the agent's extension to events.
+// replays are the sources and exchanges whose recordings can be played again: frames and the agent's extension to events.
 var replays = map[string]func(frames []tape.Frame, extension string) ([]cti.Event, error){
-	"baresip": baresip.Replay,
+	"baresip": baresip.Replay, "ami": ami.Replay, "ari": ari.Replay, "esl": esl.Replay,
 }
 
 // Replay gives the canonical events that a recording of a source makes. Errors: invalid for a source that has no recordings, or a recording

@@ -122,6 +122,16 @@ var names = func() map[string]string {
 	return m
 }()
 
+// bytes writes a block as it came, but for the lines that were no fields.
+func (b block) bytes() []byte {
+	var raw bytes.Buffer
+	for _, f := range b {
+		fmt.Fprintf(&raw, "%s: %s\r\n", f.key, f.value)
+	}
+	raw.WriteString("\r\n")
+	return raw.Bytes()
+}
+
 // action is what we send. The values are checked: none can hold a line end.
 type action []field
 

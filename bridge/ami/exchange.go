@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/tape"
 )
 
 // The back-off between connections: doubling from backoffFirst to backoffMost, a random part of up to a quarter taken off, never shorter than
@@ -40,6 +41,7 @@ type Exchange struct {
 	config Config
 	log    *slog.Logger
 	dial   func(ctx context.Context) (net.Conn, error)
+	tape   tape.Deck
 	nudge  chan struct{} // the machine wants to be waked at another time
 
 	mu      sync.Mutex // guards the machine and everything below
@@ -201,7 +203,7 @@ func (x *Exchange) connect(ctx context.Context, down *bool) (time.Duration, erro
 	if err != nil {
 		return 0, err
 	}
-	l := newLink(conn)
+	l := newLink(conn, &x.tape)
 	stop := context.AfterFunc(ctx, func() { ignoreClosed(conn) })
 	version, err := l.login(x.config.Username, secret, x.config.events())
 	stop()

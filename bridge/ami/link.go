@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/tape"
 )
 
 // The times of a connection.
@@ -29,6 +30,7 @@ const (
 // link is one signed-in connection: it writes actions and finds the reply to each by its ActionID.
 type link struct {
 	conn net.Conn
+	tape *tape.Deck
 	in   *reader
 	out  chan []byte
 	gone chan struct{} // closed when the connection is over
@@ -38,8 +40,8 @@ type link struct {
 	waiting map[string]func(block) // commands, by ActionID; nil once over
 }
 
-func newLink(conn net.Conn) *link {
-	return &link{conn: conn, in: newReader(conn), out: make(chan []byte, sendQueue), gone: make(chan struct{}), waiting: map[string]func(block){}}
+func newLink(conn net.Conn, deck *tape.Deck) *link {
+	return &link{conn: conn, tape: deck, in: newReader(conn), out: make(chan []byte, sendQueue), gone: make(chan struct{}), waiting: map[string]func(block){}}
 }
 
 // login reads the greeting and signs in by challenge (MD5), so that the secret is not on the wire; it gives the version of the interface.
@@ -112,6 +114,9 @@ func (l *link) run(ctx context.Context, handle func(block)) error {
 		b, err := l.in.next()
 		if err != nil {
 			return err
+		}
+		if l.tape.Listened() {
+			l.tape.Note(false, b.bytes())
 		}
 		if !l.replied(b) {
 			handle(b)
@@ -191,6 +196,7 @@ func (l *link) send(a action, answered func(block)) (string, error) {
 		l.forget(id)
 		return "", cti.Errorf(cti.Invalid, "this cannot be told to the exchange", err)
 	}
+	l.tape.Note(true, raw) // before its reply can be
 	select {
 	case l.out <- raw:
 		return id, nil

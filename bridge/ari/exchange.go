@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/tape"
 )
 
 // Adapter is the name of this exchange in events.
@@ -63,6 +64,7 @@ type Config struct {
 type Exchange struct {
 	config Config
 	rest   *rest
+	tape   tape.Deck
 	log    *slog.Logger
 	hosts  string // for the log: the address without what may be secret in a URL
 
@@ -85,8 +87,10 @@ func New(c Config) (*Exchange, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	source := cti.Source{Adapter: Adapter, Instance: c.Instance, Confidence: cti.Signalled}
-	return &Exchange{config: c, rest: newRest(address, c), log: log.With("exchange", Adapter, "instance", c.Instance), hosts: address.Host,
-		in: newInterpreter(source, newDevices(c.Devices), newWanted(c.Variables))}, nil
+	x := &Exchange{config: c, log: log.With("exchange", Adapter, "instance", c.Instance), hosts: address.Host,
+		in: newInterpreter(source, newDevices(c.Devices), newWanted(c.Variables))}
+	x.rest = newRest(address, c, &x.tape)
+	return x, nil
 }
 
 // Run connects, feeds canonical events to emit and reconnects until ctx ends; then it returns nil after everything it started has

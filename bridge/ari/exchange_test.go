@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/ari/aritest"
 )
@@ -243,6 +245,74 @@ func TestReconnectingIsNeverATightLoop(t *testing.T) {
 			})
 		})
 	}
+}
+
+// pipes is a listener for an HTTP server in virtual time.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	c, open := <-p
+	if !open {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+func (p pipes) Close() error   { return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A connection that was good for a while is tried again at once when it breaks, however often that was before.
+func TestAfterAGoodConnectionTheWaitBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		listener, over := make(pipes), make(chan struct{})
+		server := &http.Server{ReadHeaderTimeout: time.Hour, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case strings.HasSuffix(r.URL.Path, "/events"):
+				conn, err := websocket.Accept(w, r, nil)
+				if err == nil {
+					select { // virtual: it lives that long
+					case <-time.After(provenAfter + time.Second):
+					case <-over:
+					}
+					_ = conn.CloseNow()
+				}
+			case r.Method == http.MethodGet:
+				_, _ = w.Write([]byte("[]"))
+			}
+		})}
+		var served sync.WaitGroup
+		served.Go(func() { _ = server.Serve(listener) })
+		x := piped(t, func() (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			listener <- ours
+			return theirs, nil
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var ups, downs []time.Time
+		if err := x.Run(ctx, func(_ string, e cti.Event) {
+			switch e.Type {
+			case cti.SourceUp:
+				ups = append(ups, time.Now())
+			case cti.SourceDown:
+				downs = append(downs, time.Now())
+			default:
+			}
+			if len(ups) == 10 {
+				cancel()
+			}
+		}); err != nil {
+			t.Error(err)
+		}
+		if pause := ups[9].Sub(downs[8]); pause > 2*backoffFirst {
+			t.Errorf("the ninth pause was %v, want %v", pause, backoffFirst)
+		}
+		close(listener)
+		close(over)
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+		served.Wait()
+	})
 }
 
 func TestNeitherPasswordNorNumbersReachURLsOrTheLog(t *testing.T) {

@@ -9,11 +9,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/tape"
 )
 
 // The limits of the wire. An event of Asterisk is 2 KiB at most; a list of 1,000 channels is 700 KiB.
@@ -38,14 +40,15 @@ type rest struct {
 	app            string
 	client         *http.Client
 	transport      *http.Transport
+	tape           *tape.Deck
 }
 
-func newRest(base *url.URL, c Config) *rest {
+func newRest(base *url.URL, c Config, deck *tape.Deck) *rest {
 	dialer := net.Dialer{Timeout: dialTimeout}
 	// No proxy from the environment: the exchange is near, and a proxy would see the password.
 	t := &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: c.TLS.Clone(), TLSHandshakeTimeout: shakeTimeout,
 		MaxIdleConns: maxIdleConns, IdleConnTimeout: idleKeptAlive, ResponseHeaderTimeout: listTimeout}
-	return &rest{base: base, user: c.User, password: c.Password, app: c.App, transport: t, client: &http.Client{Transport: t,
+	return &rest{base: base, user: c.User, password: c.Password, app: c.App, transport: t, tape: deck, client: &http.Client{Transport: t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}} // else the password would go along
 }
 
@@ -78,6 +81,18 @@ func (r *rest) authorization() string {
 
 // do asks, and reads the answer into result if that is not nil. Errors are cti.Errors by HTTP status; offline if there was none.
 func (r *rest) do(ctx context.Context, method string, path []string, query url.Values, body, result any) error {
+	if result == nil {
+		return r.ask(ctx, method, path, query, body, nil)
+	}
+	r.tape.Note(true, []byte(method+" /ari/"+strings.Join(path, "/")))
+	err := r.ask(ctx, method, path, query, body, result)
+	if err != nil {
+		r.tape.Note(false, []byte(noAnswer+string(cti.KindOf(err))))
+	}
+	return err
+}
+
+func (r *rest) ask(ctx context.Context, method string, path []string, query url.Values, body, result any) error {
 	timeout, limit := askTimeout, int64(maxReply)
 	if result != nil {
 		timeout, limit = listTimeout, maxList
@@ -93,6 +108,9 @@ func (r *rest) do(ctx context.Context, method string, path []string, query url.V
 			return cti.Errorf(cti.Internal, "encode a request", err)
 		}
 		content = bytes.NewReader(b)
+		if method == http.MethodPost {
+			r.tape.Note(true, append([]byte("POST /ari/"+strings.Join(path, "/")+"\n"), b...))
+		}
 	}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), content)
 	if err != nil {
@@ -121,6 +139,7 @@ func (r *rest) do(ctx context.Context, method string, path []string, query url.V
 	if err := json.Unmarshal(text, result); err != nil {
 		return cti.Errorf(cti.Offline, "the exchange's answer is not Asterisk's: is the address right?", withoutText(err))
 	}
+	r.tape.Note(false, text)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/tape"
 )
 
 // tick is how often it is looked whether something is due: a conference, a snapshot for an extension that is new.
@@ -19,7 +20,7 @@ const tick = 100 * time.Millisecond
 // maxBroken is how many events in a row may be unreadable before the connection is given up.
 const maxBroken = 16
 
-// connect serves one connection from its beginning to its end, and tells how long it lived and why it ended.
+// connect serves one connection from its beginning to its end, and tells how long it was up and why it ended.
 func (s *session) connect(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	conn, err := s.exchange.rest.subscribe(ctx)
@@ -27,21 +28,22 @@ func (s *session) connect(ctx context.Context) (time.Duration, error) {
 		cancel()
 		return 0, err
 	}
-	began := time.Now()
 	raw := make(chan []byte)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer conn.CloseNow() //nolint:errcheck // what Close says of a connection that is over changes nothing
 	defer cancel()
 	ended := make(chan error, 2)
-	running.Go(func() { ended <- read(ctx, conn, raw) })
+	running.Go(func() { ended <- read(ctx, conn, &s.exchange.tape, raw) })
 	running.Go(func() { ended <- keepAlive(ctx, conn) })
 
 	if err := s.begin(ctx); err != nil {
-		return time.Since(began), err
+		return 0, err
 	}
 	defer s.exchange.use(false)
-	return time.Since(began), s.serve(ctx, raw, ended)
+	began := time.Now()
+	err = s.serve(ctx, raw, ended)
+	return time.Since(began), err
 }
 
 // begin makes the connection one of which commands can be given: filter, snapshot, and the word that it is up. Events that come meanwhile wait.
@@ -65,11 +67,11 @@ func (s *session) begin(ctx context.Context) error {
 	s.linkedIDs(ctx, strangers)
 	s.said = ""
 	x.log.Info("exchange connected", "channels", len(channels))
-	s.push(ctx, "", s.about(cti.SourceUp, nil))
 	x.mu.Lock()
-	x.connected, x.fresh = true, nil
+	x.connected, x.fresh = true, nil // before it is told: whoever hears of it may give a command at once
 	lists := x.in.snapshots(at)
 	x.mu.Unlock()
+	s.push(ctx, "", s.about(cti.SourceUp, nil))
 	s.pushAll(ctx, lists)
 	return nil
 }
@@ -183,12 +185,13 @@ func (x *Exchange) asked(extension string) {
 }
 
 // read passes on what comes over the WebSocket.
-func read(ctx context.Context, conn *websocket.Conn, raw chan<- []byte) error {
+func read(ctx context.Context, conn *websocket.Conn, deck *tape.Deck, raw chan<- []byte) error {
 	for {
 		_, text, err := conn.Read(ctx)
 		if err != nil {
 			return offline(err)
 		}
+		deck.Note(false, text)
 		select {
 		case raw <- text:
 		case <-ctx.Done():

@@ -1,0 +1,135 @@
+package ari
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/tape"
+)
+
+// Tape is where what the exchange sends can be listened to: its events, what it was asked and answered when the connection began, and the calls it
+// was asked to make. Neither user nor password is in it.
+func (x *Exchange) Tape() *tape.Deck { return &x.tape }
+
+// noAnswer begins what is noted in the place of an answer that did not come, or was a refusal.
+const noAnswer = "HTTP "
+
+// Replay gives the events of one extension that the frames of a recording made, at the times they were recorded. A recording may begin at any
+// time; the exchange's lists of channels and bridges, if they are in it, become a snapshot. X-headers are call data, other variables are not.
+func Replay(frames []tape.Frame, extension string) ([]cti.Event, error) {
+	source := cti.Source{Adapter: Adapter, Instance: "recording", Confidence: cti.Signalled}
+	p := playback{extension: extension, in: newInterpreter(source, newDevices(nil), newWanted([]string{"X-*"}))}
+	p.in.watch(extension)
+	for n, f := range frames {
+		raw, err := f.Data()
+		if err != nil {
+			return nil, cti.Errorf(cti.Invalid, fmt.Sprintf("frame %d of the recording cannot be read", n+1), err)
+		}
+		p.keep(p.in.due(f.At))
+		if err := p.take(f.Out, bytes.TrimSpace(raw), f.At); err != nil {
+			return nil, cti.Errorf(cti.Invalid, fmt.Sprintf("frame %d of the recording is no message of Asterisk's REST interface", n+1), err)
+		}
+	}
+	if n := len(frames); n > 0 {
+		p.keep(p.in.due(frames[n-1].At.Add(time.Second))) // who stayed in a bridge long enough
+	}
+	return p.events, nil
+}
+
+// playback feeds an interpreter with a recording.
+type playback struct {
+	extension string
+	in        *interpreter
+	events    []cti.Event
+	asked     []string // requests without their answers yet
+	channels  []channelSnap
+	journeys  int // of the channels in the list that are still asked for
+}
+
+func (p *playback) keep(all []told) {
+	for _, t := range all {
+		if t.extension == p.extension {
+			p.events = append(p.events, t.event)
+		}
+	}
+}
+
+func (p *playback) take(out bool, raw []byte, at time.Time) error {
+	switch {
+	case out && bytes.HasPrefix(raw, []byte("POST ")):
+		return p.originated(raw)
+	case out:
+		p.asked = append(p.asked, strings.TrimPrefix(string(raw), "GET "))
+		return nil
+	case bytes.HasPrefix(raw, []byte("[")), bytes.HasPrefix(raw, []byte(noAnswer)):
+		return p.answered(raw, at)
+	}
+	m, err := parse(raw)
+	if err == nil && m.Type == "" { // an answer, and no event
+		return p.answered(raw, at)
+	}
+	if err == nil {
+		p.keep(p.in.events(m, at))
+	}
+	return err
+}
+
+// originated: a channel of ours will come.
+func (p *playback) originated(raw []byte) error {
+	_, body, _ := bytes.Cut(raw, []byte("\n"))
+	var o struct {
+		Extension string `json:"extension"`
+		ChannelID string `json:"channelId"`
+	}
+	if err := json.Unmarshal(body, &o); err != nil {
+		return withoutText(err)
+	}
+	p.in.click(o.ChannelID, o.Extension)
+	return nil
+}
+
+// answered takes the answer to the oldest request. Without one the recording began after it was made.
+func (p *playback) answered(raw []byte, at time.Time) error {
+	if len(p.asked) == 0 {
+		return nil
+	}
+	path := strings.Split(p.asked[0], "/")
+	p.asked = p.asked[1:]
+	refused := bytes.HasPrefix(raw, []byte(noAnswer))
+	var err error
+	switch {
+	case len(path) == 3 && path[2] == "channels" && !refused:
+		err = json.Unmarshal(raw, &p.channels)
+	case len(path) == 3 && path[2] == "bridges" && !refused:
+		var bridges []bridgeSnap
+		if err = json.Unmarshal(raw, &bridges); err == nil {
+			p.journeys = min(len(p.in.reconcile(p.channels, bridges, at)), maxMembers)
+			p.listed(at)
+		}
+	case len(path) == 5 && path[4] == "variable":
+		var answer struct {
+			Value string `json:"value"`
+		}
+		if !refused {
+			err = json.Unmarshal(raw, &answer)
+			p.in.linked(path[3], answer.Value)
+		}
+		p.journeys--
+		p.listed(at)
+	}
+	if err != nil {
+		return withoutText(err)
+	}
+	return nil
+}
+
+// listed makes the snapshot once all is known that is asked for.
+func (p *playback) listed(at time.Time) {
+	if p.journeys == 0 {
+		p.keep(p.in.snapshots(at))
+	}
+}
