@@ -12,6 +12,7 @@ import (
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/ami"
 	"ringside.dev/ringside/bridge/ari"
+	"ringside.dev/ringside/bridge/esl"
 	"ringside.dev/ringside/bridge/sim"
 	"ringside.dev/ringside/bridge/webhook"
 )
@@ -44,6 +45,7 @@ var exchangeKinds = []ExchangeKind{
 	{Name: "sim", open: func(ExchangeConfig) (Exchange, error) { return &sim.Exchange{}, nil }},
 	{Name: "ami", Address: true, User: true, Password: true, Params: []string{"tls_ca", "tls_name", "channels", "context", "recording_variable", "recording_url"}, open: openAMI},
 	{Name: "ari", Address: true, User: true, Password: true, Params: []string{"tls_ca", "tls_name", "app", "context", "devices"}, open: openARI},
+	{Name: "esl", Address: true, Password: true, Params: []string{"tls_ca", "tls_name", "devices", "domain", "context", "agent_domain", "phone_events"}, open: openESL},
 	{Name: "webhook", Address: true, Params: []string{"vendor", "certificate", "key"}, open: openWebhook},
 }
 
@@ -95,6 +97,35 @@ func openARI(c ExchangeConfig) (Exchange, error) {
 		return nil, err
 	}
 	x, err := ari.New(config)
+	if err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+func openESL(c ExchangeConfig) (Exchange, error) {
+	address, encrypted, err := hostAddress(c.Address)
+	if err != nil {
+		return nil, err
+	}
+	config := esl.Config{Address: address, User: c.User, Password: c.Password, Instance: c.Name, Domain: c.Params["domain"], Context: c.Params["context"],
+		AgentDomain: c.Params["agent_domain"], Variables: c.Variables, Log: c.Log}
+	switch c.Params["phone_events"] {
+	case "", "no":
+	case "yes":
+		config.PhoneEvents = true
+	default:
+		return nil, cti.Errorf(cti.Invalid, "params.phone_events is yes or no", nil)
+	}
+	if config.Devices, err = devicesOf(c.Params["devices"]); err != nil {
+		return nil, err
+	}
+	if encrypted {
+		if config.TLS, err = clientTLS(c.Params); err != nil {
+			return nil, err
+		}
+	}
+	x, err := esl.New(config)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/ami"
 	"ringside.dev/ringside/bridge/ari"
+	"ringside.dev/ringside/bridge/esl"
 	"ringside.dev/ringside/bridge/sim"
 	"ringside.dev/ringside/bridge/webhook"
 )
@@ -17,6 +18,7 @@ var (
 	_ Exchange = (*sim.Exchange)(nil)
 	_ Exchange = (*ami.Exchange)(nil)
 	_ Exchange = (*ari.Exchange)(nil)
+	_ Exchange = (*esl.Exchange)(nil)
 	_ Exchange = (*webhook.Exchange)(nil)
 )
 
@@ -37,6 +39,9 @@ func TestExchangesOpenEncryptedOrOnThisComputer(t *testing.T) {
 			"recording_url", "https://pbx.example.com/recordings/{file}", "tls_name", "pbx"),
 		anExchange("ari", "http://127.0.0.1:8088"), anExchange("ari", "https://pbx.example.com:8089"),
 		anExchange("ari", "https://pbx.example.com:8089/asterisk", "app", "ringside-2", "context", "internal", "devices", "1001=PJSIP/desk1 PJSIP/soft1; 1002=PJSIP/desk2;"),
+		anExchange("esl", "127.0.0.1:8021"), anExchange("esl", "tls://pbx.example.com:8022", "tls_name", "pbx"),
+		anExchange("esl", "127.0.0.1:8021", "devices", "1001=1001@pbx.example.com sofia/internal/desk1@", "domain", "pbx.example.com", "context", "default",
+			"agent_domain", "pbx.example.com", "phone_events", "yes"),
 		anExchange("webhook", "127.0.0.1:8443", "vendor", "udesk"),
 	} {
 		x, err := OpenExchange(c)
@@ -51,7 +56,8 @@ func TestAnExchangeIsNotSpokenUnencryptedOverANetwork(t *testing.T) {
 		anExchange("ami", "pbx.example.com:5038"), anExchange("ami", "10.0.0.5:5038"), anExchange("ami", "0.0.0.0:5038"), anExchange("ami", "[fe80::1]:5038"),
 		anExchange("ami", "127.0.0.1.example.com:5038"), anExchange("ami", "localhost.example.com:5038"), anExchange("ari", "http://pbx.example.com:8088"),
 		anExchange("ari", "http://10.0.0.5:8088"), anExchange("ari", "http://127.0.0.1@10.0.0.5:8088"), anExchange("ari", "ws://127.0.0.1:8088"),
-		anExchange("webhook", "0.0.0.0:8443", "vendor", "udesk"), anExchange("webhook", ":8443", "vendor", "udesk"),
+		anExchange("esl", "pbx.example.com:8021"), anExchange("esl", "10.0.0.5:8021"), anExchange("esl", "0.0.0.0:8021"),
+		anExchange("esl", "localhost.example.com:8021"), anExchange("webhook", "0.0.0.0:8443", "vendor", "udesk"), anExchange("webhook", ":8443", "vendor", "udesk"),
 	} {
 		x, err := OpenExchange(c)
 		if x != nil || cti.KindOf(err) != cti.Invalid {
@@ -61,7 +67,7 @@ func TestAnExchangeIsNotSpokenUnencryptedOverANetwork(t *testing.T) {
 			t.Errorf("%s at %s tells the secret: %v", c.Kind, c.Address, err)
 		}
 	}
-	for _, c := range []ExchangeConfig{anExchange("ami", "pbx.example.com:5038"), anExchange("ari", "http://pbx.example.com:8088")} {
+	for _, c := range []ExchangeConfig{anExchange("ami", "pbx.example.com:5038"), anExchange("ari", "http://pbx.example.com:8088"), anExchange("esl", "pbx.example.com:8021")} {
 		if _, err := OpenExchange(c); !strings.Contains(cti.MessageOf(err), "unencrypted") {
 			t.Errorf("%s: %v does not say why", c.Kind, err)
 		}
@@ -81,6 +87,8 @@ func TestWhatAnExchangeDoesNotKnowIsRefused(t *testing.T) {
 		"params.tls_ca names a file without a certificate":               anExchange("ari", "https://pbx.example.com:8089", "tls_ca", empty),
 		"params.devices is written like":                                 anExchange("ari", "https://pbx.example.com:8089", "devices", "1001"),
 		"as its channels begin":                                          anExchange("ari", "https://pbx.example.com:8089", "devices", "1001=desk"),
+		"a device is a user (1001@pbx.example)":                          anExchange("esl", "127.0.0.1:8021", "devices", "1001=a$b"),
+		"params.phone_events is yes or no":                               anExchange("esl", "127.0.0.1:8021", "phone_events", "maybe"),
 		"params.vendor is missing: one of cec, ":                         anExchange("webhook", "127.0.0.1:8443"),
 	} {
 		if x, err := OpenExchange(c); x != nil || cti.KindOf(err) != cti.Invalid || !strings.Contains(cti.MessageOf(err), say) {
