@@ -34,6 +34,11 @@ type agent struct {
 
 // startAgent runs a program, with or without a window, until its phone and its CRM are there.
 func startAgent(ctx context.Context, program string, args ...string) (*agent, error) {
+	return startAgentAt(ctx, `{source: sim, extension: "1001"}`, program, args...)
+}
+
+// startAgentAt is startAgent at a phone, as the profile names it.
+func startAgentAt(ctx context.Context, phone, program string, args ...string) (*agent, error) {
 	dir, err := os.MkdirTemp("", "ringside-bench-")
 	if err != nil {
 		return nil, err
@@ -47,8 +52,8 @@ func startAgent(ctx context.Context, program string, args ...string) (*agent, er
 		return nil, err
 	}
 	profile, socket := filepath.Join(dir, "profile.yaml"), filepath.Join(dir, "a.sock")
-	text := fmt.Sprintf("version: 1\nagent: {name: Lin Yue, email: lin.yue@ringside.example}\nphone: {source: sim, extension: \"1001\"}\n"+
-		"region: CN\ncrm: {connector: sandbox, params: {base_url: %q, token: \"keychain:crm\"}}\nwrapup: {outcomes: [Done]}\n", a.crm.URL())
+	text := fmt.Sprintf("version: 1\nagent: {name: Lin Yue, email: lin.yue@ringside.example}\nphone: %s\n"+
+		"region: CN\ncrm: {connector: sandbox, params: {base_url: %q, token: \"keychain:crm\"}}\nwrapup: {outcomes: [Done]}\n", phone, a.crm.URL())
 	if err := os.WriteFile(profile, []byte(text), 0o600); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ const (
 	// that held the whole call as 1.2.
 	rssGrowth  = 1.1
 	savedLimit = 100.0 // ms beyond the CRM's own answer
+	chainCalls = 2000
 )
 
 func main() { os.Exit(run()) }
@@ -60,12 +61,19 @@ func bench(ctx context.Context, runs, n int) error {
 		return err
 	}
 	fmt.Printf("wrap-up saved → readable in the CRM, online: %s ms; the CRM's own answers: %s ms\n", saved.readable, saved.crm)
+	chain, err := chainRun(ctx, chainCalls)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("phone rings → record readable in the CRM, whole chain, %d calls: %s ms; the CRM's own answers: %s ms\n", chainCalls, chain.readable, chain.crm)
 	fmt.Println()
 	good := judge("event in → pop painted, customer cached, p99 / floor p99", slices.Min(pops), popLimit)
 	good = judge("(event in → card filled p99 - the sandbox's own p99) / floor p99", slices.Min(fills), fillLimit) && good
 	good = judge(fmt.Sprintf("RssAnon of ringctl run after %d calls, MB", memoryCalls), memory.after, rssLimit) && good
 	good = judge("its growth over the second half of them, ratio", memory.growth, rssGrowth) && good
 	good = judge("wrap-up saved → readable in the CRM p99 - its own answer p99, ms", saved.readable.p99-saved.crm.p99, savedLimit) && good
+	good = judge(fmt.Sprintf("phone rings → record readable p99 - the CRM's own answer p99, %d calls, ms", chainCalls), chain.readable.p99-chain.crm.p99, savedLimit) && good
+	good = judge("lost and duplicate records among them", float64(chain.lost+chain.duplicates), 0) && good
 	if !good {
 		return fmt.Errorf("a limit is not met")
 	}
