@@ -48,7 +48,7 @@ func toWire(c flow.Card) wire.Card {
 		History: filled(c.Details.History), Tickets: filled(c.Details.Tickets), WrapUp: c.WrapUp, Changes: changesOf(c.Changes),
 		Write: wire.Write{State: wire.WriteState(c.Write.State), Kind: c.Write.Kind, Message: c.Write.Message,
 			Attempts: c.Write.Attempts, NextAt: c.Write.NextAt, RecordID: c.Write.RecordID},
-		Commands: filled(c.Commands), Notice: wire.Notice(c.Notice), Pop: c.Pop,
+		Commands: filled(c.Commands), Notice: wire.Notice(c.Notice), Pop: c.Pop, Again: c.Again,
 		Muted: call.Muted && call.State != cti.StateClosed, Consult: consultOf(c.Consult), Data: call.Data, Recording: recordingOf(call),
 	}
 }

@@ -50,6 +50,7 @@ type Card struct {
 	Commands   []cti.Command // what the phone can do with the call now
 	Notice     Notice
 	Pop        bool     // asks for the window to be shown
+	Again      bool     // asks once more: only a colleague was shown so far, and now the customer is
 	Consult    *Consult // the colleague who is asked meanwhile
 
 	asked    string        // the number of the newest look-up: an older one's answer is dropped
@@ -58,6 +59,7 @@ type Card struct {
 	awaited  int           // the command that the call has not followed yet; 0: none
 	saved    cti.WrapUp    // the newest that is no draft: what the CRM is told
 	accepted cti.WriteBack // the newest the queue has
+	internal bool          // a colleague is shown
 	settling bool          // it is over, and why may still become clearer
 	again    bool          // a timer runs after which the record is written again
 }

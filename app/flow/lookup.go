@@ -16,6 +16,10 @@ func (f *Flow) needsLookup(card *Card) bool {
 		return false
 	}
 	card.asked, card.chosen = n.Best(), false
+	if card.internal && n.Class != cti.ClassInternal {
+		card.Again = card.Pop
+	}
+	card.internal = n.Class == cti.ClassInternal
 	switch {
 	case !n.Tells():
 		f.found(card, untold(n), nil, "")

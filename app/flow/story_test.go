@@ -278,3 +278,26 @@ func TestARecordingAfterTheCardIsGoneGoesToTheQueue(t *testing.T) {
 		}
 	})
 }
+
+// A colleague who asks first rings with their own number; the customer is shown when the exchange says who is there now, and the window comes once more.
+func TestAColleagueWhoPassesACallOnIsReplacedByTheCustomerAndPopsOnceMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t).start()
+		e := ring("a")
+		e.Remote = colleague("a").Remote
+		r.tell(e, answer("a"))
+		if c := r.card(); c.Search != flow.Colleague || !c.Pop || c.Again {
+			t.Fatalf("%q, pop %v, again %v; want the colleague, popped once", c.Search, c.Pop, c.Again)
+		}
+		better := event(cti.Info, "a")
+		better.Remote.Number = number(customersNumber)
+		r.tell(better)
+		if c := r.card(); c.Call.Remote.E164 != customersNumber || c.Search == flow.Colleague || !c.Again {
+			t.Errorf("%s, %q, again %v; want the customer, popped again", c.Call.Remote.E164, c.Search, c.Again)
+		}
+		r.tell(hangup("a"))
+		if w := r.writes(); len(w) != 1 || w[0].Record.Number.E164 != customersNumber {
+			t.Errorf("%+v, want one record with the customer's number", w)
+		}
+	})
+}

@@ -175,7 +175,7 @@ func (p *Page) quit() { runtime.Quit(p.ctx) }
 
 // watch passes every delta to the page and shows the window for a call that asks for it, once.
 func (p *Page) watch(ctx context.Context) {
-	popped := map[string]bool{}
+	popped := map[string]popping{}
 	for ctx.Err() == nil {
 		first, deltas, cancel := p.agent.Board().Subscribe()
 		// After it fell behind, the page sees the gap in the numbers and asks for a snapshot.
@@ -190,7 +190,7 @@ func (p *Page) watch(ctx context.Context) {
 	}
 }
 
-func (p *Page) pass(ctx context.Context, deltas <-chan wire.Delta, popped map[string]bool) {
+func (p *Page) pass(ctx context.Context, deltas <-chan wire.Delta, popped map[string]popping) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -211,11 +211,18 @@ func (p *Page) pass(ctx context.Context, deltas <-chan wire.Delta, popped map[st
 	}
 }
 
+// popping is how often a card got the window: once, and once more when it asked again.
+type popping struct{ once, again bool }
+
 // pops tells whether a card asks for the window and did not get it yet.
-func pops(card *wire.Card, popped map[string]bool) bool {
-	if card == nil || !card.Pop || card.State == cti.StateClosed || popped[card.Leg] {
+func pops(card *wire.Card, popped map[string]popping) bool {
+	if card == nil || !card.Pop || card.State == cti.StateClosed {
 		return false
 	}
-	popped[card.Leg] = true
+	now := popping{once: true, again: card.Again}
+	if popped[card.Leg] == now {
+		return false
+	}
+	popped[card.Leg] = now
 	return true
 }

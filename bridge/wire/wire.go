@@ -157,6 +157,7 @@ type Card struct {
 	Commands []cti.Command `json:"commands"`         // what the phone can do with this call now
 	Notice   Notice        `json:"notice,omitempty"` // what the agent should know
 	Pop      bool          `json:"pop"`              // this call asks for the window to be shown
+	Again    bool          `json:"again,omitempty"`  // and once more: a colleague passed the call on, and the customer is shown instead of them
 
 	Muted     bool              `json:"muted,omitempty"`   // the agent is not heard, as far as the phone says
 	Consult   *Consult          `json:"consult,omitempty"` // the colleague who is asked meanwhile

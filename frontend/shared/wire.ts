@@ -139,6 +139,7 @@ export const card = object({
   commands: list(text),
   notice: maybe(text, ""),
   pop: flag,
+  again: maybe(flag, false),
   muted: maybe(flag, false),
   consult: maybe(consult),
   data: maybeTexts,

@@ -21,7 +21,7 @@ export const ok: Result = { ok: true, kind: "", message: "" };
 /** The found card of the examples, ringing, with changes. */
 export function aCard(change: Partial<Card> = {}): Card {
   const card = readDelta(structuredClone(deltaCard)).card as Card;
-  const alone = { muted: false, consult: undefined, data: [], recording: "" };
+  const alone = { muted: false, again: false, consult: undefined, data: [], recording: "" };
   return { ...card, ...alone, state: "alerting", established_at: "", commands: ["answer", "reject"], ...change };
 }
 
