@@ -58,6 +58,9 @@ func TestCallsThatBeganBeforeTheConnectionAreListed(t *testing.T) {
 	if got := list("1001").Call.Refs; got[cti.RefJourney] != queued.ID || got[cti.RefSIPCallID] != answered.CallID {
 		t.Errorf("references %v; want the journey %s and the SIP Call-ID %s", got, queued.ID, answered.CallID)
 	}
+	if got := list("1006").Dialled; got != "600" {
+		t.Errorf("dialled %q, want what the caller dialled", got)
+	}
 	server.RingOut(vain) // the caller is known, and still there: it goes on elsewhere
 	h.await("1006's end", func(e told) bool {
 		return e.extension == "1006" && e.event.Type == cti.Diverted && e.event.Cause.Code == cti.CauseNoAnswer
