@@ -47,6 +47,11 @@ type Rig struct {
 	// NoSnapshot: the source cannot list its live calls, and does not pretend to (reducer rule 8).
 	NoSnapshot bool
 
+	// NoReasons: the wire tells neither who ended a call nor why one could not be made. What the agent did not command is by unknown then.
+	NoReasons bool
+	// Digits are what can be sent as tones; nil: all there are.
+	Digits []string
+
 	TellsFarHold bool // the far end's hold comes as an event
 	TellsMute    bool // muting comes as an event with Muted
 }

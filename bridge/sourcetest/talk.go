@@ -151,7 +151,11 @@ func sendingDigits(t *testing.T, rig Rig) {
 		t.Skip("this source cannot send digits")
 	}
 	w, caller, c := connected(t, rig)
-	for _, digits := range []string{"5", "12*0#", "AD"} {
+	all := rig.Digits
+	if all == nil {
+		all = []string{"5", "12*0#", "AD"}
+	}
+	for _, digits := range all {
 		w.do("send "+digits, func(ctx context.Context) error { return dtmf(ctx, c, digits) })
 		if caller.Heard != nil {
 			caller.Heard(t, digits)
