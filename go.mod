@@ -7,7 +7,7 @@ ignore ./frontend/node_modules
 require (
 	filippo.io/age v1.3.2 // recordings on the disk, and the way back to lost keys
 	github.com/Microsoft/go-winio v0.6.4 // the local API on Windows: named pipes
-	github.com/coder/websocket v1.8.15 // the events of Asterisk
+	github.com/coder/websocket v1.8.15 // the events of Asterisk and of Bria
 	github.com/emersion/go-vcard v0.0.0-20260618161152-d854b7e0e2d3 // local contacts in vCard files
 	github.com/expr-lang/expr v1.17.8 // expressions in connector files
 	github.com/gofrs/flock v0.13.2 // one process at a time has the store

@@ -46,11 +46,13 @@ var ours = []rule{
 	{pkg: "app/cli/ringctl", may: []string{"app/cli"}},
 	{pkg: "app/cli", not: []string{"app/window", "frontend"}},
 	{pkg: "app", not: []string{"app/cli", "app/window", "frontend"}},
-	{pkg: "bridge", may: []string{"app/cti", "bridge/tape", "bridge/sim", "bridge/baresip", "bridge/relayed", "bridge/ami", "bridge/ari", "bridge/esl", "bridge/webhook"}},
+	{pkg: "bridge", may: []string{"app/cti", "bridge/tape", "bridge/sim", "bridge/baresip", "bridge/bria", "bridge/relayed", "bridge/ami", "bridge/ari", "bridge/esl", "bridge/webhook"}},
 	{pkg: "bridge/tape"},
 	{pkg: "bridge/sim", may: []string{"app/cti"}},
 	{pkg: "bridge/baresip", may: []string{"app/cti", "bridge/tape"}},
 	{pkg: "bridge/baresip/phonetest", may: []string{"app/cti"}},
+	{pkg: "bridge/bria", may: []string{"app/cti", "bridge/tape"}},
+	{pkg: "bridge/bria/briatest"},
 	{pkg: "bridge/ari", may: []string{"app/cti", "bridge/tape", "bridge/ari/aritest"}},
 	{pkg: "bridge/ari/aritest"},
 	{pkg: "bridge/esl", may: []string{"app/cti", "bridge/tape", "bridge/esl/esltest"}},
@@ -94,7 +96,7 @@ var theirs = []struct {
 	{"golang.org/x/time", []string{"app/crm"}, "one gate for each endpoint, where look-ups and writes meet"},
 	{"go.yaml.in/yaml", []string{"app/settings", "app/crm", "app/cli", "bridge/webhook"}, "the domain knows no file format"},
 	{"gopkg.in/yaml", nil, "use go.yaml.in/yaml/v4"},
-	{"github.com/coder/websocket", []string{"bridge/ari", "bridge/ari/aritest"}, "sources alone speak to phones and exchanges"},
+	{"github.com/coder/websocket", []string{"bridge/ari", "bridge/ari/aritest", "bridge/bria", "bridge/bria/briatest"}, "sources alone speak to phones and exchanges"},
 	{"github.com/Microsoft/go-winio", []string{"bridge/loopback"}, "one place knows the local link"},
 }
 

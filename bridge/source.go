@@ -9,6 +9,7 @@ import (
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/baresip"
+	"ringside.dev/ringside/bridge/bria"
 	"ringside.dev/ringside/bridge/relayed"
 	"ringside.dev/ringside/bridge/sim"
 )
@@ -24,6 +25,14 @@ type Source interface {
 	// Phone tells what the phone can do; a nil field means it cannot. Valid for the whole life of the source, also between Runs:
 	// the commands then fail with kind offline.
 	Phone() cti.Phone
+}
+
+// Notice is what a source's licence asks to be shown where it is used; "" for most.
+func Notice(source string) string {
+	if source == "bria" {
+		return bria.Notice
+	}
+	return ""
 }
 
 // Place is what sources find on a workstation. All fields but Log are required by the sources that need them.
@@ -45,6 +54,12 @@ func Open(p cti.Profile, of cti.PhoneSource, at Place) (Source, error) {
 			return nil, err // not s: a nil *baresip.Source would be no nil Source
 		}
 		return s, nil
+	case "bria":
+		s, err := bria.New(of.Address, p.Phone.Extension, at.Log)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
 	case "relayed":
 		s, err := relayed.New(relayed.Options{Address: of.Address, Extension: p.Phone.Extension, Keep: at.Enrolled(of.Address), Log: at.Log})
 		if err != nil {
@@ -54,7 +69,7 @@ func Open(p cti.Profile, of cti.PhoneSource, at Place) (Source, error) {
 	case "ami", "ari", "esl", "webhook":
 		return direct(p, of, at)
 	}
-	return nil, cti.Errorf(cti.Invalid, "phone.source must be sim, baresip or relayed", nil)
+	return nil, cti.Errorf(cti.Invalid, "phone.source must be sim, baresip, bria or relayed", nil)
 }
 
 // direct is an exchange that is spoken to without a relay, for the one extension of this workstation.

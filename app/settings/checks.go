@@ -78,6 +78,14 @@ func loopback(s string) *wording {
 			"请在 baresip 的 config 中写 ctrl_tcp_listen 127.0.0.1:4444，并在此处写 127.0.0.1:4444", quoted(s))
 }
 
+// briaAddress admits only this machine: Bria's interface is for programs beside it.
+func briaAddress(s string) *wording {
+	if loopback(s) == nil {
+		return nil
+	}
+	return say("%s is not host:port of this computer; leave address out: Bria listens at 127.0.0.1:9002", "%s 不是本机的“主机:端口”；请去掉 address：Bria 监听 127.0.0.1:9002", quoted(s))
+}
+
 // regions are the codes of ISO 3166-1 alpha-2, and XK, which has numbers (+383) but no code there yet.
 const regions = " AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ" +
 	" CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR" +

@@ -22,6 +22,7 @@ type phoneSource struct {
 var sources = []phoneSource{
 	{name: "sim"},
 	{name: "baresip", address: &wording{"the address of baresip's ctrl_tcp, such as 127.0.0.1:4444", " baresip 的 ctrl_tcp 地址，例如 127.0.0.1:4444"}, check: loopback},
+	{name: "bria", check: briaAddress},
 	{name: "relayed", address: &wording{"the relay's address, such as relay.example.com:8470", "中继的地址，例如 relay.example.com:8470"}, check: relayAddress},
 }
 
