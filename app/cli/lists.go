@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge"
 	"ringside.dev/ringside/bridge/wire"
 )
 
@@ -29,6 +30,11 @@ func (e *env) statusCommand() *cobra.Command {
 				row(w, e.say("running since", "启动时间"), local(s.StartedAt), "pid "+strconv.Itoa(s.PID))
 				row(w, e.say("agent", "坐席"), s.Agent.Name, s.Extension)
 				row(w, e.say("phone", "电话"), s.Phone.Name, string(s.Phone.State))
+				for source := range strings.SplitSeq(s.Phone.Name, " + ") {
+					if notice := bridge.Notice(source); notice != "" {
+						row(w, "", notice)
+					}
+				}
 				row(w, "CRM", s.CRM.Name, string(s.CRM.State))
 				row(w, e.say("outbox", "发件箱"), fmt.Sprintf(e.say("%d waiting, %d for a person", "%d 待发送，%d 待人工处理"), s.Outbox.Waiting, s.Outbox.Review)+e.waitingSince(s.Outbox))
 				row(w, e.say("storage", "存储"), strings.TrimSpace(string(s.Storage.State)+" "+s.Storage.Detail))

@@ -55,11 +55,11 @@ func TestRelayScripts(t *testing.T) {
 	})
 }
 
-// place FILE…: replaces $CRM, $RELAY, $STATE, $WORK and $PBX in files.
+// place FILE…: replaces $CRM, $RELAY, $STATE, $WORK, $PBX and $BRIA in files.
 func place(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range args {
 		text := ts.ReadFile(name)
-		for _, variable := range []string{"CRM", "RELAY", "STATE", "WORK", "PBX"} {
+		for _, variable := range []string{"CRM", "RELAY", "STATE", "WORK", "PBX", "BRIA"} {
 			text = strings.ReplaceAll(text, "$"+variable, ts.Getenv(variable))
 		}
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))

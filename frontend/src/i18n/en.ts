@@ -299,6 +299,7 @@ export const en = {
   "idle.title": "No call",
   "idle.hint": "The caller's card appears here when the phone rings.",
   "idle.last": "Last cards",
+  "idle.bria": "This product uses the CounterPath API but is not endorsed or certified by CounterPath.",
   "board.loading": "Connecting…",
   "board.unreachable": "Ringside does not answer. Trying again…",
   "board.outdated": "This window is older than Ringside. Please restart Ringside.",

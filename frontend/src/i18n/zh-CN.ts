@@ -299,6 +299,8 @@ export const zhCN: Words = {
   "idle.title": "当前无通话",
   "idle.hint": "话机振铃时，来电者的卡片会显示在这里。",
   "idle.last": "最近的卡片",
+  "idle.bria":
+    "This product uses the CounterPath API but is not endorsed or certified by CounterPath.（本产品使用 CounterPath API，但未获 CounterPath 认可或认证。）",
   "board.loading": "正在连接…",
   "board.unreachable": "Ringside 没有响应，正在重试…",
   "board.outdated": "此窗口的版本低于 Ringside，请重新启动 Ringside。",

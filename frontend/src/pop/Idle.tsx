@@ -17,6 +17,10 @@ export function Idle() {
         <Icon name="phone" />
         <h1>{t().t("idle.title")}</h1>
         <p>{t().t("idle.hint")}</p>
+        {/* CounterPath's terms of use ask for it wherever Bria is the phone. */}
+        <Show when={desk.board.data.phone.name.split(" + ").includes("bria")}>
+          <p class="muted">{t().t("idle.bria")}</p>
+        </Show>
       </div>
       <Show when={desk.board.data.cards.length > 0}>
         <section class="last-cards">

@@ -219,3 +219,16 @@ test("links and the outbox are named where something is wrong", async () => {
   expect(page.root.querySelector(".outbox")?.textContent).toContain("1 to check");
   expect(page.text()).toContain("No call");
 });
+
+test("CounterPath's notice stands where Bria is a phone, and nowhere else", async () => {
+  const notice = "This product uses the CounterPath API but is not endorsed or certified by CounterPath.";
+  for (const [name, shown] of [
+    ["bria", true],
+    ["sim + bria", true],
+    ["baresip", false],
+  ] as const) {
+    page?.dispose();
+    page = await mount([], { phone: { name, state: "up", since: "" } });
+    expect(page.text().includes(notice)).toBe(shown);
+  }
+});
