@@ -11,7 +11,8 @@ import (
 )
 
 // The life of a one-time code, and what is done against guessing: a code is burnt after maxWrong wrong secrets, one address may be wrong
-// perAddress times a minute, and all together perMinute times.
+// perAddress times a minute, and all together perMinute times. The right secret, of 80 bits, is taken also while others guess: nobody keeps
+// anybody from enrolling.
 const (
 	CodeFor    = 15 * time.Minute
 	maxWrong   = 5
@@ -70,29 +71,30 @@ func (c *codes) redeem(id, proof []byte, address string, now time.Time) (string,
 		c.since, c.all = now, 0
 		clear(c.tries)
 	}
+	one := c.open[string(id)]
+	if one != nil && now.After(one.until) {
+		one = nil
+	}
+	if one != nil && one.shownBy(proof) {
+		delete(c.open, string(id))
+		return one.extension, nil
+	}
 	if c.all >= perMinute || c.tries[address] >= perAddress {
 		return "", &cti.Error{Kind: cti.Limited, Msg: "too many codes were tried: wait a minute", RetryAfter: time.Minute}
 	}
-	one := c.open[string(id)]
-	if one == nil || now.After(one.until) {
-		c.failed(address)
-		return "", errCode
-	}
-	given := sha256.Sum256(proof)
-	if subtle.ConstantTimeCompare(given[:], one.proof[:]) != 1 {
-		c.failed(address)
+	c.all++
+	c.tries[address]++
+	if one != nil {
 		if one.wrong++; one.wrong >= maxWrong {
 			delete(c.open, string(id))
 		}
-		return "", errCode
 	}
-	delete(c.open, string(id))
-	return one.extension, nil
+	return "", errCode
 }
 
-func (c *codes) failed(address string) {
-	c.all++
-	c.tries[address]++
+func (c *code) shownBy(proof []byte) bool {
+	given := sha256.Sum256(proof)
+	return subtle.ConstantTimeCompare(given[:], c.proof[:]) == 1
 }
 
 // forget takes back the open codes of an extension.

@@ -37,8 +37,8 @@ func (l *line) can(e cti.Event) []cti.Command {
 }
 
 // dialable is what a workstation may have dialled or sent: a number, or the name of a SIP user with or without a host. Nothing that could be
-// a second header, or a line of another command.
-var dialable = regexp.MustCompile(`^[0-9A-Za-z+*#][0-9A-Za-z+*#._:@()/ -]{0,127}$`)
+// a second header, a line or a word of another command, or another device.
+var dialable = regexp.MustCompile(`^[0-9A-Za-z+*#][0-9A-Za-z+*#._:@-]{0,127}$`)
 
 // command carries out what a workstation asks, if its extension may: about live calls of its own line and no others.
 func (c *conn) command(ctx context.Context, o *relayed.Command) error {

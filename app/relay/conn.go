@@ -16,6 +16,8 @@ import (
 const (
 	maxAsking    = 8  // questions under way
 	maxPerSecond = 50 // questions: far more than a person, and than the flow after a bad moment
+	// maxBytes is what may come in a second: room for an acknowledgement of each of 4,096 events, and for all those questions.
+	maxBytes = 512 << 10
 	// overhead is what a message has beside its event, at most.
 	overhead = 4 << 10
 )
@@ -32,15 +34,15 @@ type conn struct {
 
 	once   sync.Once
 	over   atomic.Bool // refused: nothing is told to it and nothing is taken from it any more
-	second time.Time   // in which asked questions came; for the reader
+	second time.Time   // in which asked questions and so many bytes came; for the reader
 	asked  int
+	heard  int
 }
 
-// workstation serves a workstation with a genuine certificate, until one side ends it; leave is called when it is known.
+// workstation serves a workstation with a genuine certificate, until one side ends it; leave is called when it is let in.
 func (r *Relay) workstation(ctx context.Context, link *relayed.Link, cert *x509.Certificate, from net.Addr, leave func()) {
 	c := &conn{relay: r, link: link, from: from, asking: make(chan struct{}, maxAsking), ended: make(chan struct{})}
 	hello, before, err := c.admit(cert)
-	leave()
 	if err != nil {
 		r.log.Warn("workstation refused", "from", from, "extension", cti.Clean(cert.Subject.CommonName, cti.MaxText), "serial", hex(cert.SerialNumber), "err", err)
 		c.turnAway(err)
@@ -50,6 +52,7 @@ func (r *Relay) workstation(ctx context.Context, link *relayed.Link, cert *x509.
 		c.greetOnly()
 		return
 	}
+	leave()
 	defer r.leave(c)
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
@@ -209,7 +212,7 @@ func (c *conn) write(ctx context.Context, p place) {
 
 // tellPast tells of the calls that ended in a gap.
 func (c *conn) tellPast(ctx context.Context, since time.Time) bool {
-	events, err := c.line.history(ctx, since.Add(-time.Minute))
+	events, err := c.history(ctx, since.Add(-time.Minute))
 	if err != nil {
 		c.relay.log.Warn("history not told after a gap", "extension", c.line.extension, "err", err)
 	}
@@ -258,13 +261,17 @@ func (c *conn) read(ctx context.Context, helpers *sync.WaitGroup) error {
 		if c.over.Load() {
 			continue // until the other side hangs up, or refuse does
 		}
+		c.tick(time.Now())
+		if c.heard += c.link.Size(); c.heard > maxBytes {
+			return cti.Errorf(cti.Limited, "the workstation said more in a second than there is to say", nil)
+		}
 		if m.Ack != 0 {
 			c.line.ack(c.device.ID, m.Ack, time.Now())
 		}
 		if m.T != relayed.TCommand && m.T != relayed.THistory && m.T != relayed.TRenew {
 			continue
 		}
-		if err := c.within(time.Now()); err != nil {
+		if err := c.within(); err != nil {
 			c.reply(m.ID, relayed.Message{}, err)
 			continue
 		}
@@ -279,12 +286,16 @@ func (c *conn) read(ctx context.Context, helpers *sync.WaitGroup) error {
 	}
 }
 
-// within keeps a workstation's questions within their limits; it takes a token of asking.
-func (c *conn) within(now time.Time) error {
-	busy := &cti.Error{Kind: cti.Limited, Msg: "too many commands at a time: wait a second", RetryAfter: time.Second}
+// tick begins a second.
+func (c *conn) tick(now time.Time) {
 	if now.Sub(c.second) >= time.Second || now.Before(c.second) {
-		c.second, c.asked = now, 0
+		c.second, c.asked, c.heard = now, 0, 0
 	}
+}
+
+// within keeps a workstation's questions within their limits; it takes a token of asking.
+func (c *conn) within() error {
+	busy := &cti.Error{Kind: cti.Limited, Msg: "too many commands at a time: wait a second", RetryAfter: time.Second}
 	if c.asked++; c.asked > maxPerSecond {
 		return busy
 	}
@@ -317,6 +328,12 @@ func (c *conn) answer(ctx context.Context, m relayed.Message) (relayed.Message, 
 
 // renew gives the workstation its next certificate, for the same extension.
 func (c *conn) renew(csr []byte, now time.Time) (relayed.Message, error) {
+	if _, err := checkRequest(csr); err != nil {
+		return relayed.Message{}, err
+	}
+	if c.relay.devices.until(c.device.ID).Sub(now) > relayed.RenewBefore+relayed.Backdated {
+		return relayed.Message{}, cti.Errorf(cti.Conflict, "this computer's certificate is good for long yet", nil)
+	}
 	cert, err := c.relay.authority.certify(csr, c.device.Extension, now)
 	if err != nil {
 		return relayed.Message{}, err
@@ -328,8 +345,17 @@ func (c *conn) renew(csr []byte, now time.Time) (relayed.Message, error) {
 	return relayed.Message{Cert: cert.Raw}, nil
 }
 
+// history tells a workstation of the calls that ended since a time, but of none from before it was enrolled: the extension may have been
+// somebody else's.
+func (c *conn) history(ctx context.Context, since time.Time) ([]cti.Event, error) {
+	if since.Before(c.device.EnrolledAt) {
+		since = c.device.EnrolledAt
+	}
+	return c.line.history(ctx, since)
+}
+
 func (c *conn) tell(ctx context.Context, m relayed.Message) error {
-	events, err := c.line.history(ctx, m.Since)
+	events, err := c.history(ctx, m.Since)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ const (
 // Endpoint is where the relay with this state folder is heard.
 func Endpoint(state string) string {
 	if runtime.GOOS != "windows" {
-		return filepath.Join(state, "control.sock")
+		return filepath.Join(state, controlSocket)
 	}
 	whole, err := filepath.Abs(state)
 	if err != nil {

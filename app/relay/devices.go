@@ -175,6 +175,18 @@ func outOfTime(cert *x509.Certificate, now time.Time) error {
 		"if one of the clocks is wrong set it right, else enrol this computer again", cert.NotBefore.UTC().Format(minute), cert.NotAfter.UTC().Format(minute), now.UTC().Format(minute)), nil)
 }
 
+// until tells when the newest certificate of a workstation ends.
+func (d *devices) until(id string) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, v := range d.list {
+		if v.ID == id {
+			return v.until()
+		}
+	}
+	return time.Time{}
+}
+
 // all lists the workstations by extension.
 func (d *devices) all() []Device {
 	d.mu.Lock()

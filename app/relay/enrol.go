@@ -2,6 +2,7 @@ package relay
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -77,13 +78,19 @@ func (r *Relay) enrolled(link *relayed.Link, from net.Addr) (*relayed.Enrolled, 
 	return &relayed.Enrolled{Name: r.cfg.Settings.Name, Cert: cert.Raw, Grant: l.grant()}, nil
 }
 
-// host is who an address is, whatever the port.
+// host is who an address is, whatever the port. A computer has all the addresses of its IPv6 network, but for those of the link.
 func host(a net.Addr) string {
-	h, _, err := net.SplitHostPort(a.String())
+	at, err := netip.ParseAddrPort(a.String())
 	if err != nil {
 		return a.String()
 	}
-	return h
+	h := at.Addr().Unmap()
+	if h.Is6() && !h.IsLinkLocalUnicast() && !h.IsLoopback() {
+		if network, err := h.Prefix(64); err == nil {
+			return network.String()
+		}
+	}
+	return h.String()
 }
 
 // Revoke ends the enrolment of all workstations of an extension, or of the one with a certificate of this serial number, at once.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ringside.dev/ringside/app/cti"
@@ -26,7 +27,7 @@ func readFile(path string) (_ []byte, err error) {
 
 // writeFile replaces a file as a whole; when it returns nil it is on the disk. It is this user's alone.
 func writeFile(path string, data []byte) error {
-	to, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
+	to, err := os.CreateTemp(filepath.Dir(path), unfinished+"*") // mode 0600
 	if err != nil {
 		return err
 	}
@@ -40,10 +41,29 @@ func writeFile(path string, data []byte) error {
 	return nil
 }
 
-// openState makes the folder, and sees to it that nobody else may look into it.
+// ownFiles are what lies in a state folder; names of files that were not finished begin with unfinished.
+var ownFiles = []string{authorityFile, devicesFile, keyFile, lockFile, eventsFolder, controlSocket}
+
+const (
+	lockFile      = "LOCK"
+	eventsFolder  = "events"
+	controlSocket = "control.sock"
+	unfinished    = ".new-"
+)
+
+// openState makes the folder, and sees to it that nobody else may look into it: it must hold nothing but the relay's own.
 func openState(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the relay's state folder: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return cti.Errorf(cti.Denied, "the relay's state folder "+dir+" cannot be read: give it to this user", err)
+	}
+	for _, e := range entries {
+		if !slices.Contains(ownFiles, e.Name()) && !strings.HasPrefix(e.Name(), unfinished) {
+			return cti.Errorf(cti.Invalid, "state: "+dir+" holds other things ("+cti.Clean(e.Name(), cti.MaxText)+"), and will be closed to everybody else: name a folder for the relay alone", nil)
+		}
 	}
 	if err := private(dir); err != nil {
 		return cti.Errorf(cti.Denied, "the relay's state folder "+dir+" belongs to somebody else: give it to this user", err)

@@ -69,7 +69,7 @@ type hour struct {
 }
 
 func openKeeper(dir string, keys secret.Ring, log *slog.Logger) (*keeper, error) {
-	j, err := journal.Open(journal.Options{Dir: filepath.Join(dir, "events"), Keys: keys, Log: log})
+	j, err := journal.Open(journal.Options{Dir: filepath.Join(dir, eventsFolder), Keys: keys, Log: log})
 	if err != nil {
 		return nil, err
 	}

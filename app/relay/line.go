@@ -164,11 +164,18 @@ func (l *line) trim() {
 	}
 }
 
+func (l *line) setKept(kept bool) {
+	l.kept = kept
+	for _, t := range l.tracks {
+		t.keep(kept)
+	}
+}
+
 // enrol begins to keep events for a workstation.
 func (l *line) enrol(device string, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.kept = true
+	l.setKept(true)
 	if _, known := l.acks[device]; !known {
 		l.acks[device] = mark{l.last, now.UTC()}
 		l.keep.line(l)
@@ -182,7 +189,7 @@ func (l *line) discharge(device string) {
 	delete(l.acks, device)
 	if len(l.acks) == 0 {
 		l.drop(len(l.entries))
-		l.kept = false
+		l.setKept(false)
 	} else {
 		l.trim()
 	}
@@ -207,7 +214,7 @@ func (l *line) resume(device, stream string, hello relayed.Hello, longest time.D
 	if !known {
 		l.acks[device] = mark{0, now.Add(-longest)}
 		m = l.acks[device]
-		l.kept = true
+		l.setKept(true)
 	}
 	p := place{cursor: m.Seq, since: m.At, head: l.last, up: l.up}
 	if hello.Stream == stream && hello.After > 0 && hello.After <= l.last {

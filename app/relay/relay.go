@@ -95,7 +95,7 @@ func (r *Relay) openState(now time.Time) error {
 	if err := openState(dir); err != nil {
 		return err
 	}
-	r.lock = flock.New(filepath.Join(dir, "LOCK"))
+	r.lock = flock.New(filepath.Join(dir, lockFile))
 	if mine, err := r.lock.TryLock(); err != nil || !mine {
 		return cti.Errorf(cti.Conflict, "another relay runs with the state folder "+dir+": stop it, or name another folder", err)
 	}
@@ -119,7 +119,7 @@ func (r *Relay) openState(now time.Time) error {
 func (r *Relay) takeUp(now time.Time) error {
 	for _, extension := range r.devices.extensions() {
 		if l := r.lineOf(extension); l != nil {
-			l.kept = true
+			l.setKept(true)
 		}
 	}
 	if err := r.keep.restore(r.restore); err != nil {

@@ -19,6 +19,7 @@ type track struct {
 	live     map[string]cti.Call    // by leg
 	stories  map[string][]cti.Event // by leg
 	past     []pastCall             // the oldest first
+	kept     bool                   // a workstation is enrolled, which may ask for what is past
 }
 
 // pastCall is an ended call.
@@ -80,13 +81,23 @@ func extended(story []cti.Event, e cti.Event) []cti.Event {
 	return append(story, e)
 }
 
+// bury books the end of a call. Without a workstation nobody will ask: what was before it is enrolled is not told.
 func (t *track) bury(c cti.Call) {
-	t.past = append(t.past, pastCall{c.Leg, c.ClearedAt, t.stories[c.Leg]})
+	if t.kept {
+		t.past = append(t.past, pastCall{c.Leg, c.ClearedAt, t.stories[c.Leg]})
+	}
 	if extra := len(t.past) - maxPast; extra > 0 {
 		t.past = slices.Clone(t.past[extra:])
 	}
 	delete(t.live, c.Leg)
 	delete(t.stories, c.Leg)
+}
+
+// keep begins, or ends, to keep what is past.
+func (t *track) keep(kept bool) {
+	if t.kept = kept; !kept {
+		t.past = nil
+	}
 }
 
 // sweep forgets what ended before a time, and ends calls of which nothing was heard for too long.

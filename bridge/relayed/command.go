@@ -100,7 +100,7 @@ func (s *Source) history(ctx context.Context, since time.Time) ([]cti.Event, err
 		if m.Event == nil || len(events) == maxPast {
 			return cti.Errorf(cti.Internal, "the relay told of the past what cannot be", nil)
 		}
-		events = append(events, s.timed(*m.Event))
+		events = append(events, s.timed(m.Event.Clean()))
 		return nil
 	})
 	if err != nil {

@@ -62,7 +62,7 @@ func enrol(ctx context.Context, raw net.Conn, address string, c Code, host strin
 		return "", cti.Errorf(cti.Internal, "the relay answered with something else", nil)
 	}
 	id := identity{Key: key, Cert: m.Enrolled.Cert, Authority: authority, Relay: cti.Clean(m.Enrolled.Name, cti.MaxText), Grant: m.Enrolled.Grant}
-	id.Grant.Can = known(id.Grant.Can)
+	id.Grant.Can, id.Grant.Extension = known(id.Grant.Can), cti.Clean(id.Grant.Extension, cti.MaxText)
 	if err := id.fits(); err != nil {
 		return "", cti.Errorf(cti.Internal, "the relay gave a certificate that does not fit", err)
 	}

@@ -53,6 +53,7 @@ func (r *run) connect(ctx context.Context) (lived time.Duration, err error) {
 		return 0, err
 	}
 	link := NewLink(conn, MaxDown)
+	link.tape = &s.tape
 	s.mu.Lock()
 	hello := Hello{Version: Version, Stream: s.stream, After: r.seen}
 	s.mu.Unlock()
@@ -194,7 +195,7 @@ func (r *run) take(ctx context.Context, m Message, head uint64) {
 	if m.Event == nil || m.Seq != 0 && m.Seq <= r.seen {
 		return
 	}
-	e := r.source.timed(*m.Event)
+	e := r.source.timed(m.Event.Clean())
 	if m.Seq != 0 {
 		r.seen = m.Seq
 	}
@@ -209,7 +210,7 @@ func (r *run) take(ctx context.Context, m Message, head uint64) {
 		r.skip(ctx, m.Seq)
 		return
 	}
-	r.source.can.note(e, m.Can)
+	r.source.can.note(e, known(m.Can))
 	r.push(ctx, item{e, m.Seq})
 }
 

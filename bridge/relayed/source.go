@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/tape"
 )
 
 // The back-off between connections: doubling from backoffFirst to backoffMost, a random part of up to a quarter taken off, so that two
@@ -59,6 +60,8 @@ type Source struct {
 	stream  string   // which events done counts
 	offset  time.Duration
 	can     offers
+
+	tape tape.Deck
 }
 
 // New makes the source. It does not connect yet. The error's kind is invalid when the address is no host:port.

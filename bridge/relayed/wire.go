@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/tape"
 )
 
 // The wire: TLS 1.3, in it messages, each a length in four bytes, big-endian, and that much JSON. A connection has one of two protocols,
@@ -193,6 +194,8 @@ type Enrolled struct {
 type Link struct {
 	conn  *tls.Conn
 	limit int
+	size  int
+	tape  *tape.Deck // nil: nobody can listen
 	mu    sync.Mutex
 }
 
@@ -219,12 +222,17 @@ func (l *Link) Read(within time.Duration) (Message, error) {
 	if _, err := io.ReadFull(l.conn, body); err != nil {
 		return Message{}, err
 	}
+	l.size = len(head) + len(body)
+	l.tape.Note(false, body)
 	var m Message
 	if err := json.Unmarshal(body, &m); err != nil {
 		return Message{}, errors.New("a message is no JSON of ours") // the library's words would quote it
 	}
 	return m, nil
 }
+
+// Size is how many bytes the message had that Read gave last.
+func (l *Link) Size() int { return l.size }
 
 // Encode gives a message as it is sent.
 func Encode(m Message) ([]byte, error) {
@@ -254,6 +262,7 @@ func (l *Link) Send(b []byte) error {
 	if err := l.conn.SetWriteDeadline(time.Now().Add(WriteWithin)); err != nil {
 		return err
 	}
+	l.tape.Note(true, b[4:])
 	_, err := l.conn.Write(b)
 	return err
 }
