@@ -5,7 +5,11 @@ import (
 	"net"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/loopback/door"
 )
+
+// DefaultEndpoint is where this user's agent is found.
+func DefaultEndpoint() string { return door.Default() }
 
 // Listen opens the endpoint for this user only. An endpoint on which another agent answers is kind conflict; what a killed agent left
 // behind is taken over. An empty name means DefaultEndpoint.

@@ -11,27 +11,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"syscall"
 	"time"
 
 	"ringside.dev/ringside/app/cti"
 )
-
-// DefaultEndpoint is the socket of this user's agent: in the runtime folder where there is one, else beside the user's settings.
-func DefaultEndpoint() string {
-	if path := os.Getenv("RINGSIDE_SOCKET"); path != "" {
-		return path
-	}
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && runtime.GOOS != "darwin" {
-		return filepath.Join(dir, "ringside", "agent.sock")
-	}
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		dir = filepath.Join(os.TempDir(), fmt.Sprintf("ringside-%d", os.Getuid()))
-	}
-	return filepath.Join(dir, "ringside", "agent.sock")
-}
 
 // maxSocketPath is the shortest limit among the systems: sun_path has 104 bytes on macOS, 108 on Linux, one of them for the end.
 const maxSocketPath = 103

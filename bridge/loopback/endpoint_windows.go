@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/user"
 
 	"github.com/Microsoft/go-winio"
@@ -13,21 +12,6 @@ import (
 
 	"ringside.dev/ringside/app/cti"
 )
-
-// pipePrefix begins the name of every local pipe.
-const pipePrefix = `\\.\pipe\`
-
-// DefaultEndpoint is the pipe of this user's agent: the name carries the user's SID, since pipes share one name space.
-func DefaultEndpoint() string {
-	if name := os.Getenv("RINGSIDE_SOCKET"); name != "" {
-		return name
-	}
-	sid := "unknown"
-	if u, err := user.Current(); err == nil {
-		sid = u.Uid
-	}
-	return pipePrefix + "ringside-" + sid
-}
 
 // listen makes the first instance of the pipe, with full access for this user's SID, for administrators if they may, and for nobody else.
 func listen(name string, admins bool) (net.Listener, error) {
