@@ -25,14 +25,23 @@ func run() int {
 	flag.StringVar(&o.Profile, "profile", cli.DefaultProfile(), "the profile `file`")
 	flag.StringVar(&o.State, "state", cli.DefaultState(), "the `folder` of the store")
 	flag.StringVar(&o.Socket, "socket", "", "endpoint of the local API (default: this user's own)")
+	dial := flag.Bool("dial", false, "have the running Ringside call the number of a tel:, sip: or callto: link, and end")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := show(ctx, o)
+	err := start(ctx, o, *dial)
 	if err != nil {
 		window.Tell(cli.Explain(err, os.Getenv))
 	}
 	return cli.ExitCode(err)
+}
+
+// start does what the program was started for.
+func start(ctx context.Context, o cli.RunOptions, dial bool) error {
+	if dial {
+		return cli.Dial(ctx, o, flag.Arg(0))
+	}
+	return show(ctx, o)
 }
 
 func show(ctx context.Context, o cli.RunOptions) error {

@@ -162,7 +162,7 @@ func (a *App) api() loopback.Agent {
 		Events: a.Events, Record: a.Record,
 		Presence: a.SetPresence, PresenceLog: a.PresenceLog,
 		Tags: a.ChangeTags, SetStatus: a.SetStatus, SetTicket: a.SetTicketStatus, Options: a.Options,
-		Calls: a.calls, Call: a.call, Timing: a.timings.of, Show: a.Show,
+		Calls: a.calls, Call: a.call, Timing: a.timings.of, Show: a.Show, Look: a.phones.look,
 		Index: a.IndexStats, SyncIndex: a.SyncIndex, ClearIndex: a.ClearIndex, Identify: a.Identify,
 		Outbox: a.OutboxItems, Item: a.OutboxItem, Retry: a.Retry, RetryAll: a.RetryAll, Edit: a.EditItem, Attach: a.Attach, Discard: a.Discard,
 		Preview: a.Preview, PreviewCall: a.PreviewCall, Rebuild: a.Rebuild}

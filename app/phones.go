@@ -109,6 +109,15 @@ func (p phones) run(ctx context.Context, book func(ctx context.Context, e cti.Ev
 	return group.Wait()
 }
 
+// look tells the sources that take what phones' programs leave that there is something.
+func (p phones) look() {
+	for _, one := range p {
+		if takes, ok := one.Source.(interface{ Look() }); ok {
+			takes.Look()
+		}
+	}
+}
+
 // errNoFeed: none of the sources takes events.
 var errNoFeed = errors.New("no source takes events")
 

@@ -10,6 +10,7 @@ import (
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/baresip"
 	"ringside.dev/ringside/bridge/bria"
+	"ringside.dev/ringside/bridge/hook"
 	"ringside.dev/ringside/bridge/relayed"
 	"ringside.dev/ringside/bridge/sim"
 )
@@ -60,6 +61,12 @@ func Open(p cti.Profile, of cti.PhoneSource, at Place) (Source, error) {
 			return nil, err
 		}
 		return s, nil
+	case "hook":
+		s, err := hook.New(of.Program, "", p.Phone.Extension, at.Log)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
 	case "relayed":
 		s, err := relayed.New(relayed.Options{Address: of.Address, Extension: p.Phone.Extension, Keep: at.Enrolled(of.Address), Log: at.Log})
 		if err != nil {
@@ -69,7 +76,7 @@ func Open(p cti.Profile, of cti.PhoneSource, at Place) (Source, error) {
 	case "ami", "ari", "esl", "webhook":
 		return direct(p, of, at)
 	}
-	return nil, cti.Errorf(cti.Invalid, "phone.source must be sim, baresip, bria or relayed", nil)
+	return nil, cti.Errorf(cti.Invalid, "phone.source must be sim, baresip, bria, hook or relayed", nil)
 }
 
 // direct is an exchange that is spoken to without a relay, for the one extension of this workstation.

@@ -8,6 +8,7 @@ import (
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/baresip"
 	"ringside.dev/ringside/bridge/bria"
+	"ringside.dev/ringside/bridge/hook"
 	"ringside.dev/ringside/bridge/relayed"
 	"ringside.dev/ringside/bridge/sim"
 )
@@ -16,6 +17,7 @@ var (
 	_ Source = (*sim.Source)(nil)
 	_ Source = (*baresip.Source)(nil)
 	_ Source = (*bria.Source)(nil)
+	_ Source = (*hook.Source)(nil)
 	_ Source = (*relayed.Source)(nil)
 )
 
@@ -65,18 +67,18 @@ func TestAnExchangeWithoutARelayIsSpokenEncryptedToo(t *testing.T) {
 }
 
 func TestOpenKnowsItsSourcesAndNamesThemWhenAskedForAnother(t *testing.T) {
-	for _, p := range []cti.PhoneProfile{{Source: "sim"}, {Source: "baresip", Address: "127.0.0.1:4444"}, {Source: "bria"}, {Source: "bria", Address: "127.0.0.1:9003"}} {
+	for _, p := range []cti.PhoneProfile{{Source: "sim"}, {Source: "baresip", Address: "127.0.0.1:4444"}, {Source: "bria"}, {Source: "bria", Address: "127.0.0.1:9003"}, {Source: "hook", Program: "twinkle"}} {
 		s, err := Open(cti.Profile{Phone: p}, p.Sources()[0], Place{Enrolled: nobody})
 		if err != nil || len(s.Phone().Abilities()) < 4 {
 			t.Errorf("%s: %v, %v", p.Source, s, err)
 		}
 	}
-	for _, p := range []cti.PhoneProfile{{}, {Source: "phone"}, {Source: "baresip", Address: "10.0.0.1:4444"}, {Source: "bria", Address: "10.0.0.1:9002"}} {
+	for _, p := range []cti.PhoneProfile{{}, {Source: "phone"}, {Source: "baresip", Address: "10.0.0.1:4444"}, {Source: "bria", Address: "10.0.0.1:9002"}, {Source: "hook", Program: "nothing"}} {
 		s, err := Open(cti.Profile{Phone: p}, p.Sources()[0], Place{Enrolled: nobody})
 		if s != nil || cti.KindOf(err) != cti.Invalid {
 			t.Errorf("%+v: %v, %v; want no source and kind invalid", p, s, err)
 		}
-		if p.Address == "" && !strings.Contains(cti.MessageOf(err), "sim, baresip, bria or relayed") {
+		if p.Address == "" && p.Program == "" && !strings.Contains(cti.MessageOf(err), "sim, baresip, bria, hook or relayed") {
 			t.Errorf("%q does not name the sources", cti.MessageOf(err))
 		}
 		if p.Address != "" && !strings.Contains(cti.MessageOf(err), map[string]string{"baresip": "ctrl_tcp_listen 127.0.0.1:4444", "bria": "127.0.0.1:9002"}[p.Source]) {

@@ -14,6 +14,7 @@ import (
 	"ringside.dev/ringside/app"
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/client"
+	"ringside.dev/ringside/bridge/hook/leave"
 )
 
 // Streams are a command's surroundings; all are required.
@@ -26,6 +27,9 @@ type Streams struct {
 
 // Main runs ringctl and gives its exit code.
 func Main(ctx context.Context, args []string, s Streams) int {
+	if hooked(args) {
+		return leave.Main(args[1:], s.Getenv, s.Out, s.Err)
+	}
 	root := newRoot(s)
 	root.SetArgs(args)
 	root.SetIn(s.In)
@@ -67,7 +71,7 @@ func newRoot(s Streams) *cobra.Command {
 	root.PersistentFlags().StringVar(&e.socket, "socket", "", e.say("endpoint of the agent's local API (default: this user's own)", "代理本地接口的地址（默认：当前用户的代理）"))
 	root.PersistentFlags().BoolVar(&e.json, "json", false, e.say("print JSON", "以 JSON 输出"))
 	root.AddCommand(e.runCommand(), e.demoCommand(), e.sandboxCommand(), e.statusCommand(), e.callsCommand(), e.outboxCommand(),
-		e.eventCommand(), e.eventsCommand(), e.sourceCommand(), e.presenceCommand(), e.secretCommand(), e.storeCommand(), e.numberCommand(), e.identifyCommand(), e.indexCommand(), e.crmCommand(), e.mappingCommand(), e.profileCommand(), e.relayCommand(), e.phoneCommand(), e.versionCommand())
+		e.eventCommand(), e.hookCommand(), e.dialCommand(), e.handlersCommand(), e.eventsCommand(), e.sourceCommand(), e.presenceCommand(), e.secretCommand(), e.storeCommand(), e.numberCommand(), e.identifyCommand(), e.indexCommand(), e.crmCommand(), e.mappingCommand(), e.profileCommand(), e.relayCommand(), e.phoneCommand(), e.versionCommand())
 	return root
 }
 

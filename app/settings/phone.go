@@ -15,6 +15,7 @@ type phoneSource struct {
 	name    string
 	address *wording                    // asks for the address; nil: there is none to give
 	check   func(value string) *wording // judges it
+	program *wording                    // asks for the phone's program, one of programs; nil: there is none to give
 }
 
 // sources is every call source a workstation can have. Those near the exchange (AMI, ARI, ESL, webhooks) are not among them: they run in
@@ -23,6 +24,7 @@ var sources = []phoneSource{
 	{name: "sim"},
 	{name: "baresip", address: &wording{"the address of baresip's ctrl_tcp, such as 127.0.0.1:4444", " baresip 的 ctrl_tcp 地址，例如 127.0.0.1:4444"}, check: loopback},
 	{name: "bria", check: briaAddress},
+	{name: "hook", program: &wording{"the phone that runs ringhook: " + strings.Join(programs, ", "), "运行 ringhook 的电话程序：" + strings.Join(programs, "、")}},
 	{name: "relayed", address: &wording{"the relay's address, such as relay.example.com:8470", "中继的地址，例如 relay.example.com:8470"}, check: relayAddress},
 }
 
@@ -42,6 +44,9 @@ func (r *reader) sourceName(s string) *wording {
 	}
 	return oneOf(phoneSources()...)(s)
 }
+
+// programs are the phones that bridge/hook has presets for.
+var programs = []string{"twinkle", "microsip", "zoiper", "3cx", "other"}
 
 func phoneSources() []string {
 	var names []string
@@ -69,6 +74,22 @@ func needAddress(source *string) func() *wording {
 	return func() *wording { return kindOf(*source).address }
 }
 
+func needProgram(source *string) func() *wording {
+	return func() *wording { return kindOf(*source).program }
+}
+
+// program is judged where the source has one to give.
+func (r *reader) program(source, into *string) func(path string, n *yaml.Node) {
+	return func(path string, n *yaml.Node) {
+		r.text(into, func(value string) *wording {
+			if kindOf(*source).program == nil {
+				return nil
+			}
+			return oneOf(programs...)(value)
+		})(path, n)
+	}
+}
+
 // address is judged by the source's own rules; the source is read before it, wherever it stands.
 func (r *reader) address(source, into *string) func(path string, n *yaml.Node) {
 	return func(path string, n *yaml.Node) {
@@ -87,7 +108,7 @@ func (r *reader) alsoPhones(path string, n *yaml.Node) {
 		r.section(path, n, n, []field{
 			{key: "source", need: needSource, read: r.text(&s.Source, r.sourceName)},
 			{key: "address", need: needAddress(&s.Source), read: r.address(&s.Source, &s.Address)},
-			{key: "program", read: r.text(&s.Program, nil)},
+			{key: "program", need: needProgram(&s.Source), read: r.program(&s.Source, &s.Program)},
 			{key: "exchange", read: r.access(&s.Exchange)},
 		})
 		r.profile.Phone.Also = append(r.profile.Phone.Also, s)

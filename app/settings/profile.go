@@ -40,7 +40,7 @@ func (r *reader) fields() []field {
 		{key: "phone", need: write("a section phone: with source: and extension:", "包含 source: 和 extension: 的 phone: 小节"), within: []field{
 			{key: "source", need: needSource, read: r.text(&p.Phone.Source, r.sourceName)},
 			{key: "address", need: needAddress(&p.Phone.Source), read: r.address(&p.Phone.Source, &p.Phone.Address)},
-			{key: "program", read: r.text(&p.Phone.Program, nil)},
+			{key: "program", need: needProgram(&p.Phone.Source), read: r.program(&p.Phone.Source, &p.Phone.Program)},
 			{key: "also", read: r.alsoPhones},
 			{key: "data", read: r.callData},
 			{key: "extension", need: write("the agent's own extension, such as 201", "座席自己的分机号，例如 201"), read: r.text(&p.Phone.Extension, nil)},

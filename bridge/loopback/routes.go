@@ -42,6 +42,7 @@ type Agent struct {
 	Call        func(leg string) (wire.LoggedCall, error)
 	Timing      func(leg string) (wire.Timing, error)
 	Show        func() error // brings the window to the screen
+	Look        func()       // a phone's program left something in the mailbox
 
 	Index      func() (wire.Index, error)
 	SyncIndex  func(full bool) error
@@ -132,6 +133,7 @@ var routes = []route{
 	}, nil},
 	{"POST /v1/dial", act, body(func(a Agent, r *http.Request, b wire.DialRequest) error { return a.Dial(r.Context(), b.Number) }), nil},
 	{"POST /v1/events", operate, body(func(a Agent, r *http.Request, e cti.Event) error { return a.Feed(r.Context(), e) }), nil},
+	{"POST /v1/hook", operate, func(a Agent, _ *http.Request) (any, error) { a.Look(); return struct{}{}, nil }, nil},
 	{"POST /v1/window/show", act, func(a Agent, _ *http.Request) (any, error) { return struct{}{}, a.Show() }, nil},
 	{"GET /v1/index", see, func(a Agent, _ *http.Request) (any, error) { return a.Index() }, nil},
 	{"POST /v1/index/sync", operate, body(func(a Agent, _ *http.Request, b wire.SyncRequest) error { return a.SyncIndex(b.Full) }), nil},

@@ -4,9 +4,13 @@
 package leave
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"ringside.dev/ringside/bridge/hook/mailbox"
@@ -68,7 +72,7 @@ func note(dir string, e mailbox.Event, problem error) error {
 	if problem == nil {
 		return nil
 	}
-	path := dir + string(os.PathSeparator) + "hook.log"
+	path := logOf(dir)
 	how := os.O_APPEND
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
 		how = os.O_TRUNC
@@ -81,3 +85,21 @@ func note(dir string, e mailbox.Event, problem error) error {
 	_ = log.Close()
 	return problem
 }
+
+// mostProblems is how many lines of the log are shown.
+const mostProblems = 5
+
+// Problems gives the newest lines of a mailbox's log; none if there is no log.
+func Problems(dir string) ([]string, error) {
+	text, err := os.ReadFile(logOf(dir))
+	if errors.Is(err, fs.ErrNotExist) || len(text) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	return lines[max(0, len(lines)-mostProblems):], nil
+}
+
+func logOf(dir string) string { return filepath.Join(dir, "hook.log") }
