@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"ringside.dev/ringside/app/cti"
@@ -102,7 +101,7 @@ func (c *calls) begin(e mailbox.Event) []cti.Event {
 	was := c.find(e)
 	again := was != nil && (e.SIPCallID != "" || !was.Answered && within(e.At, was.At, twiceWithin))
 	if was != nil && !again {
-		events = append(events, c.close(was, e, cti.Cause{Code: cti.CauseUnknown, By: cti.ByUnknown, Raw: "the same number rang again"}))
+		events = append(events, c.close(*was, e, cti.Cause{Code: cti.CauseUnknown, By: cti.ByUnknown, Raw: "the same number rang again"}))
 		was = nil
 	}
 	if was == nil {
@@ -116,7 +115,7 @@ func (c *calls) begin(e mailbox.Event) []cti.Event {
 	begun.Dialled, begun.Data = e.To, data(e.Data)
 	events = append(events, begun)
 	if c.early(e) {
-		events = append(events, c.close(was, e, unsaid(*was)))
+		events = append(events, c.close(*was, e, unsaid(*was)))
 	}
 	return events
 }
@@ -141,9 +140,14 @@ func (c *calls) answer(e mailbox.Event) []cti.Event {
 
 // end: one of a call nobody knows is told where it says whose it was, for a missed ring is not to be lost; else its ring may be on the way.
 func (c *calls) end(e mailbox.Event) []cti.Event {
-	was := c.find(e)
-	if was != nil {
-		return []cti.Event{c.close(was, e, cause(*was, e, c.asked[was.ID]))}
+	if found := c.find(e); found != nil {
+		was, asked := *found, c.asked[found.ID]
+		out := c.close(was, e, cause(was, e, asked))
+		if asked == cti.CommandTransfer && was.Answered && out.Cause.By != cti.ByRemote {
+			out.Type, out.Transfer = cti.Transferred, &cti.Transfer{Kind: cti.Blind, Role: cti.Transferrer}
+			out.Cause = &cti.Cause{Code: cti.CauseTransferred, By: cti.ByLocal, Raw: out.Cause.Raw}
+		}
+		return []cti.Event{out}
 	}
 	if len(c.Early) == maxEarly {
 		c.Early = c.Early[1:]
@@ -200,11 +204,10 @@ func (c *calls) open(e mailbox.Event) *call {
 }
 
 // close takes a call off the open ones and tells its end.
-func (c *calls) close(was *call, e mailbox.Event, why cti.Cause) cti.Event {
-	out := c.ended(*was, e, why)
+func (c *calls) close(was call, e mailbox.Event, why cti.Cause) cti.Event {
 	delete(c.asked, was.ID)
 	c.Open = slices.DeleteFunc(c.Open, func(o call) bool { return o.ID == was.ID && o.Source == was.Source })
-	return out
+	return c.ended(was, e, why)
 }
 
 // ended is an end; an outgoing call that nobody answered and the agent did not give up failed.
@@ -275,25 +278,11 @@ func unsaid(was call) cti.Cause {
 	return cti.Cause{Code: cti.CauseUnknown, By: cti.ByUnknown}
 }
 
-// data gives call data the names a profile declares: X-Order-Id is order_id.
+// data gives call data the names a profile declares.
 func data(given map[string]string) map[string]string {
-	if len(given) == 0 {
-		return nil
-	}
 	named := map[string]string{}
 	for name, value := range given {
-		name = strings.Map(func(r rune) rune {
-			switch {
-			case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '_':
-				return r
-			case r >= 'A' && r <= 'Z':
-				return r - 'A' + 'a'
-			case r == '-':
-				return '_'
-			}
-			return -1
-		}, name)
-		if name = strings.TrimPrefix(name, "x_"); name != "" {
+		if name = cti.DataName(name); name != "" {
 			named[name] = value
 		}
 	}

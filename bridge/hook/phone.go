@@ -54,7 +54,10 @@ func (s *Source) aboutTo(what cti.Command) func(ctx context.Context, c cti.Call,
 		return nil
 	}
 	return func(ctx context.Context, c cti.Call, to string) error {
-		if err := checkDigits(to); err != nil {
+		if what == cti.CommandDTMF && !cti.Digits(to) {
+			return cti.Errorf(cti.Invalid, "only 0-9, *, # and A-D can be sent as tones, 64 at most", nil)
+		}
+		if err := checkDigits(to); what != cti.CommandDTMF && err != nil {
 			return err
 		}
 		return s.command(ctx, c, what, to)
@@ -195,6 +198,9 @@ func opener(link string) (path string, args []string) {
 
 // find gives the path of the phone's program.
 func (p Preset) find() (string, error) {
+	if p.found != "" {
+		return p.found, nil
+	}
 	for _, place := range p.Places {
 		path, whole := expand(place)
 		if info, err := os.Stat(path); whole && err == nil && !info.IsDir() {

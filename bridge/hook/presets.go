@@ -24,6 +24,8 @@ type Preset struct {
 	Stays bool
 	// Runs tells whether the phone runs, where its program would start it otherwise; nil: that does no harm.
 	Runs func() bool
+
+	found string // where the program is; empty: to be looked for
 }
 
 // Presets are the phones there are. What each is based on:
@@ -42,7 +44,7 @@ func Presets() []Preset {
 				cti.CommandResume:   onLine("retrieve"),
 				cti.CommandMute:     onLine("mute -a on"),
 				cti.CommandUnmute:   onLine("mute -a off"),
-				cti.CommandDTMF:     onLine("dtmf %to"),
+				cti.CommandDTMF:     onLine("dtmf -r %to"),
 				cti.CommandTransfer: onLine("transfer %to"),
 				cti.CommandDial:     {{"--immediate", "--call", "%to"}},
 			}},

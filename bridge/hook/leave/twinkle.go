@@ -90,10 +90,10 @@ var ends = map[string]struct{ in, out, inBy, outBy string }{
 	"404": {"not_found", "not_found", "local", "remote"},
 	"408": {"no_answer", "no_answer", "local", "remote"},
 	"480": {"no_answer", "unreachable", "local", "remote"},
-	"486": {"busy", "busy", "local", "remote"},
+	"486": {"rejected", "busy", "local", "remote"}, // Twinkle's reject
 	"487": {"abandoned", "abandoned", "remote", "local"},
 	"503": {"unknown", "unreachable", "local", "remote"},
-	"600": {"busy", "busy", "local", "remote"},
+	"600": {"rejected", "busy", "local", "remote"},
 	"603": {"rejected", "rejected", "local", "remote"},
 	"604": {"not_found", "not_found", "local", "remote"},
 }
