@@ -35,6 +35,13 @@ type calls struct {
 	Taken []string `json:"taken,omitempty"` // files that may be removed: they are in here
 
 	asked map[string]cti.Command // what the phone was told to do with a call, by reference; not for disk
+	aside []consultation         // asked for, not seen yet
+}
+
+// consultation is a second call that the phone was told to begin beside a first one.
+type consultation struct {
+	main, to string // the first call's reference, and the number
+	at       time.Time
 }
 
 // call is an open call of a phone. Without an id of the phone's there is one for each number.
@@ -47,7 +54,8 @@ type call struct {
 	Line      string        `json:"line,omitempty"`
 	Direction cti.Direction `json:"direction,omitempty"`
 	Answered  bool          `json:"answered,omitempty"`
-	At        time.Time     `json:"at"` // of its newest event
+	Main      string        `json:"main,omitempty"` // of a consultation: the reference of the call it is about
+	At        time.Time     `json:"at"`             // of its newest event
 }
 
 // early is an end that came before its ring.
@@ -107,6 +115,7 @@ func (c *calls) begin(e mailbox.Event) []cti.Event {
 	if was == nil {
 		was = c.open(e)
 		was.Direction = map[string]cti.Direction{"ring": cti.In, "out": cti.Out}[e.Event]
+		was.Main = c.consulted(e)
 	}
 	begun := c.about(*was, e, cti.Delivered)
 	if begun.Side = cti.SideLocal; was.Direction == cti.Out {
@@ -221,11 +230,26 @@ func (c *calls) ended(was call, e mailbox.Event, why cti.Cause) cti.Event {
 
 func (c *calls) about(was call, e mailbox.Event, typ cti.EventType) cti.Event {
 	out := cti.Event{Type: typ, Call: cti.CallRef{Direction: was.Direction, Refs: map[string]string{was.Ref: was.ID}}}
+	if was.Main != "" {
+		out.Call.Purpose = cti.Consultation
+	}
 	out.Remote.Name, out.Remote.URI, out.Remote.Raw = e.Name, e.URI, e.Number
 	if out.Remote.Raw == "" {
 		out.Remote.Raw = was.Number
 	}
 	return out
+}
+
+// consulted gives the call that an outgoing one is a consultation about, if the phone was told to begin one to its number.
+func (c *calls) consulted(e mailbox.Event) (main string) {
+	i := slices.IndexFunc(c.aside, func(o consultation) bool {
+		return e.Event == "out" && o.to == e.Number && within(o.at, e.At, cti.DialFor)
+	})
+	if i >= 0 {
+		main = c.aside[i].main
+		c.aside = slices.Delete(c.aside, i, i+1)
+	}
+	return main
 }
 
 // early tells whether the end of a call that begins came before it.
@@ -295,6 +319,7 @@ func within(a, b time.Time, d time.Duration) bool { return a.Sub(b).Abs() <= d }
 func (c *calls) forget(now time.Time) {
 	c.Open = slices.DeleteFunc(c.Open, func(o call) bool { return now.Sub(o.At) > cti.GhostAfter })
 	c.Early = slices.DeleteFunc(c.Early, func(o early) bool { return now.Sub(o.At) > earlyFor+keepFor })
+	c.aside = slices.DeleteFunc(c.aside, func(o consultation) bool { return now.Sub(o.at) > cti.DialFor })
 }
 
 // knownCalls is the name of the file that what is open is written to.

@@ -30,7 +30,7 @@ type runner func(ctx context.Context, path string, args []string, stays bool) er
 func (s *Source) Phone() cti.Phone {
 	p := cti.Phone{Answer: s.about(cti.CommandAnswer), Reject: s.about(cti.CommandReject), Hangup: s.about(cti.CommandHangup),
 		Hold: s.about(cti.CommandHold), Resume: s.about(cti.CommandResume), DTMF: s.aboutTo(cti.CommandDTMF), Transfer: s.aboutTo(cti.CommandTransfer),
-		Dial: s.dial}
+		Consult: s.aboutTo(cti.CommandConsult), Dial: s.dial}
 	if s.preset.Commands[cti.CommandMute] != nil {
 		p.Mute = func(ctx context.Context, c cti.Call, on bool) error {
 			if on {
@@ -70,13 +70,24 @@ func (s *Source) command(ctx context.Context, c cti.Call, what cti.Command, to s
 	if err != nil {
 		return err
 	}
+	s.note(what, id, to)
 	if err := s.carryOut(ctx, what, line, to); err != nil {
+		s.mu.Lock()
+		delete(s.calls.asked, id)
+		s.mu.Unlock()
 		return err
 	}
-	s.mu.Lock()
-	s.calls.asked[id] = what
-	s.mu.Unlock()
 	return nil
+}
+
+// note remembers what the phone is told to do, before it is: its events may be faster than its answer.
+func (s *Source) note(what cti.Command, id, to string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls.asked[id] = what
+	if what == cti.CommandConsult {
+		s.calls.aside = append(s.calls.aside, consultation{main: id, to: to, at: time.Now().UTC()})
+	}
 }
 
 // lineOf gives the line and the reference of a call that is open.

@@ -29,7 +29,8 @@ type Preset struct {
 }
 
 // Presets are the phones there are. What each is based on:
-//   - twinkle: Twinkle 1.10.2 of Debian 12, driven (bridge/hook/phones_test.go); its help texts.
+//   - twinkle: Twinkle 1.10.2 of Debian 12, driven (bridge/hook/phones_test.go). A consultation is not completed: its "transfer -c" and
+//     "transfer -l" send nothing when the far end does not support Replaces (RFC 3891), and say nothing either (observed).
 //   - microsip: MicroSIP 3.20's source (read, never run). Later versions know /hangupincoming, /transfer:N and /dtmf:D, which earlier ones
 //     dial as if they were numbers; so they are not used.
 //   - zoiper, 3cx: nothing of theirs was tried; only the systems' own tel: links are used.
@@ -46,6 +47,7 @@ func Presets() []Preset {
 				cti.CommandUnmute:   onLine("mute -a off"),
 				cti.CommandDTMF:     onLine("dtmf -r %to"),
 				cti.CommandTransfer: onLine("transfer %to"),
+				cti.CommandConsult:  onLine("transfer -c %to"),
 				cti.CommandDial:     {{"--immediate", "--call", "%to"}},
 			}},
 		{Name: "microsip", Title: "MicroSIP", Programs: []string{"microsip.exe"}, Stays: true,

@@ -165,7 +165,16 @@ func (w *twinkle) command(words []string) error {
 	case "dtmf":
 		w.heard = append(w.heard, words[2])
 	case "transfer":
-		w.dials <- c
+		if words[1] != "-c" {
+			w.dials <- c
+			return nil
+		}
+		w.n++
+		aside := &twinkleCall{id: fmt.Sprintf("call-%d@phone", w.n), number: words[2], header: "<sip:" + words[2] + "@127.0.0.1>", out: true}
+		w.place(aside)
+		w.front = aside.line
+		w.tell(aside, "out_call")
+		w.dials <- aside
 	case "hold", "retrieve", "mute":
 	default:
 		return fmt.Errorf("twinkle does not know %q", words)

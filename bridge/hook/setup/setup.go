@@ -34,10 +34,13 @@ func Of(name, path string) (Phone, error) {
 	p := Phone{Name: name}
 	switch name {
 	case "twinkle":
+		if strings.ContainsAny(path, " \t") { // it cuts a command at every blank and knows no quotes (observed)
+			return Phone{}, cti.Errorf(cti.Invalid, "Twinkle cannot run a program whose path holds a blank: move the program, or name a link to it with --program", nil)
+		}
 		p.Verified = true
 		for _, script := range []string{"incoming_call", "in_call_answered", "in_call_failed", "outgoing_call", "out_call_answered", "out_call_failed",
 			"local_release", "remote_release"} {
-			p.Settings = append(p.Settings, Setting{"script_" + script, quoted(path) + " --twinkle"})
+			p.Settings = append(p.Settings, Setting{"script_" + script, path + " --twinkle"})
 		}
 		if home, err := os.UserHomeDir(); err == nil {
 			p.Files = []string{filepath.Join(home, ".twinkle", "*.cfg")}
