@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -158,7 +159,7 @@ func (t *taking) look(ctx context.Context) error {
 		if _, have := t.taken[name]; have || t.later[name] {
 			continue
 		}
-		if err := t.take(ctx, name); err != nil || ctx.Err() != nil {
+		if err := t.take(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -172,6 +173,9 @@ func (t *taking) begin() error {
 	}
 	if err := os.Chmod(t.box.Dir(), 0o700); err != nil { //nolint:gosec // a folder needs x
 		return fmt.Errorf("keep the folder to this user: %w", err)
+	}
+	if err := t.box.Tidy(time.Now()); err != nil {
+		return err
 	}
 	c, err := loadCalls(t.box.Dir())
 	if err != nil {
@@ -209,7 +213,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// take reads one event and tells what it adds up to. It counts as taken once emit let go of it while ctx still lived.
+// take reads one event and tells what it adds up to. It counts as taken once emit let go of it while ctx still lived; else the error is ctx's.
 func (t *taking) take(ctx context.Context, name string) error {
 	e, err := t.box.Read(name)
 	switch {
@@ -232,13 +236,18 @@ func (t *taking) take(ctx context.Context, name string) error {
 		e.At = now // the clock was set back meanwhile
 	}
 	t.mu.Lock()
+	open, ends := slices.Clone(t.calls.Open), slices.Clone(t.calls.Early)
 	events := t.calls.events(e)
 	t.mu.Unlock()
 	for _, out := range events {
 		out.Past = now.Sub(e.At) > pastAfter
-		if t.emit(t.filled(out, e)); ctx.Err() != nil {
-			return nil // whether the agent has it is not known: it is told again
-		}
+		t.emit(t.filled(out, e))
+	}
+	if len(events) > 0 && ctx.Err() != nil { // whether the agent has them is not known: they are told again, so this never was
+		t.mu.Lock()
+		t.calls.Open, t.calls.Early = open, ends
+		t.mu.Unlock()
+		return ctx.Err()
 	}
 	if len(events) == 0 {
 		t.log.Debug("event of a phone says nothing", "file", name, "phone", e.Source, "event", e.Event)

@@ -23,7 +23,7 @@ const (
 	exitUsage = 2
 )
 
-// Main reads args (without the program's name), leaves the event and gives the exit code: ExitOK also when the event could not be left,
+// Main reads args (without the program's name), leaves the event and gives the exit code: exitOK also when the event could not be left,
 // which stderr and the mailbox's log then say. The phone may read stdout.
 func Main(args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	e, err := parse(args, getenv)
@@ -59,7 +59,7 @@ func leave(e mailbox.Event, getenv func(string) string, stdout io.Writer) error 
 	}
 	dropped, err := box.Keep(name)
 	if dropped > 0 {
-		err = fmt.Errorf("Ringside has not run for long: the oldest %d events are dropped (%w)", dropped, err)
+		err = errors.Join(fmt.Errorf("the oldest %d events are dropped: Ringside has not run for long", dropped), err)
 	}
 	return note(dir, e, err)
 }

@@ -52,8 +52,11 @@ func At(dir string) Mailbox { return Mailbox{dir} }
 // Dir is the folder.
 func (m Mailbox) Dir() string { return m.dir }
 
-// suffix ends the name of an event's file; what has another is not read.
-const suffix = ".json"
+// The ends of the names of files: an event, and one that is being written.
+const (
+	suffix    = ".json"
+	temporary = ".tmp"
+)
 
 // Put writes an event and gives its name. It appears whole or not at all, and outlives the program; Keep makes it outlive the power.
 func (m Mailbox) Put(e Event) (string, error) {
@@ -66,7 +69,7 @@ func (m Mailbox) Put(e Event) (string, error) {
 	if len(text) > maxFile {
 		return "", fmt.Errorf("an event of %d bytes", len(text))
 	}
-	name, temp := e.ID+suffix, filepath.Join(m.dir, e.ID+".tmp")
+	name, temp := e.ID+suffix, filepath.Join(m.dir, e.ID+temporary)
 	err = create(temp, text)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = os.MkdirAll(m.dir, 0o700); err == nil {
@@ -77,7 +80,7 @@ func (m Mailbox) Put(e Event) (string, error) {
 		err = os.Rename(temp, filepath.Join(m.dir, name))
 	}
 	if err != nil {
-		_ = os.Remove(temp) // it may not be there, and is looked for at the agent's start
+		_ = os.Remove(temp) // it may not be there; Tidy takes what stays
 		return "", err
 	}
 	return name, nil
@@ -95,7 +98,7 @@ func create(path string, text []byte) error {
 // newID sorts by time; the rest keeps apart what two programs write in the same nanosecond.
 func newID(at time.Time) string {
 	ns := strconv.FormatInt(at.UnixNano(), 10)
-	return strings.Repeat("0", max(0, 19-len(ns))) + ns + "-" + strconv.FormatInt(int64(os.Getpid()), 36) + "-" + strconv.FormatUint(rand.Uint64(), 36) //nolint:gosec // unique, not secret
+	return strings.Repeat("0", max(0, digits-len(ns))) + ns + "-" + strconv.FormatInt(int64(os.Getpid()), 36) + "-" + strconv.FormatUint(rand.Uint64(), 36) //nolint:gosec // unique, not secret
 }
 
 // Keep makes an event that nobody has taken yet survive a loss of power, and takes the oldest away when there are more than MaxEvents. It
@@ -134,11 +137,47 @@ func (m Mailbox) List() ([]string, error) {
 	}
 	var names []string
 	for _, entry := range entries {
-		if strings.HasSuffix(entry.Name(), suffix) && entry.Name()[0] >= '0' && entry.Name()[0] <= '9' {
+		if isOurs(entry, suffix) {
 			names = append(names, entry.Name())
 		}
 	}
 	return names, nil
+}
+
+// digits is how long the time in a name is.
+const digits = 19
+
+// isOurs tells whether a program of ours wrote a file. What else lies there, such as a pipe that nobody writes into, is never opened.
+func isOurs(entry fs.DirEntry, ending string) bool {
+	name := entry.Name()
+	return len(name) > digits && name[digits] == '-' && strings.Trim(name[:digits], "0123456789") == "" && strings.HasSuffix(name, ending) && entry.Type().IsRegular()
+}
+
+// tempFor is far longer than a program writes.
+const tempFor = time.Minute
+
+// Tidy removes what programs left that were killed while they wrote.
+func (m Mailbox) Tidy(now time.Time) error {
+	entries, err := os.ReadDir(m.dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !isOurs(entry, temporary) {
+			continue
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it became an event meanwhile
+		}
+		if err == nil && now.Sub(info.ModTime()) > tempFor {
+			err = m.Remove(entry.Name())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Read gives an event. Errors: fs.ErrNotExist, ErrLater, any other for a file that will never be read.
