@@ -181,20 +181,19 @@ func (s *Source) dial(ctx context.Context, number string) error {
 
 // open hands a link to whatever program the system has for it. Where that is Ringside itself, it would come back.
 func (s *Source) open(ctx context.Context, number string) error {
-	for _, scheme := range []string{"tel", "callto"} {
-		if handlers.Ours(scheme) {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(ctx, commandLimit)
-		defer cancel()
-		path, args := opener(scheme + ":" + number)
-		if err := s.run(ctx, path, args, true); err != nil {
-			return offline("no program of this computer takes "+scheme+": links", err)
-		}
-		return nil
+	schemes := []string{"tel", "callto"}
+	free := slices.IndexFunc(schemes, func(scheme string) bool { return !handlers.Ours(scheme) })
+	if free < 0 {
+		return cti.Errorf(cti.Invalid, "Ringside opens tel: and callto: links itself, so they cannot reach the phone: let the phone have callto: "+
+			"(ringctl handlers remove callto)", nil)
 	}
-	return cti.Errorf(cti.Invalid, "Ringside opens tel: and callto: links itself, so they cannot reach the phone: let the phone have callto: "+
-		"(ringctl handlers remove callto)", nil)
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	path, args := opener(schemes[free] + ":" + number)
+	if err := s.run(ctx, path, args, true); err != nil {
+		return offline("no program of this computer takes "+schemes[free]+": links", err)
+	}
+	return nil
 }
 
 func opener(link string) (path string, args []string) {

@@ -3,9 +3,12 @@
 package hook_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -17,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/baresip/phonetest"
 	"ringside.dev/ringside/bridge/hook"
 	"ringside.dev/ringside/bridge/hook/leave"
@@ -50,9 +54,18 @@ func missing(t *testing.T, why any) {
 // that takes what is dialled; nil: nobody.
 func realTwinkle(t *testing.T, other *phonetest.Running) (s *hook.Source, aor string) {
 	t.Helper()
-	program, err := exec.LookPath("twinkle")
+	s, aor, _, out := started(t, other, "twinkle", "-c", "-f", "agent")
+	go func() { _, _ = io.Copy(io.Discard, out) }() // or it would wait for a reader
+	awaitSocket(t, filepath.Join(os.Getenv("HOME"), ".twinkle", ".cmdsock"))
+	return s, aor
+}
+
+// started starts one of Debian's two programs of Twinkle, and gives what it reads and says.
+func started(t *testing.T, other *phonetest.Running, name string, args ...string) (s *hook.Source, aor string, in io.Writer, out io.Reader) {
+	t.Helper()
+	program, err := exec.LookPath(name)
 	if err != nil {
-		missing(t, "twinkle is not installed (Debian and Ubuntu: apt-get install --no-install-recommends twinkle)")
+		missing(t, name+" is not installed (Debian and Ubuntu: apt-get install --no-install-recommends "+name+")")
 	}
 	home := t.TempDir()
 	box := filepath.Join(home, "hooks")
@@ -66,26 +79,26 @@ func realTwinkle(t *testing.T, other *phonetest.Running) (s *hook.Source, aor st
 	openDoor(t, socket, s.Look)
 	port := freePort(t)
 	writeConfig(t, home, port, other)
-	cmd := exec.CommandContext(context.Background(), program, "-c", "-f", "agent") //nolint:gosec // the phone under test
+	cmd := exec.CommandContext(context.Background(), program, args...)
 	cmd.Env = append(os.Environ(), asHook+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the programs it runs end with it
-	if _, err := cmd.StdinPipe(); err != nil { // open until it ends, or it would end at once
+	if in, err = cmd.StdinPipe(); err != nil {            // open until it ends, or it would end at once
+		t.Fatal(err)
+	}
+	if out, err = cmd.StdoutPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have ended
-		<-ended
+		_ = cmd.Wait()                                      // it was killed
 		if said, err := os.ReadFile(filepath.Join(home, ".twinkle", "twinkle.log")); t.Failed() {
 			t.Logf("Twinkle's log (%v):\n%s", err, said)
 		}
 	})
-	awaitSocket(t, filepath.Join(home, ".twinkle", ".cmdsock"))
-	return s, fmt.Sprintf("sip:agent@127.0.0.1:%d", port)
+	return s, fmt.Sprintf("sip:agent@127.0.0.1:%d", port), in, out
 }
 
 // openDoor is the agent's end of a knock.
@@ -117,31 +130,38 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// freePort finds a SIP port, and two for sound, that nobody has.
+// freePort finds a port that nobody has, for SIP over UDP and TCP; it is below those the system lends out.
 func freePort(t *testing.T) int {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 50 {
+		port := 10000 + 10*rand.IntN(900)
+		address := fmt.Sprintf("127.0.0.1:%d", port)
+		u, err := net.ListenPacket("udp", address)
+		if err != nil {
+			continue
+		}
+		l, err := net.Listen("tcp", address)
+		if err == nil {
+			err = l.Close()
+		}
+		if errors.Join(err, u.Close()) == nil {
+			return port
+		}
 	}
-	defer func() { _ = c.Close() }()
-	addr, ok := c.LocalAddr().(*net.UDPAddr)
-	if !ok {
-		t.Fatal("a UDP port without an address")
-	}
-	return addr.Port
+	t.Fatal("no free port in 50 tries")
+	return 0
 }
 
 func writeConfig(t *testing.T, home string, port int, other *phonetest.Running) {
 	t.Helper()
 	domain := "127.0.0.1"
 	if other != nil {
-		domain = other.SIPAddress() // Twinkle completes what is dialled, and where a call goes, by it
+		domain = behind(t, other.SIPAddress()) // Twinkle completes what is dialled, and where a call goes, by it
 	}
 	profile := "user_name=agent\nuser_domain=" + domain + "\nuser_display=Agent Zhao\nregister_at_startup=no\nsip_transport=udp\n"
 	system := fmt.Sprintf("dev_ringtone=alsa:null\ndev_speaker=alsa:null\ndev_mic=alsa:null\nvalidate_audio_dev=no\nplay_ringtone=no\nplay_ringback=no\n"+
 		"gui_use_systray=no\ngui_auto_show_incoming=no\ncall_waiting=yes\nstart_user_profile=agent\nsip_port=%d\nrtp_port=%d\n"+
-		"sip_max_udp_size=65535\nsip_max_tcp_size=1000000\nshow_display=yes\n", port, 32000+port%8000*3)
+		"sip_max_udp_size=65535\nsip_max_tcp_size=1000000\nshow_display=yes\n", port, port+2)
 	dir := filepath.Join(home, ".twinkle")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -244,4 +264,76 @@ func TestARealTwinkleConforms(t *testing.T) {
 			},
 		}
 	})
+}
+
+// TestARealTwinkleConsoleTellsItsCalls: the program without a window takes commands from its terminal only, so the suite cannot drive it.
+func TestARealTwinkleConsoleTellsItsCalls(t *testing.T) {
+	six := phone(t, phonetest.Phone{User: "600", Display: "Six Hundred"})
+	s, aor, in, out := started(t, six, "twinkle-console", "agent.cfg")
+	console := bufio.NewReader(out)
+	say := func(command string) {
+		t.Helper()
+		if _, err := io.WriteString(in, command+"\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events := make(chan cti.Event, 100)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx, func(e cti.Event) { events <- e }) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	expect := func(typ cti.EventType, number string, why cti.Cause) {
+		t.Helper()
+		select {
+		case e := <-events:
+			got := cti.Cause{}
+			if e.Cause != nil {
+				got = cti.Cause{Code: e.Cause.Code, By: e.Cause.By}
+			}
+			if e.Type != typ || number != "" && e.Remote.Raw != number || got != why || typ != cti.SourceUp && e.Call.Refs[cti.RefSIPCallID] == "" {
+				t.Errorf("%s of %q, cause %+v; want %s of %q, cause %+v", e.Type, e.Remote.Raw, got, typ, number, why)
+			}
+		case <-time.After(phoneTimeout):
+			t.Fatalf("no %s came", typ)
+		}
+	}
+	expect(cti.SourceUp, "", cti.Cause{})
+	for said := ""; !strings.HasSuffix(said, "Twinkle> "); {
+		b, err := console.ReadByte()
+		if err != nil {
+			t.Fatalf("twinkle-console ended: %v; it said %s", err, said)
+		}
+		said += string(b)
+	}
+	go func() { _, _ = io.Copy(io.Discard, console) }() // or it would wait for a reader
+
+	caller := phone(t, phonetest.Phone{User: "13800138000", Display: "Chen"})
+	act(t, func(ctx context.Context) error { return caller.Dial(ctx, aor) })
+	expect(cti.Delivered, "13800138000", cti.Cause{})
+	say("answer")
+	expect(cti.Established, "13800138000", cti.Cause{})
+	act(t, caller.Hangup)
+	expect(cti.Cleared, "13800138000", cti.Cause{Code: cti.CauseNormal, By: cti.ByRemote})
+
+	act(t, func(ctx context.Context) error { return caller.Dial(ctx, aor) })
+	expect(cti.Delivered, "13800138000", cti.Cause{})
+	act(t, caller.Hangup)
+	expect(cti.Cleared, "13800138000", cti.Cause{Code: cti.CauseAbandoned, By: cti.ByRemote})
+
+	act(t, func(ctx context.Context) error { return caller.Dial(ctx, aor) })
+	expect(cti.Delivered, "13800138000", cti.Cause{})
+	say("reject")
+	expect(cti.Cleared, "13800138000", cti.Cause{Code: cti.CauseRejected, By: cti.ByLocal})
+
+	say("call 600")
+	expect(cti.Originated, "600", cti.Cause{})
+	act(t, six.Answer)
+	expect(cti.Established, "600", cti.Cause{})
+	say("bye")
+	expect(cti.Cleared, "600", cti.Cause{Code: cti.CauseNormal, By: cti.ByLocal})
 }
