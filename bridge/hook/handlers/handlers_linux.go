@@ -92,10 +92,10 @@ func writeEntry(command []string) (string, error) {
 	}
 	var quoted []string
 	for _, arg := range command {
-		if strings.ContainsAny(arg, "\n\r\x00") {
-			return "", cti.Errorf(cti.Invalid, "the program's path holds what a path should not", nil)
+		if strings.ContainsAny(arg, "\n\r\x00%") { // GLib looks for a program with %% in its name when it reads %%
+			return "", cti.Errorf(cti.Invalid, "the program's path holds a character that an entry of the desktop cannot hold: move the program", nil)
 		}
-		quoted = append(quoted, `"`+strings.NewReplacer(`\`, `\\\\`, `"`, `\\"`, "`", "\\\\`", `$`, `\\$`, `%`, `%%`).Replace(arg)+`"`)
+		quoted = append(quoted, `"`+strings.NewReplacer(`\`, `\\\\`, `"`, `\\"`, "`", "\\\\`", `$`, `\\$`).Replace(arg)+`"`)
 	}
 	var kinds strings.Builder
 	for _, scheme := range Schemes() {

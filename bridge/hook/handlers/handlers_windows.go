@@ -70,7 +70,31 @@ func remove(schemes []string) error {
 			return err
 		}
 	}
-	return nil
+	for _, scheme := range Schemes() {
+		if line, err := value(classes+scheme+command, ""); err != nil || isOurs(line) {
+			return err
+		}
+	}
+	return unregister()
+}
+
+// unregister takes Ringside out of Settings, Default apps.
+func unregister() error {
+	err := deleteValue(registered, "Ringside")
+	for _, key := range []string{capabilities + `\URLAssociations`, capabilities, classes + progID + command, classes + progID + `\shell\open`,
+		classes + progID + `\shell`, classes + progID} {
+		err = errors.Join(err, deleteKey(key))
+	}
+	return err
+}
+
+// deleteKey removes a key; one with others' keys in it stays.
+func deleteKey(key string) error {
+	err := registry.DeleteKey(registry.CURRENT_USER, key)
+	if missing(err) || errors.Is(err, windows.ERROR_ACCESS_DENIED) {
+		return nil
+	}
+	return err
 }
 
 func giveBack(scheme string) error {
@@ -86,10 +110,8 @@ func giveBack(scheme string) error {
 	if was != "" {
 		return errors.Join(err, write(classes+scheme+command, map[string]string{"": was}), deleteValue(classes+scheme, wasBefore))
 	}
-	for _, key := range []string{command, `\shell\open`, `\shell`, ""} { // a key with others' keys in it stays
-		if gone := registry.DeleteKey(registry.CURRENT_USER, classes+scheme+key); gone != nil && !missing(gone) && !errors.Is(gone, windows.ERROR_ACCESS_DENIED) {
-			err = errors.Join(err, gone)
-		}
+	for _, key := range []string{command, `\shell\open`, `\shell`, ""} {
+		err = errors.Join(err, deleteKey(classes+scheme+key))
 	}
 	return err
 }

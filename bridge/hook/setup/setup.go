@@ -104,32 +104,38 @@ func (p Phone) Write(file string) error {
 	if len(p.Settings) == 0 {
 		return cti.Errorf(cti.Invalid, "this phone is set up by hand, in its own window", nil)
 	}
-	old, err := os.ReadFile(file)
+	target, err := filepath.EvalSymlinks(file) // a link stays one
 	if errors.Is(err, fs.ErrNotExist) {
 		return cti.Errorf(cti.NotFound, "there is no "+file+": start the phone once, then end it", nil)
 	}
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(file)
+	old, err := os.ReadFile(target)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(target)
 	if err != nil {
 		return err
 	}
 	text, utf16le := decode(old)
+	if !bytes.Equal(encode(text, utf16le), old) {
+		return cti.Errorf(cti.Invalid, file+" holds what is no text: put the lines into it by hand", nil)
+	}
 	changed := encode(p.edit(text), utf16le)
 	if bytes.Equal(changed, old) {
 		return nil
 	}
 	if _, err := os.Lstat(file + BackupSuffix); errors.Is(err, fs.ErrNotExist) {
-		err = os.WriteFile(file+BackupSuffix, old, info.Mode().Perm())
-		if err != nil {
+		if err := os.WriteFile(file+BackupSuffix, old, info.Mode().Perm()); err != nil { //nolint:gosec // the file a person named
 			return err
 		}
 	}
-	if err := os.WriteFile(file+".tmp", changed, info.Mode().Perm()|0o200); err != nil { //nolint:gosec // the phone's own mode
+	if err := os.WriteFile(target+".tmp", changed, info.Mode().Perm()|0o200); err != nil { //nolint:gosec // the phone's own mode
 		return err
 	}
-	return os.Rename(file+".tmp", file)
+	return os.Rename(target+".tmp", target)
 }
 
 // edit replaces the lines of these keys, or adds them at the end of the section.

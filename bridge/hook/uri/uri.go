@@ -33,7 +33,7 @@ func Target(link string) (string, error) {
 	if !found {
 		scheme, rest = "tel", link
 	}
-	rest = strings.TrimPrefix(rest, "//") // callto://, and what some programs make of tel:
+	rest = strings.TrimPrefix(rest, "//") // as in callto with two slashes, and what some programs make of tel
 	switch strings.ToLower(scheme) {
 	case "tel":
 		return telephone(rest)

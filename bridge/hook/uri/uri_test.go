@@ -27,7 +27,7 @@ func TestALinkGivesWhomToCallAndNothingElse(t *testing.T) {
 		"sips:li.si@pbx.example?Replaces=1%3Bto-tag":  "sips:li.si@pbx.example",
 		"sip:201;x=1@pbx.example":                     "201",
 		"sip:201":                                     "201",
-		" 010 6552 9988 ":                             "01065529988",
+		"010 6552 9988":                               "01065529988",
 		"sip:13800138000@pbx?Route=%3Csip:evil%3E&x=": "sip:13800138000@pbx",
 	} {
 		if got, err := Target(link); err != nil || got != want {
