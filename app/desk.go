@@ -23,10 +23,10 @@ func (a *App) Command(ctx context.Context, leg string, do cti.Instruction) error
 }
 
 // Dial asks the phone to call a number and waits until the call appears, at most three seconds.
-// A number is dialled as the site does that; a SIP address as it is.
+// A number is dialled as the site does that; a SIP address as it is. The same again within two seconds is not dialled again, and no error.
 func (a *App) Dial(ctx context.Context, number string) error {
 	if strings.HasPrefix(number, "sip:") || strings.HasPrefix(number, "sips:") {
-		return a.flow.Dial(ctx, number)
+		return a.dialling.clicks.once(ctx, number, a.flow.Dial)
 	}
 	dialled, err := a.plan.Dial(number)
 	if err != nil {
@@ -35,7 +35,7 @@ func (a *App) Dial(ctx context.Context, number string) error {
 	if err := a.dialling.allow(ctx, a.plan.Written(number)); err != nil {
 		return err
 	}
-	return a.flow.Dial(ctx, dialled)
+	return a.dialling.clicks.once(ctx, dialled, a.flow.Dial)
 }
 
 // CallBack dials the number of a finished call, which the reader may not be shown.
@@ -51,7 +51,7 @@ func (a *App) CallBack(ctx context.Context, leg string) error {
 	if err := a.dialling.allow(ctx, l.Call.Remote.Number); err != nil {
 		return err
 	}
-	return a.flow.Dial(ctx, dialled)
+	return a.dialling.clicks.once(ctx, dialled, a.flow.Dial)
 }
 
 // Pick says which of several customers it is.

@@ -3,16 +3,18 @@ package app
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"ringside.dev/ringside/app/cti"
 )
 
-// dialling stops calls to customers who must not be called.
+// dialling stops calls to customers who must not be called, and a second call to the same number that nobody wants.
 type dialling struct {
-	stop  cti.DiallingProfile
-	known func(n cti.Number) []cti.Match
-	find  func(ctx context.Context, n cti.Number) ([]cti.Match, error)
+	clicks *clicks
+	stop   cti.DiallingProfile
+	known  func(n cti.Number) []cti.Match
+	find   func(ctx context.Context, n cti.Number) ([]cti.Match, error)
 }
 
 // stopLimit is how long a dial may wait for the CRM to say whom it reaches; the index mostly knows at once.
@@ -46,4 +48,69 @@ func (d dialling) allow(ctx context.Context, n cti.Number) error {
 		}
 	}
 	return nil
+}
+
+// sameClick is how soon after a dial another one to the same number is the same one: people click again while the phone is slow to show it.
+const sameClick = 2 * time.Second
+
+// clicks are the numbers that were dialled lately. The zero value is ready; it may be used concurrently.
+type clicks struct {
+	mu sync.Mutex
+	at map[string]*click
+}
+
+// click is a dial: under way until done is closed, which err is not read before.
+type click struct {
+	at   time.Time
+	done chan struct{}
+	err  error
+}
+
+// once dials a number, unless that is under way or was done less than sameClick ago: then it gives what came of that. A dial that failed is no
+// reason not to try again.
+func (c *clicks) once(ctx context.Context, number string, dial func(ctx context.Context, number string) error) error {
+	one, again := c.begin(number)
+	if !again {
+		one.err = dial(ctx, number)
+		c.end(number, one)
+		return one.err
+	}
+	select {
+	case <-one.done:
+		return one.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *clicks) begin(number string) (one *click, again bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for other, o := range c.at {
+		select {
+		case <-o.done:
+			if time.Since(o.at) >= sameClick {
+				delete(c.at, other)
+			}
+		default:
+		}
+	}
+	if one, again = c.at[number]; again {
+		return one, true
+	}
+	if c.at == nil {
+		c.at = map[string]*click{}
+	}
+	one = &click{at: time.Now(), done: make(chan struct{})}
+	c.at[number] = one
+	return one, false
+}
+
+func (c *clicks) end(number string, one *click) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if one.err != nil {
+		delete(c.at, number)
+	}
+	close(one.done)
 }

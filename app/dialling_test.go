@@ -2,7 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"ringside.dev/ringside/app/cti"
 )
@@ -41,4 +44,89 @@ func TestWhoMustNotBeCalledIsNotWithTheReason(t *testing.T) {
 	if err := free.allow(t.Context(), n); err != nil || asked {
 		t.Errorf("a site that stops nobody: %v, asked %v", err, asked)
 	}
+}
+
+func TestASecondClickIsTheSameDial(t *testing.T) {
+	offline := cti.Errorf(cti.Offline, "no phone", nil)
+	for name, test := range map[string]struct {
+		takes  time.Duration // of each dial
+		fails  bool
+		clicks []time.Duration // after the one before, the first at once
+		dials  int
+	}{
+		"one click":                     {clicks: []time.Duration{0}, dials: 1},
+		"two at once":                   {takes: time.Second, clicks: []time.Duration{0, 0}, dials: 1},
+		"while the phone is slow":       {takes: 3 * time.Second, clicks: []time.Duration{0, 2500 * time.Millisecond}, dials: 1},
+		"after it dialled, just within": {takes: time.Second, clicks: []time.Duration{0, 2*time.Second - 1}, dials: 1},
+		"after two seconds":             {takes: time.Second, clicks: []time.Duration{0, 2 * time.Second}, dials: 2},
+		"again and again":               {clicks: []time.Duration{0, time.Second, time.Second, time.Second}, dials: 2},
+		"under way when it fails":       {takes: time.Second, fails: true, clicks: []time.Duration{0, time.Second / 2}, dials: 1},
+		"after it failed":               {takes: time.Second, fails: true, clicks: []time.Duration{0, 1100 * time.Millisecond}, dials: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var c clicks
+				dials, ended := 0, make(chan error, len(test.clicks))
+				dial := func(_ context.Context, number string) error {
+					if dials++; number != "138" {
+						t.Errorf("dialled %s", number)
+					}
+					time.Sleep(test.takes) //nolint:forbidigo // fake time
+					if test.fails {
+						return offline
+					}
+					return nil
+				}
+				for _, after := range test.clicks {
+					time.Sleep(after) //nolint:forbidigo // fake time
+					go func() { ended <- c.once(t.Context(), "138", dial) }()
+					synctest.Wait()
+				}
+				for range test.clicks {
+					if err := <-ended; (err != nil) != test.fails || err != nil && !errors.Is(err, offline) {
+						t.Errorf("a click gives %v", err)
+					}
+				}
+				if dials != test.dials {
+					t.Errorf("dialled %d times, want %d", dials, test.dials)
+				}
+			})
+		})
+	}
+}
+
+func TestAClickOnAnotherNumberIsAnotherDialAndWhoWaitsMayGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c clicks
+		var dialled []string
+		dial := func(_ context.Context, number string) error { dialled = append(dialled, number); return nil }
+		for i := range 100 {
+			for _, number := range []string{"138", "139", "138"} {
+				if err := c.once(t.Context(), number, dial); err != nil {
+					t.Error(err)
+				}
+			}
+			if len(dialled) != 2*(i+1) || len(c.at) != 2 {
+				t.Fatalf("dialled %q, remembered %d", dialled, len(c.at))
+			}
+			time.Sleep(sameClick) //nolint:forbidigo // fake time
+		}
+		ended := make(chan error, 1)
+		go func() {
+			ended <- c.once(context.Background(), "1", func(context.Context, string) error {
+				time.Sleep(time.Minute) //nolint:forbidigo // fake time
+				return nil
+			})
+		}()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		if err := c.once(ctx, "1", dial); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
+			t.Errorf("who waits: %v after %v", err, time.Since(began))
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -369,6 +369,19 @@ func TestAnOutgoingCallIsDialledAndLogged(t *testing.T) {
 	}
 }
 
+func TestASecondClickDialsOnce(t *testing.T) {
+	w := newWorld(t)
+	a := w.start(t)
+	for _, written := range []string{knownNumber, "138 0013 8000", "sip:600@pbx", "sip:600@pbx"} {
+		if err := a.client.Dial(t.Context(), written); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if snapshot, err := a.client.Snapshot(t.Context()); err != nil || len(snapshot.Cards) != 2 {
+		t.Errorf("%d calls, %v; want one for each number", len(snapshot.Cards), err)
+	}
+}
+
 func TestEventsThatAreNoneAreRefused(t *testing.T) {
 	w := newWorld(t)
 	a := w.start(t)
