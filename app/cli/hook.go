@@ -155,6 +155,9 @@ func (e *env) hookState(ctx context.Context) (s hookState, err error) {
 	if s.Log, err = leave.Problems(s.Folder); err != nil {
 		return s, err
 	}
+	if s.Log == nil {
+		s.Log = []string{}
+	}
 	c := e.client()
 	defer c.Close()
 	if agent, err := c.Status(ctx); err == nil {
