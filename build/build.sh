@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the page, the window and ringctl into build/bin.
+# Builds the page, the window, ringctl and ringhook, which phones run, into build/bin.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build/install.sh window node
@@ -12,3 +12,4 @@ tags=desktop,production
 [ "$(uname -s)" = Linux ] && tags=$tags,webkit2_41
 go build "${flags[@]}" -tags "$tags" -o build/bin/ringside .
 go build "${flags[@]}" -o build/bin/ringctl ./app/cli/ringctl
+go build "${flags[@]}" -o build/bin/ringhook ./app/cli/ringhook

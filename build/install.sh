@@ -28,7 +28,7 @@ for part in "$@"; do
 	case "$(uname -s):$part" in
 	Linux:window) packages+=(gcc libc6-dev pkg-config libgtk-3-dev libwebkit2gtk-4.1-dev) ;;
 	Linux:display) packages+=(xvfb openbox xdotool xterm wmctrl x11-utils imagemagick fonts-dejavu-core fonts-noto-cjk) ;;
-	Linux:phones) packages+=(baresip-core) ;;
+	Linux:phones) packages+=(baresip-core twinkle twinkle-console) ;; # twinkle has the command line, twinkle-console only the phone
 	Linux:keychain) packages+=(dbus gnome-keyring) ;;
 	Linux:crms)
 		packages+=(perl request-tracker5 rt5-db-sqlite rt5-standalone)

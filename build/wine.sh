@@ -53,7 +53,7 @@ sed -i 's/makeServerPipeHandle(path, sd, c, true)$/makeFirstHandle(path, sd, c)/
 cp go.mod go.sum "$work/"
 go mod edit -replace "github.com/Microsoft/go-winio=$work/winio" "$work/go.mod"
 tested=(store)
-[ "$only" = all ] && tested=(store store/journal store/spool store/tokens app/crm/local bridge/loopback bridge/client app/settings app/secret app/crm/sandbox)
+[ "$only" = all ] && tested=(store store/journal store/spool store/tokens app/crm/local bridge/loopback bridge/client app/settings app/secret app/crm/sandbox bridge/hook/handlers bridge/hook/leave bridge/hook/mailbox bridge/hook/setup)
 for package in "${tested[@]}"; do
 	go test -c -modfile "$work/go.mod" -overlay "$work/overlay.json" -o "$work/${package//\//_}.test.exe" "./$package"
 done
