@@ -187,7 +187,7 @@ func (m Mailbox) Read(name string) (Event, error) {
 		return Event{}, err
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return Event{}, err
 	}
 	if len(text) > maxFile {
