@@ -52,6 +52,7 @@ var ours = []rule{
 	{pkg: "bridge", may: []string{"app/cti", "bridge/tape", "bridge/sim", "bridge/baresip", "bridge/relayed", "bridge/ami", "bridge/ari", "bridge/webhook"}},
 	{pkg: "bridge", may: []string{"app/cti", "bridge/tape", "bridge/sim", "bridge/baresip", "bridge/hook"}},
 	{pkg: "bridge", may: []string{"app/cti", "bridge/tape", "bridge/sim", "bridge/baresip", "bridge/hook", "bridge/relayed", "bridge/ami", "bridge/ari", "bridge/webhook"}},
+	{pkg: "bridge", may: []string{"app/cti", "bridge/tape", "bridge/sim", "bridge/baresip", "bridge/hook", "bridge/relayed", "bridge/ami", "bridge/ari", "bridge/esl", "bridge/webhook"}},
 	{pkg: "bridge/tape"},
 	{pkg: "bridge/sim", may: []string{"app/cti"}},
 	{pkg: "bridge/baresip", may: []string{"app/cti", "bridge/tape", "bridge/sourcetest"}},
