@@ -41,7 +41,7 @@ var ours = []rule{
 	{pkg: "app/settings", may: []string{"app/cti", "app/number"}},
 	{pkg: "app/recording", may: []string{"app/cti"}},
 	{pkg: "app/secret"},
-	{pkg: "app/relay", may: []string{"app/cti", "app/secret", "app/settings", "bridge", "bridge/loopback", "bridge/relayed", "bridge/sim", "store/journal"}},
+	{pkg: "app/relay", may: []string{"app/cti", "app/secret", "app/settings", "bridge", "bridge/loopback", "bridge/relayed", "bridge/sim", "bridge/tape", "store/journal"}},
 	{pkg: "app/window", may: []string{"app", "app/cti", "bridge/wire"}},
 	{pkg: "app/cli/ringctl", may: []string{"app/cli"}},
 	{pkg: "app/cli/ringhook", may: []string{"bridge/hook/leave"}},

@@ -23,6 +23,7 @@ import (
 	"ringside.dev/ringside/app/settings"
 	"ringside.dev/ringside/bridge/loopback"
 	"ringside.dev/ringside/bridge/relayed"
+	"ringside.dev/ringside/bridge/tape"
 )
 
 // DefaultRelay is where a server's relay file is.
@@ -37,7 +38,7 @@ func (e *env) relayCommand() *cobra.Command {
 	var file string
 	g := group("relay", e.say("Near the exchange: pass each extension its own calls, so that no workstation has the exchange's password",
 		"在交换机旁运行：只把各分机自己的通话交给对应的工作站，工作站无需交换机密码"),
-		e.relayRun(&file), e.relayCheck(&file), e.relayExample(), e.relayEnrol(&file), e.relayList(&file), e.relayRevoke(&file), e.relayEvent(&file))
+		e.relayRun(&file), e.relayCheck(&file), e.relayExample(), e.relayEnrol(&file), e.relayList(&file), e.relayRevoke(&file), e.relayEvent(&file), e.relayRecord(&file))
 	g.PersistentFlags().StringVar(&file, "config", DefaultRelay(), e.say("the relay file", "中继配置文件"))
 	return g
 }
@@ -193,6 +194,20 @@ func (e *env) relayEvent(file *string) *cobra.Command {
 		}
 		return e.print(map[string]string{"fed": string(event.Type)}, func() string { return string(event.Type) + " ✓\n" })
 	})
+}
+
+func (e *env) relayRecord(file *string) *cobra.Command {
+	var mask bool
+	c := command("record EXCHANGE", e.say("Record what an exchange of the running relay sends and is sent, to standard output, until Ctrl-C", "将运行中的中继某一交换机的收发数据记录到标准输出，按 Ctrl-C 结束"), 1,
+		func(ctx context.Context, args []string) error {
+			s, err := loadRelay(*file)
+			if err != nil {
+				return err
+			}
+			return e.record(mask, func(each func(tape.Frame) error) error { return relay.Record(ctx, s.State, args[0], each) })
+		})
+	e.maskFlag(c, &mask)
+	return c
 }
 
 func (e *env) phoneCommand() *cobra.Command {

@@ -23,29 +23,38 @@ func (e *env) sourceCommand() *cobra.Command {
 
 func (e *env) recordCommand() *cobra.Command {
 	var mask bool
-	record := command("record SOURCE", e.say("Record what a source of the running agent sends and is sent, to standard output, until Ctrl-C", "将正在运行的代理某一来源的收发数据记录到标准输出，按 Ctrl-C 结束"), 1,
+	c := command("record SOURCE", e.say("Record what a source of the running agent sends and is sent, to standard output, until Ctrl-C", "将正在运行的代理某一来源的收发数据记录到标准输出，按 Ctrl-C 结束"), 1,
 		func(ctx context.Context, args []string) error {
-			m, err := tape.NewMasker()
-			if err != nil {
-				return err
-			}
-			if !mask {
-				if _, err := fmt.Fprintln(e.Err, e.say("The recording holds customers' numbers and names: keep it to yourself, or use --mask.", "记录中含有客户的号码和姓名：请妥善保管，或使用 --mask。")); err != nil {
-					return err
-				}
-			}
-			out := json.NewEncoder(e.Out)
-			return e.client().Record(ctx, args[0], func(f tape.Frame) error {
-				if mask {
-					if f, err = m.Frame(f); err != nil {
-						return cti.Errorf(cti.Invalid, err.Error(), nil)
-					}
-				}
-				return out.Encode(f)
-			})
+			return e.record(mask, func(each func(tape.Frame) error) error { return e.client().Record(ctx, args[0], each) })
 		})
-	record.Flags().BoolVar(&mask, "mask", false, e.say("put other digits in the place of telephone numbers: names stay", "将电话号码替换为其他数字；姓名不变"))
-	return record
+	e.maskFlag(c, &mask)
+	return c
+}
+
+func (e *env) maskFlag(c *cobra.Command, mask *bool) {
+	c.Flags().BoolVar(mask, "mask", false, e.say("put other digits in the place of telephone numbers: names stay", "将电话号码替换为其他数字；姓名不变"))
+}
+
+// record writes the frames that from gives to standard output.
+func (e *env) record(mask bool, from func(each func(tape.Frame) error) error) error {
+	m, err := tape.NewMasker()
+	if err != nil {
+		return err
+	}
+	if !mask {
+		if _, err := fmt.Fprintln(e.Err, e.say("The recording holds customers' numbers and names: keep it to yourself, or use --mask.", "记录中含有客户的号码和姓名：请妥善保管，或使用 --mask。")); err != nil {
+			return err
+		}
+	}
+	out := json.NewEncoder(e.Out)
+	return from(func(f tape.Frame) error {
+		if mask {
+			if f, err = m.Frame(f); err != nil {
+				return cti.Errorf(cti.Invalid, err.Error(), nil)
+			}
+		}
+		return out.Encode(f)
+	})
 }
 
 func (e *env) replayCommand() *cobra.Command {

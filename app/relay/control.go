@@ -24,8 +24,8 @@ import (
 
 // Order is what the administrator asks.
 type Order struct {
-	Verb  string     `json:"verb"`            // enrol, revoke, list, event
-	What  string     `json:"what,omitempty"`  // an extension or a serial number
+	Verb  string     `json:"verb"`            // enrol, revoke, list, event, record
+	What  string     `json:"what,omitempty"`  // an extension, a serial number or an exchange's name
 	Event *cti.Event `json:"event,omitempty"` // for a simulated exchange
 }
 
@@ -59,13 +59,17 @@ func Endpoint(state string) string {
 }
 
 // obey serves one order.
-func (r *Relay) obey(_ context.Context, c net.Conn) {
+func (r *Relay) obey(ctx context.Context, c net.Conn) {
 	if err := c.SetDeadline(time.Now().Add(orderTime)); err != nil {
 		return
 	}
 	var o Order
 	var report Report
 	err := json.NewDecoder(io.LimitReader(c, maxOrder)).Decode(&o)
+	if err == nil && o.Verb == "record" {
+		r.record(ctx, c, o.What)
+		return
+	}
 	if err == nil {
 		report, err = r.carryOut(o)
 	}
@@ -105,11 +109,15 @@ func (r *Relay) feed(extension string, e *cti.Event) error {
 	return cti.Errorf(cti.NotFound, "there is no simulated exchange with this extension", nil)
 }
 
+func notRunning(state string) error {
+	return cti.Errorf(cti.Offline, "no relay that this user may speak to runs with the state folder "+state+": start it with ringctl relay run; if it runs, be its user or an administrator (root)", nil)
+}
+
 // Ask gives an order to the relay that runs with a state folder; offline when none does. The error of a refused order has its kind.
 func Ask(ctx context.Context, state string, o Order) (Report, error) {
 	c, err := loopback.Dial(ctx, Endpoint(state))
 	if err != nil {
-		return Report{}, cti.Errorf(cti.Offline, "no relay that this user may speak to runs with the state folder "+state+": start it with ringctl relay run; if it runs, be its user or an administrator (root)", nil)
+		return Report{}, notRunning(state)
 	}
 	defer hangUp(c)
 	if err := c.SetDeadline(time.Now().Add(orderTime)); err != nil {

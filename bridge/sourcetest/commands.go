@@ -106,8 +106,8 @@ func emitBlocks(t *testing.T, rig Rig) {
 
 func runAgain(t *testing.T, rig Rig) {
 	w, caller, before := connected(t, rig)
-	ups, snapshots := w.count(cti.SourceUp), w.count(cti.Snapshot)
 	w.stop()
+	ups, snapshots := w.count(cti.SourceUp), w.count(cti.Snapshot) // not before: the first Run's own may be late
 	w.run()
 	w.awaitEvent(cti.SourceUp, ups+1)
 	if !rig.NoSnapshot {
