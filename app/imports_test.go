@@ -62,7 +62,6 @@ var ours = []rule{
 	{pkg: "bridge/ami/amitest"},
 	{pkg: "bridge/webhook", may: []string{"app/cti"}},
 	{pkg: "bridge/relayed", may: []string{"app/cti", "bridge/tape"}},
-	{pkg: "bridge/relayed", may: []string{"app/cti"}},
 	{pkg: "bridge/hook", may: []string{"app/cti", "bridge/hook/handlers", "bridge/hook/mailbox"}},
 	{pkg: "bridge/hook/handlers", may: []string{"app/cti"}},
 	{pkg: "bridge/hook/leave", may: []string{"bridge/hook/mailbox", "bridge/loopback/door"}},
