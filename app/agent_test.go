@@ -18,11 +18,18 @@ import (
 	"ringside.dev/ringside/app/crm/sandbox"
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/client"
+	"ringside.dev/ringside/bridge/hook/leave"
 	"ringside.dev/ringside/bridge/wire"
 	"ringside.dev/ringside/store/storetest"
 )
 
+// asHook makes this test's program ringhook: a real SIP proxy runs it.
+const asHook = "RINGSIDE_TEST_AS_HOOK"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asHook) != "" {
+		os.Exit(leave.Main(os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/Microsoft/go-winio.ioCompletionProcessor"))
 }
 
@@ -51,7 +58,7 @@ type world struct {
 	mask   string // what is hidden of numbers
 	site   string // the mapping file
 	also   []cti.CRMTarget
-	data   []string // the call data that is kept
+	phone  cti.PhoneProfile
 	sounds cti.RecordingsProfile
 	log    *recorder
 }
@@ -59,7 +66,7 @@ type world struct {
 // newWorld checks at the end that the store is whole and that the log says nothing it must not say.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{state: filepath.Join(t.TempDir(), "state"), socket: shortSocket(t), token: rightToken, log: &recorder{}}
+	w := &world{state: filepath.Join(t.TempDir(), "state"), socket: shortSocket(t), token: rightToken, log: &recorder{}, phone: cti.PhoneProfile{Source: "sim", Extension: "1001"}}
 	t.Cleanup(func() {
 		storetest.Check(t, w.state)
 		w.log.check(t)
@@ -98,7 +105,7 @@ func shortSocket(t *testing.T) string {
 func (w *world) config() app.Config {
 	return app.Config{
 		Profile: cti.Profile{Version: 1, Tenant: "test", Language: "en", Agent: cti.Agent{Name: "Lin Yue", Email: "lin.yue@ringside.example"},
-			Phone: cti.PhoneProfile{Source: "sim", Extension: "1001", Data: w.data}, Region: "CN", OwnNumbers: []string{"021-6555 0100"}, Numbers: cti.NumbersProfile{Mask: w.mask},
+			Phone: w.phone, Region: "CN", OwnNumbers: []string{"021-6555 0100"}, Numbers: cti.NumbersProfile{Mask: w.mask},
 			CRM:        cti.CRMProfile{Connector: "sandbox", Params: map[string]string{"base_url": w.url, "token": "keychain:crm-token"}, Mapping: w.site, Also: w.also},
 			Recordings: w.sounds, WrapUp: cti.WrapUpProfile{Outcomes: []string{"Sold", "Called back"}}},
 		StateDir: w.state, Socket: w.socket,

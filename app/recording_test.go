@@ -81,7 +81,7 @@ func (w *world) link(t *testing.T, a *agent, leg string) string {
 func TestAnAddressWithATokenIsNowhere(t *testing.T) {
 	w := newWorld(t)
 	w.sounds = cti.RecordingsProfile{Open: openPage}
-	w.data = []string{"sound"}
+	w.phone.Data = []string{"sound"}
 	heard := w.listened(t)
 	a := w.start(t)
 	during := a.ring(t, "during", knownNumber)
