@@ -28,7 +28,7 @@ for part in "$@"; do
 	case "$(uname -s):$part" in
 	Linux:window) packages+=(gcc libc6-dev pkg-config libgtk-3-dev libwebkit2gtk-4.1-dev) ;;
 	Linux:display) packages+=(xvfb openbox xdotool xterm wmctrl x11-utils imagemagick fonts-dejavu-core fonts-noto-cjk) ;;
-	Linux:phones) packages+=(baresip-core twinkle twinkle-console) ;; # twinkle has the command line, twinkle-console only the phone
+	Linux:phones) packages+=(baresip-core twinkle twinkle-console sip-tester kamailio) ;; # twinkle has the command line, twinkle-console only the phone
 	Linux:keychain) packages+=(dbus gnome-keyring) ;;
 	Linux:crms)
 		packages+=(perl request-tracker5 rt5-db-sqlite rt5-standalone)
@@ -67,11 +67,11 @@ if [ ${#missing[@]} -gt 0 ]; then
 		exit 1
 	fi
 	rm -f "$log"
-	case " ${missing[*]} " in
-	*" tryton-server "*) # Debian starts what it installs; the tests start their own
-		[ ! -d /run/systemd/system ] || $sudo systemctl disable --now tryton-server >/dev/null 2>&1 || say "please stop the service tryton-server"
-		;;
-	esac
+	for service in tryton-server kamailio; do # Debian starts what it installs; the tests start their own
+		case " ${missing[*]} " in
+		*" $service "*) [ ! -d /run/systemd/system ] || $sudo systemctl disable --now "$service" >/dev/null 2>&1 || say "please stop the service $service" ;;
+		esac
+	done
 fi
 
 for part in "$@"; do
