@@ -24,7 +24,7 @@ import (
 )
 
 // proxyConfig is a Kamailio that passes every call on to the agent's phone and runs ringhook first. The values reach it through the environment, never
-// as a part of the command: callers choose them. It is what docs/phone-hook.md shows.
+// as a part of the command: callers choose them.
 const proxyConfig = `#!KAMAILIO
 debug=1
 log_stderror=yes
