@@ -136,14 +136,18 @@ func freeUDP(t *testing.T) int {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close() }() // nothing was sent
-	return c.LocalAddr().(*net.UDPAddr).Port
+	address, ok := c.LocalAddr().(*net.UDPAddr)
+	if !ok {
+		t.Fatalf("%v is no address of UDP", c.LocalAddr())
+	}
+	return address.Port
 }
 
 // beside runs a program until the test ends, and shows what it said if the test failed.
 func beside(t *testing.T, name string, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the test's own command
+	cmd := exec.CommandContext(ctx, name, args...)
 	said := &recorder{}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = t.TempDir(), said, said
 	cmd.Env = append(os.Environ(), asHook+"=1")
