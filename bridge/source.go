@@ -111,5 +111,15 @@ func direct(p cti.Profile, of cti.PhoneSource, at Place) (Source, error) {
 		return nil, err
 	}
 	_ = x.Phone(p.Phone.Extension) // asked for: the exchange tells of its calls on every connection
-	return Extension(x, p.Phone.Extension), nil
+	one := oneExtension{x, p.Phone.Extension}
+	if taped, is := x.(Taped); is {
+		return tapedExtension{one, taped}, nil
+	}
+	return one, nil
+}
+
+// tapedExtension is one whose exchange's wire can be listened to: it carries every extension's calls.
+type tapedExtension struct {
+	oneExtension
+	Taped
 }

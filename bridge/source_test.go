@@ -49,8 +49,12 @@ func TestAnExchangeWithoutARelayIsSpokenEncryptedToo(t *testing.T) {
 	}
 	for _, of := range []cti.PhoneSource{{Source: "ami", Address: "tls://pbx.example.com:5039"}, {Source: "ami", Address: "127.0.0.1:5038"}, {Source: "ari", Address: "https://pbx.example.com:8089"}} {
 		for what, secret := range map[string]func(string) (string, error){"checked": nil, "opened": func(string) (string, error) { return "s3cret", nil }} {
-			if s, err := open(of, secret); err != nil || s.Phone().Hangup == nil {
+			s, err := open(of, secret)
+			if err != nil || s.Phone().Hangup == nil {
 				t.Errorf("%s at %s %s: %v", of.Source, of.Address, what, err)
+			}
+			if taped, is := s.(Taped); !is || taped.Tape() == nil {
+				t.Errorf("%s cannot be recorded", of.Source)
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,7 +23,9 @@ import (
 	"ringside.dev/ringside/app/settings"
 	"ringside.dev/ringside/bridge"
 	"ringside.dev/ringside/bridge/ami/amitest"
+	"ringside.dev/ringside/bridge/loopback"
 	"ringside.dev/ringside/bridge/sourcetest"
+	"ringside.dev/ringside/bridge/tape"
 )
 
 // asterisk is a small Asterisk with an encrypted manager interface, and a relay file that names it.
@@ -174,4 +177,71 @@ func newWorldOf(t *testing.T, s settings.Relay) *world {
 		}
 	})
 	return w
+}
+
+// What the exchange says can be recorded at the running relay, without its secret, and comes to the same calls when it is played again.
+func TestAnExchangeIsRecordedAtTheRelay(t *testing.T) {
+	server, s := asterisk(t)
+	s.State = filepath.Join(t.TempDir(), "state")
+	control, err := loopback.ListenAdmin(relay.Endpoint(s.State))
+	if err != nil {
+		t.Skipf("the test's folder has too long a name for a socket: %v", err)
+	}
+	w := &world{t: t, cfg: relay.Config{Settings: s, Log: logger(t), Control: control, Secrets: relay.OpenSecrets(nil, func(string) string { return "" })}}
+	w.start()
+	defer func() { w.stop() }()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := relay.Record(ctx, s.State, "other", nil); cti.KindOf(err) != cti.NotFound {
+		t.Errorf("an exchange there is not: %v", err)
+	}
+	frames := make(chan tape.Frame, 4096)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- relay.Record(ctx, s.State, "hq", func(f tape.Frame) error { frames <- f; return nil })
+	}()
+	again := time.NewTicker(50 * time.Millisecond) // nothing tells when the relay begins to listen
+	defer again.Stop()
+	for len(frames) == 0 && ctx.Err() == nil {
+		<-again.C
+		server.Ring("1002", amitest.Caller{Number: "13900139000"}).Peer().Hangup()
+	}
+	leg := server.Ring("1001", amitest.Caller{Number: "13800138000"})
+	leg.Answer()
+	leg.Peer().Hangup()
+	var heard []tape.Frame
+	for hungUp := false; !hungUp; {
+		var f tape.Frame
+		select {
+		case f = <-frames:
+		case <-ctx.Done():
+			t.Fatalf("the end of the call is not among %d frames", len(heard))
+		}
+		heard = append(heard, f)
+		if strings.Contains(f.Text, amitest.Secret) {
+			t.Errorf("the secret is in it: %s", f.Text)
+		}
+		hungUp = strings.Contains(f.Text, "Event: Hangup") && strings.Contains(f.Text, "SIP/1001-")
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("the recording ended with %v", err)
+	}
+	events, err := bridge.Replay("ami", heard, "1001")
+	must(t, err)
+	calls := map[string]cti.Call{}
+	ledger := cti.NewLedger("test")
+	for _, e := range events {
+		for _, c := range ledger.Apply(e.Clean()) {
+			calls[c.After.Leg] = c.After
+		}
+	}
+	if len(calls) != 1 {
+		t.Fatalf("%d calls come of %d frames: %+v", len(calls), len(heard), calls)
+	}
+	for _, c := range calls {
+		if c.Remote.Raw != "13800138000" || c.EstablishedAt.IsZero() || c.State != cti.StateClosed {
+			t.Errorf("the call: %+v", c)
+		}
+	}
 }

@@ -87,10 +87,13 @@ func (l *line) take(t *track, e cti.Event) {
 func (l *line) ready(e cti.Event) cti.Event {
 	e = e.Clean()
 	e.V = cti.EnvelopeVersion
-	if e.At.IsZero() {
-		e.At = time.Now()
+	e.At, e.SourceAt = writable(e.At), e.SourceAt.UTC()
+	if unwritable(e.SourceAt) {
+		e.SourceAt = time.Time{}
 	}
-	e.At = e.At.UTC()
+	if e.Recording != nil && unwritable(e.Recording.ExpiresAt.UTC()) {
+		e.Recording.ExpiresAt = time.Time{} // Clean made a copy
+	}
 	if e.Local.Extension == "" && e.Type != cti.SourceUp && e.Type != cti.SourceDown {
 		e.Local.Extension = l.extension
 	}
@@ -98,6 +101,17 @@ func (l *line) ready(e cti.Event) cti.Event {
 		e.Legs[i] = l.ready(e.Legs[i])
 	}
 	return e
+}
+
+// unwritable tells of a time in UTC that RFC 3339 cannot write: whoever chose it, what it stands in would be lost as a whole.
+func unwritable(at time.Time) bool { return at.Year() < 0 || at.Year() > 9999 }
+
+// writable gives now for a time that is none, or that cannot be written.
+func writable(at time.Time) time.Time {
+	if at = at.UTC(); at.IsZero() || unwritable(at) {
+		return time.Now().UTC()
+	}
+	return at
 }
 
 // allUp: while one of its exchanges is away an extension is not told everything, and that is what "down" says.
@@ -111,8 +125,9 @@ func (l *line) add(from string, e cti.Event) {
 		return
 	}
 	l.last++
-	size := l.keep.event(l.extension, from, l.last, e)
-	l.hold(entry{l.last, e, size})
+	if size := l.keep.event(l.extension, from, l.last, e); size > 0 { // else it cannot be sent either
+		l.hold(entry{l.last, e, size})
+	}
 }
 
 func (l *line) hold(e entry) {
