@@ -173,3 +173,6 @@ func (w without) Phone() cti.Phone {
 func TestASilentPhoneIsNoAnswer(t *testing.T) {
 	sourcetest.Silent(t, rig(func(o *briatest.Options) { o.Silent = true })(t))
 }
+
+// The figure includes the question that follows each notice, and its answer.
+func TestLatency(t *testing.T) { sourcetest.Latency(t, rig(func(*briatest.Options) {})) }

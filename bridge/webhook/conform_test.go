@@ -201,3 +201,5 @@ func TestAnExchangeTakesNoCommands(t *testing.T) {
 		t.Errorf("it offers %v, and no push can carry that out", can)
 	}
 }
+
+func TestLatency(t *testing.T) { sourcetest.Latency(t, rig) }
