@@ -209,6 +209,18 @@ func TestALostNoticeIsMadeUpFor(t *testing.T) {
 	})
 }
 
+// A list that was on its way when something changed is older than the change.
+func TestAChangeWhileAListIsOnItsWayIsAskedForAfterwards(t *testing.T) {
+	bubble(t, func(*briatest.Options) {}, func(t *testing.T, _ *bria.Source, p *briatest.Server, _ *wire, h *heard) {
+		p.Delay(100 * time.Millisecond)
+		id := p.Ring("13800138000", "Zhang San")
+		pass(50 * time.Millisecond)
+		must(t, p.FarHangsUp(id))
+		pass(200 * time.Millisecond)
+		want(t, "a quarter of a second after the ring", h, "source.up", "source.snapshot", "call.delivered", "call.cleared")
+	})
+}
+
 func TestWhoIsNotLetInSaysWhatToDoAndIsNoPest(t *testing.T) {
 	bubble(t, func(o *briatest.Options) { o.ShutOut = true }, func(t *testing.T, s *bria.Source, p *briatest.Server, w *wire, h *heard) {
 		pass(time.Minute)

@@ -21,15 +21,16 @@ type desk struct {
 	muted     bool
 
 	version string
-	account string // accountStatus
-	fills   bool   // dialling only fills in the number
-	mayCome bool   // the user clicked Allow Access
-	silent  bool   // commands are accepted, and nothing follows
-	lingers bool   // ended calls stay in the list until the next change
-	repeats bool   // everything is said several times
-	mute    bool   // no notices
-	hangs   bool   // no replies
-	refuses string // the path whose requests are refused
+	account string        // accountStatus
+	fills   bool          // dialling only fills in the number
+	mayCome bool          // the user clicked Allow Access
+	silent  bool          // commands are accepted, and nothing follows
+	lingers bool          // ended calls stay in the list until the next change
+	repeats bool          // everything is said several times
+	mute    bool          // no notices
+	hangs   bool          // no replies
+	refuses string        // the path whose requests are refused
+	delay   time.Duration // between a request and its reply, which is as things were at the request
 
 	asked      map[string]int // how often for each status
 	suppressed string         // suppressMainWindow of the last attempt
@@ -95,6 +96,13 @@ func (s *Server) Hang(hangs bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hangs, s.mute = hangs, hangs
+}
+
+// Delay lets replies come late; each tells how things were when it was asked.
+func (s *Server) Delay(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delay = d
 }
 
 // Refuse lets it refuse the requests of a path; none for "".

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // serve answers one request. A request that cannot be read is answered with 400.
@@ -33,6 +34,14 @@ func (s *Server) serve(frame []byte) {
 		reply = "<?xml version=\"1.0\" encoding=\"utf-8\" ?>\r\n" + reply
 	}
 	answer := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nTransaction-ID: %s\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n%s", status, words, transaction, len(reply), reply)
+	if s.delay > 0 {
+		time.AfterFunc(s.delay, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.all(answer)
+		})
+		return
+	}
 	s.all(answer)
 	if s.repeats {
 		s.all(answer)
