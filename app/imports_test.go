@@ -60,7 +60,7 @@ var ours = []rule{
 	{pkg: "bridge/esl/esltest"},
 	{pkg: "bridge/ami", may: []string{"app/cti", "bridge/tape"}},
 	{pkg: "bridge/ami/amitest"},
-	{pkg: "bridge/webhook", may: []string{"app/cti"}},
+	{pkg: "bridge/webhook", may: []string{"app/cti", "bridge/tape"}},
 	{pkg: "bridge/relayed", may: []string{"app/cti", "bridge/tape"}},
 	{pkg: "bridge/hook", may: []string{"app/cti", "bridge/hook/handlers", "bridge/hook/mailbox"}},
 	{pkg: "bridge/hook/handlers", may: []string{"app/cti"}},

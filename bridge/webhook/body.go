@@ -55,6 +55,30 @@ func (c content) parse(raw []byte, query url.Values) (any, error) {
 	return tree, nil
 }
 
+// erase gives a body without what stands at a path; nothing of one that cannot be read.
+func (c content) erase(raw []byte, query url.Values, path []string) []byte {
+	tree, err := c.parse(raw, query)
+	if err != nil {
+		return nil
+	}
+	last := len(path) - 1
+	if holder, is := at(tree, path[:last]).(map[string]any); is {
+		delete(holder, path[last])
+	}
+	if fields, is := tree.(map[string]any); is && c != jsonBody {
+		values := url.Values{}
+		for name, text := range fields {
+			values.Set(name, scalar(text))
+		}
+		return []byte(values.Encode())
+	}
+	text, err := json.Marshal(tree)
+	if err != nil {
+		return nil // it was JSON: there is no such error
+	}
+	return text
+}
+
 func flat(values url.Values) (any, error) {
 	if len(values) > maxKeys {
 		return nil, errBody

@@ -24,8 +24,12 @@ import (
 
 // pushAt makes a request as the vendor of testdata/vendors/hmac.yaml signs it.
 func pushAt(at time.Time, nonce, body string) *http.Request {
+	return pushBy(testSecret, at, nonce, body)
+}
+
+func pushBy(secret string, at time.Time, nonce, body string) *http.Request {
 	t := fmt.Sprint(at.Unix())
-	mac := hmac.New(sha256.New, []byte(testSecret))
+	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(t + "." + nonce + "." + body))
 	r := httptest.NewRequest(http.MethodPost, "/events", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")

@@ -108,6 +108,7 @@ func (x *Exchange) receive(ctx context.Context, emit func(string, cti.Event), r 
 		x.unproven()
 		return refused
 	}
+	x.note(r, raw)
 	switch err := x.book(ctx, emit, m, now); {
 	case errors.Is(err, errBody):
 		x.log.Warn("push not understood", "bytes", len(raw))

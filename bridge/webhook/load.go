@@ -49,7 +49,7 @@ func Load(name string) (*Vendor, error) {
 			return nil, cti.Errorf(cti.Invalid, "there is no webhook preset of this name: choose one of "+strings.Join(Presets(), ", ")+
 				", or give the path of a vendor's file", nil)
 		}
-		return read(name+".yaml", text)
+		return named(name, name+".yaml", text)
 	}
 	info, err := os.Stat(name)
 	if err == nil && info.Size() > maxFile {
@@ -62,7 +62,17 @@ func Load(name string) (*Vendor, error) {
 	if err != nil {
 		return nil, cti.Errorf(cti.Invalid, "the vendor's file cannot be read: check its path", err)
 	}
-	return read(filepath.Base(name), text)
+	return named(name, filepath.Base(name), text)
+}
+
+// named reads a file, and notes under which name it is found again.
+func named(name, file string, text []byte) (*Vendor, error) {
+	v, err := read(file, text)
+	if err != nil {
+		return nil, err
+	}
+	v.file = name
+	return v, nil
 }
 
 func read(file string, text []byte) (*Vendor, error) {
@@ -81,6 +91,7 @@ func read(file string, text []byte) (*Vendor, error) {
 	if len(r.problems) > 0 {
 		return nil, (&LoadError{r.problems}).sorted()
 	}
+	v.headers = slices.DeleteFunc(r.headers, func(name string) bool { return v.sign.at.scope == inHeader && v.sign.at.name == name })
 	return v, nil
 }
 

@@ -14,6 +14,7 @@ import (
 type reader struct {
 	file     string
 	problems []Problem
+	headers  []string // that places lie in
 }
 
 // key is one key of an object.
@@ -166,6 +167,9 @@ func (r *reader) zone(into *timeFormat) func(*yaml.Node) {
 func (r *reader) place(n *yaml.Node) (place, bool) {
 	if n.Kind == yaml.ScalarNode {
 		if p, ok := parsePlace(n.Value); ok {
+			if p.scope == inHeader {
+				r.headers = append(r.headers, p.name)
+			}
 			return p, true
 		}
 	}

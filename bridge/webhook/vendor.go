@@ -14,6 +14,8 @@ type Vendor struct {
 	Name     string
 	Verified bool // whether what the file says was seen on the vendor's real system
 
+	file    string   // as Load was asked for it
+	headers []string // in which it looks for facts
 	path    string
 	methods []string
 	content content

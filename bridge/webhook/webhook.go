@@ -8,6 +8,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/tape"
 )
 
 // The limits of the listener. A vendor's cloud pushes within a second, or has a fault that a retry heals.
@@ -67,6 +69,7 @@ type Exchange struct {
 	tls    *tls.Config
 	secret string
 	log    *slog.Logger
+	tape   tape.Deck
 	opened func(net.Addr) // nil, or told where it listens
 
 	turn chan struct{} // holds one token: one push at a time is interpreted and handed on
@@ -105,14 +108,10 @@ func New(o Options) (*Exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Exchange{vendor: o.Vendor, listen: o.Listen, secret: secret, log: o.Log, turn: make(chan struct{}, 1), calls: newLegs(),
-		ids: newWindow(keepEnded), nonces: newWindow(2 * o.Vendor.sign.skew), states: map[string]cti.AgentStatus{},
-		source: cti.Source{Adapter: "webhook-" + o.Vendor.ID, Instance: o.Instance, Confidence: cti.Signalled}}
-	if x.source.Instance == "" {
-		x.source.Instance = o.Vendor.ID
-	}
-	if x.log == nil {
-		x.log = slog.New(slog.DiscardHandler)
+	x := newExchange(o.Vendor, cmp.Or(o.Instance, o.Vendor.ID))
+	x.listen, x.secret = o.Listen, secret
+	if o.Log != nil {
+		x.log = o.Log
 	}
 	x.log = x.log.With("exchange", x.source.Adapter, "instance", x.source.Instance)
 	if o.TLS != nil {
@@ -120,6 +119,12 @@ func New(o Options) (*Exchange, error) {
 		x.tls.MinVersion = max(x.tls.MinVersion, tls.VersionTLS12)
 	}
 	return x, nil
+}
+
+func newExchange(v *Vendor, instance string) *Exchange {
+	return &Exchange{vendor: v, log: slog.New(slog.DiscardHandler), turn: make(chan struct{}, 1), calls: newLegs(),
+		ids: newWindow(keepEnded), nonces: newWindow(2 * v.sign.skew), states: map[string]cti.AgentStatus{},
+		source: cti.Source{Adapter: "webhook-" + v.ID, Instance: instance, Confidence: cti.Signalled}}
 }
 
 func secretOf(o Options) (string, error) {
