@@ -213,6 +213,32 @@ func TestNothingIsKeptOfCallsThatAreOver(t *testing.T) {
 	}
 }
 
+// An agent who is dialled through a loopback talks with its half first, and then, when it falls away, with the caller: that is no transfer.
+func TestALoopbackThatFallsAwayIsNoTransfer(t *testing.T) {
+	at := time.Date(2026, 11, 23, 5, 32, 0, 0, time.UTC)
+	bridge := func(a, b string) event {
+		return is("CHANNEL_BRIDGE", a, "Bridge-A-Unique-ID", a, "Bridge-B-Unique-ID", b)
+	}
+	for name, number := range map[string]string{"known": "13800138000", "withheld": "anonymous"} {
+		i := constructed()
+		var got []cti.EventType
+		for _, e := range []event{
+			is("CHANNEL_CREATE", "caller", "Channel-Name", "sofia/external/x", "Call-Direction", "inbound", "Caller-Caller-ID-Number", number),
+			is("CHANNEL_CREATE", "half", "Channel-Name", "loopback/1001-b", "Call-Direction", "inbound", "Caller-Caller-ID-Number", number),
+			is("CHANNEL_PROGRESS", "agent", "Channel-Presence-ID", "1001@pbx.example", "Call-Direction", "outbound", "Caller-Caller-ID-Number", number,
+				"Other-Type", "originator", "Other-Leg-Unique-ID", "half"),
+			bridge("half", "agent"), is("CHANNEL_HANGUP_COMPLETE", "half"), bridge("caller", "agent"),
+		} {
+			for _, told := range i.events(e, at) {
+				got = append(got, told.event.Type)
+			}
+		}
+		if want := []cti.EventType{cti.Delivered, cti.Established}; !slices.Equal(got, want) {
+			t.Errorf("%s: told %v, want %v", name, got, want)
+		}
+	}
+}
+
 // A channel that was taken for over, was listed again and then ended, is remembered from its true end on.
 func TestAGraveIsAsOldAsTheLastEnd(t *testing.T) {
 	i := constructed()

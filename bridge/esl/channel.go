@@ -2,6 +2,7 @@ package esl
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ const (
 	maxMembers  = 256 // of one conference
 	maxData     = 32  // pieces of call data of one channel
 	maxID       = 64
+	maxMet      = 16 // channels that one talked with, one after the other
 )
 
 // graveFor is how long a channel that ended is remembered: late events of it are swallowed, and its recording may still be told.
@@ -62,6 +64,7 @@ type channel struct {
 	passed   bool   // an agent gave it away blindly: whoever it rings next receives a transfer
 	peer     string // id of the channel it talks with
 	last     string // id of the channel it talked with last
+	met      []string
 	remote   cti.Remote
 	into     string // what was dialled on the way to the agent
 	waited   time.Duration
@@ -73,6 +76,14 @@ func (c *channel) leg() bool { return c.extension != "" && !c.over }
 
 // outgoing: the agent dialled, or it is dialled for them.
 func (c *channel) outgoing() bool { return c.click != "" || !c.outbound }
+
+// meets notes whom a channel talks with from now on.
+func (c *channel) meets(with *channel) {
+	c.peer, c.last = with.id, with.id
+	if !slices.Contains(c.met, with.id) && len(c.met) < maxMet {
+		c.met = append(c.met, with.id)
+	}
+}
 
 // grave is a channel that ended.
 type grave struct {

@@ -261,7 +261,8 @@ func (i *interpreter) elsewhere(c, peer *channel, w when) []told {
 
 func (i *interpreter) talks(c, with *channel, w when) []told {
 	before := cmp.Or(c.peer, c.last)
-	c.peer, c.last, c.answered = with.id, with.id, true
+	c.answered = true
+	c.meets(with)
 	switch {
 	case !c.leg():
 		return i.listening(c, w)
@@ -278,13 +279,31 @@ func (i *interpreter) talks(c, with *channel, w when) []told {
 		}
 		return append(all, i.tell(c, w, cti.Event{Type: cti.Established}))
 	case before != "" && before != with.id:
+		r := with.far()
+		if i.loops(before) || !r.Withheld && r.Raw == c.remote.Raw {
+			return nil // a detour of the dialplan that fell away
+		}
 		// Somebody joined this agent with somebody else: who asked a colleague gave them the customer.
-		if r := with.far(); !r.Withheld && r.Raw != c.extension {
+		if !r.Withheld && r.Raw != c.extension {
 			c.remote = r
 		}
 		return []told{i.tell(c, w, cti.Event{Type: cti.Transferred, Transfer: &cti.Transfer{Kind: cti.Consult, Role: cti.Target}})}
 	}
 	return nil
+}
+
+// loops tells that a channel is, or was, half of a loopback: a bit of dialplan, and no phone.
+func (i *interpreter) loops(id string) bool {
+	c := i.ever(id)
+	return c != nil && strings.HasPrefix(c.name, "loopback/")
+}
+
+// ever gives a channel, also one that ended a while ago.
+func (i *interpreter) ever(id string) *channel {
+	if c := i.channels[id]; c != nil {
+		return c
+	}
+	return i.graves[id].c
 }
 
 func (i *interpreter) unbridged(c *channel) {
@@ -396,23 +415,16 @@ func (i *interpreter) recorded(e event, w when) []told {
 	if kind := map[string]string{".wav": "audio/wav", ".mp3": "audio/mpeg", ".ogg": "audio/ogg"}[strings.ToLower(r.Name[max(0, len(r.Name)-4):])]; kind != "" {
 		r.Type = kind
 	}
-	var legs []*channel
-	consider := func(c *channel) {
-		if c.extension != "" && c.stage == established && (c.id == id || c.last == id) {
-			legs = append(legs, c)
+	recorded := i.ever(id)
+	if recorded == nil {
+		return nil
+	}
+	var all []told
+	for _, one := range append([]string{id}, recorded.met...) {
+		if c := i.ever(one); c != nil && c.extension != "" && c.stage == established && (c.id == id || c.last == id) {
+			copied := r
+			all = append(all, i.tell(c, w, cti.Event{Type: cti.Info, Recording: &copied}))
 		}
-	}
-	for _, c := range i.channels {
-		consider(c)
-	}
-	for _, g := range i.graves {
-		consider(g.c)
-	}
-	slices.SortFunc(legs, func(a, b *channel) int { return cmp.Compare(a.order, b.order) })
-	all := make([]told, 0, len(legs))
-	for _, c := range legs {
-		one := r
-		all = append(all, i.tell(c, w, cti.Event{Type: cti.Info, Recording: &one}))
 	}
 	return all
 }

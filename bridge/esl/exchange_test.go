@@ -231,6 +231,19 @@ func TestWhyThereIsNoConnectionSaysWhatToDoAndNoSecret(t *testing.T) {
 	}
 }
 
+// FreeSWITCH cuts its answer to a user with long lists of rights: its end never comes.
+func TestAnAnswerToTheSignInThatIsCutSaysWhatToShorten(t *testing.T) {
+	for user, want := range map[string]string{"ringside@pbx.example": "esl-allowed-events", "": "did not answer in time"} {
+		synctest.Test(t, func(t *testing.T) {
+			x := piped(t, answering("Content-Type: auth/request\n\n", "Content-Type: command/reply\nReply-Text: +OK accepted\nAllowed-Events: CHANNEL_CRE"))
+			x.config.User = user
+			if why := firstDown(t, x); !strings.Contains(why, want) {
+				t.Errorf("down because %q, want it to name %s", why, want)
+			}
+		})
+	}
+}
+
 func TestAUserOfItsOwnSignsIn(t *testing.T) {
 	server := esltest.Start(t, nil)
 	start(t, exchange(t, server, func(c *Config) { c.User = esltest.User })).awaitType(cti.SourceUp)

@@ -68,7 +68,7 @@ func (s *session) begin(ctx context.Context, l *link) error {
 		login = "userauth " + x.config.User + ":" + x.config.Password
 	}
 	if f, err := l.ask(ctx, shakeTimeout, login); err != nil {
-		return err
+		return x.halfSignedIn(l, err)
 	} else if !strings.HasPrefix(f.header["Reply-Text"], "+OK") {
 		return cti.Errorf(cti.Auth, "the exchange refuses the password: it must be as in event_socket.conf.xml, or the user's esl-password", nil)
 	}
@@ -89,6 +89,19 @@ func (s *session) begin(ctx context.Context, l *link) error {
 	s.push(ctx, "", s.about(cti.SourceUp, nil))
 	s.pushAll(ctx, lists)
 	return nil
+}
+
+// halfSignedIn: FreeSWITCH answers a user with the lists of what they may do, and cuts that answer after 512 bytes, so that its end never comes.
+func (x *Exchange) halfSignedIn(l *link, err error) error {
+	select {
+	case <-l.gone:
+		return err
+	default:
+	}
+	if x.config.User == "" {
+		return err
+	}
+	return cti.Errorf(cti.Denied, "the exchange began to answer the sign-in and did not end: shorten the user's esl-allowed-events and esl-allowed-api to 400 characters together", err)
 }
 
 // listing is the command that lists the live channels.

@@ -121,7 +121,8 @@ func (c *channel) stands(state string) {
 
 // joins takes that two channels of one call are both up: they talk.
 func (c *channel) joins(with *channel) {
-	c.peer, c.last, c.stage = with.id, with.id, established
+	c.stage = established
+	c.meets(with)
 }
 
 // variable takes a variable of a channel that began before this connection.
