@@ -12,7 +12,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
 	"strconv"
@@ -20,18 +19,14 @@ import (
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/running"
 	"ringside.dev/ringside/bridge/tape"
 )
 
-// The back-off between connections: doubling from backoffFirst to backoffMost, a random part of up to a quarter taken off, never
-// shorter than backoffFirst. A connection that ends before it lived for provenAfter counts as a failed attempt, since that is how
-// it looks when another program takes the phone away again and again.
-const (
-	backoffFirst = 500 * time.Millisecond
-	backoffMost  = 15 * time.Second
-	provenAfter  = 10 * time.Second
-	dialTimeout  = 5 * time.Second
-)
+const dialTimeout = 5 * time.Second
+
+// backoff between connections: the interface of one client is fought for where two agents are at one phone.
+var backoff = running.Backoff{First: 500 * time.Millisecond, Most: 15 * time.Second, Proven: 10 * time.Second}
 
 // eventQueue is how many events may wait for emit before the phone is no longer read: replies to commands must get through while
 // emit blocks.
@@ -45,9 +40,9 @@ type Source struct {
 	commands           chan struct{} // holds one token: one command at a time
 	tape               tape.Deck
 
-	mu      sync.Mutex
-	running bool
-	link    *link // nil while not connected
+	once running.Once
+	mu   sync.Mutex
+	link *link // nil while not connected
 }
 
 // New makes the source for the phone whose ctrl_tcp listens at address ("127.0.0.1:4444"); extension is the agent's own, used
@@ -86,44 +81,25 @@ func checkAddress(address string) error {
 // as soon as the phone can name all its calls, source.snapshot; when the connection is lost, source.down. It runs once at a time: a second
 // Run beside the first fails with kind conflict.
 func (s *Source) Run(ctx context.Context, emit func(cti.Event)) error {
-	s.mu.Lock()
-	if s.running {
-		s.mu.Unlock()
-		return cti.Errorf(cti.Conflict, "run the phone's source: it runs already", nil)
+	end, err := s.once.Begin()
+	if err != nil {
+		return err
 	}
-	s.running = true
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		s.running = false
-		s.mu.Unlock()
-	}()
+	defer end()
 
 	queue := make(chan cti.Event, eventQueue)
 	var emitter sync.WaitGroup
-	emitter.Go(func() { deliver(ctx, queue, emit) })
+	emitter.Go(func() { running.Deliver(ctx, queue, emit) })
 	defer emitter.Wait()
 
 	source := cti.Source{Adapter: "baresip", Instance: s.address, Confidence: cti.Signalled}
 	mint := func() string { return "dial-" + rand.Text() }
 	c := &session{source: s, in: newInterpreter(source, s.extension, mint), queue: queue}
-	c.reconnect(ctx)
+	backoff.Again(ctx, c.connect, nil, func(err error, lived, pause time.Duration) {
+		c.lost(ctx, err)
+		s.log.Warn("phone not connected", "error", err, "lived", lived, "retry_in", pause)
+	})
 	return nil
-}
-
-// deliver passes events on in order until ctx ends.
-func deliver(ctx context.Context, queue <-chan cti.Event, emit func(cti.Event)) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case e := <-queue:
-			if ctx.Err() != nil {
-				return
-			}
-			emit(e)
-		}
-	}
 }
 
 // session is what one Run keeps across its connections.
@@ -135,42 +111,6 @@ type session struct {
 	snap   snapshotter
 
 	looking, lookAgain bool // for holds
-}
-
-// reconnect is the loop that never is a tight one: every turn but the one after a proven connection waits longer than the last.
-func (c *session) reconnect(ctx context.Context) {
-	wait := backoffFirst
-	for ctx.Err() == nil {
-		lived, err := c.connect(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		c.lost(ctx, err)
-		if lived >= provenAfter {
-			wait = backoffFirst
-		}
-		pause := jitter(wait)
-		wait = min(2*wait, backoffMost)
-		c.source.log.Warn("phone not connected", "error", err, "lived", lived, "retry_in", pause)
-		if !sleep(ctx, pause) {
-			return
-		}
-	}
-}
-
-func jitter(d time.Duration) time.Duration {
-	return max(backoffFirst, d-mathrand.N(d/4)) //nolint:gosec // jitter
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // connect serves one connection from dialling to its end, and tells how long it lived and why it ended.

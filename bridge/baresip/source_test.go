@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/running"
 )
 
 func TestReconnectsSlowerAndSlowerHoweverTheConnectionFails(t *testing.T) {
@@ -38,7 +39,7 @@ func TestReconnectsSlowerAndSlowerHoweverTheConnectionFails(t *testing.T) {
 				last := time.Duration(0)
 				for n := 1; n < len(f.dials); n++ {
 					gap := f.dials[n] - f.dials[n-1] - lived
-					if gap < backoffFirst || gap > backoffMost || gap <= last && last < backoffMost*3/4 {
+					if gap < backoff.First || gap > backoff.Most || gap <= last && last < backoff.Most*3/4 {
 						t.Errorf("pause %d was %v after %v", n, gap, last)
 					}
 					last = gap
@@ -60,12 +61,12 @@ func TestAConnectionThatLivedTenSecondsBeginsTheBackoffAnew(t *testing.T) {
 		n := 0
 		f := &fake{serve: func(_ *fake, c net.Conn) {
 			if n++; n == 5 {
-				drain(c, provenAfter)
+				drain(c, backoff.Proven)
 			}
 		}}
 		play(t, f, time.Minute, nil)
-		if before, after := f.dials[4]-f.dials[3], f.dials[5]-f.dials[4]-provenAfter; before < 2*time.Second || after != backoffFirst {
-			t.Errorf("pause %v before the connection that lived, %v after it; want long, then %v", before, after, backoffFirst)
+		if before, after := f.dials[4]-f.dials[3], f.dials[5]-f.dials[4]-backoff.Proven; before < 2*time.Second || after != backoff.First {
+			t.Errorf("pause %v before the connection that lived, %v after it; want long, then %v", before, after, backoff.First)
 		}
 	})
 }
@@ -78,11 +79,11 @@ func TestUpAndDownAreSaidOncePerChange(t *testing.T) {
 			f.refuse = true
 			f.mu.Unlock()
 			_ = f.conn.Close() // evicted
-			sleep(ctx, 20*time.Second)
+			running.Sleep(ctx, 20*time.Second)
 			f.mu.Lock()
 			f.refuse = false
 			f.mu.Unlock()
-			sleep(ctx, 20*time.Second)
+			running.Sleep(ctx, 20*time.Second)
 		})
 		want := []cti.EventType{cti.SourceUp, cti.Snapshot, cti.SourceDown, cti.SourceUp, cti.Snapshot}
 		if diff := cmp.Diff(want, f.types()); diff != "" {
