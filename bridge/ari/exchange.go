@@ -11,11 +11,11 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"sync"
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/running"
 	"ringside.dev/ringside/bridge/tape"
 )
 
@@ -25,14 +25,8 @@ const Adapter = "asterisk-ari"
 // refChannel is the channel's id, spelled as Asterisk's other interfaces spell it.
 const refChannel = cti.RefVendor + "asterisk"
 
-// The back-off between connections: doubling from backoffFirst to backoffMost, a random part of up to a quarter taken off, never
-// shorter than backoffFirst. What waiting does not mend (a refused password, another program at the same application) waits backoffMost
-// at once. A connection that ends before it lived for provenAfter counts as a failed attempt.
-const (
-	backoffFirst = 500 * time.Millisecond
-	backoffMost  = 30 * time.Second
-	provenAfter  = 10 * time.Second
-)
+// backoff between connections; what waiting does not mend (see refused) waits for the most at once.
+var backoff = running.Backoff{First: 500 * time.Millisecond, Most: 30 * time.Second, Proven: 10 * time.Second}
 
 // eventQueue is how many events may wait for emit before Asterisk is no longer read.
 const eventQueue = 4096
@@ -68,8 +62,9 @@ type Exchange struct {
 	log    *slog.Logger
 	hosts  string // for the log: the address without what may be secret in a URL
 
+	once running.Once
+
 	mu        sync.Mutex
-	running   bool
 	connected bool
 	in        *interpreter
 	fresh     []string // extensions that were asked for while connected: they are owed a snapshot
@@ -98,25 +93,22 @@ func New(c Config) (*Exchange, error) {
 // source.snapshot for each extension that was asked for or has a call; when the connection is lost, source.down. A second Run beside the
 // first fails with kind conflict.
 func (x *Exchange) Run(ctx context.Context, emit func(extension string, e cti.Event)) error {
-	x.mu.Lock()
-	if x.running {
-		x.mu.Unlock()
-		return cti.Errorf(cti.Conflict, "run the exchange: it runs already", nil)
+	end, err := x.once.Begin()
+	if err != nil {
+		return err
 	}
-	x.running = true
-	x.mu.Unlock()
-	defer func() {
-		x.mu.Lock()
-		x.running = false
-		x.mu.Unlock()
-		x.rest.close()
-	}()
+	defer end()
+	defer x.rest.close()
 
 	queue := make(chan told, eventQueue)
 	var emitter sync.WaitGroup
-	emitter.Go(func() { deliver(ctx, queue, emit) })
+	emitter.Go(func() { running.Deliver(ctx, queue, func(t told) { emit(t.extension, t.event) }) })
 	defer emitter.Wait()
-	(&session{exchange: x, queue: queue}).reconnect(ctx)
+	s := &session{exchange: x, queue: queue}
+	backoff.Again(ctx, s.connect, refused, func(err error, lived, pause time.Duration) {
+		s.lost(ctx, err)
+		x.log.Warn("exchange not connected", "error", err, "lived", lived, "retry_in", pause)
+	})
 	return nil
 }
 
@@ -126,19 +118,10 @@ type told struct {
 	event     cti.Event
 }
 
-// deliver passes events on in order until ctx ends.
-func deliver(ctx context.Context, queue <-chan told, emit func(string, cti.Event)) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case t := <-queue:
-			if ctx.Err() != nil {
-				return
-			}
-			emit(t.extension, t.event)
-		}
-	}
+// refused tells that trying again soon is of no use, and may lock the account.
+func refused(err error) bool {
+	kind := cti.KindOf(err)
+	return kind == cti.Auth || kind == cti.Denied || kind == cti.Conflict
 }
 
 // session is what one Run keeps across its connections.
@@ -146,45 +129,6 @@ type session struct {
 	exchange *Exchange
 	queue    chan<- told
 	said     string // why the exchange is down, as it was told last; "" while it is up
-}
-
-// reconnect is the loop that never is a tight one: every turn but the one after a proven connection waits longer than the last.
-func (s *session) reconnect(ctx context.Context) {
-	wait := backoffFirst
-	for ctx.Err() == nil {
-		lived, err := s.connect(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		s.lost(ctx, err)
-		if lived >= provenAfter {
-			wait = backoffFirst
-		}
-		if kind := cti.KindOf(err); kind == cti.Auth || kind == cti.Denied || kind == cti.Conflict {
-			wait = backoffMost
-		}
-		pause := jitter(wait)
-		wait = min(2*wait, backoffMost)
-		s.exchange.log.Warn("exchange not connected", "error", err, "lived", lived, "retry_in", pause)
-		if !sleep(ctx, pause) {
-			return
-		}
-	}
-}
-
-func jitter(d time.Duration) time.Duration {
-	return max(backoffFirst, d-mathrand.N(d/4)) //nolint:gosec // jitter
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // lost says that the exchange is down, once for each reason.

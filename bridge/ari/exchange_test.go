@@ -200,12 +200,12 @@ func TestReconnectingIsNeverATightLoop(t *testing.T) {
 		most, least int           // attempts in ten minutes
 		second      time.Duration // no second attempt before
 	}{
-		"nobody there": {func() (net.Conn, error) { return nil, refused }, 33, 15, backoffFirst},
+		"nobody there": {func() (net.Conn, error) { return nil, refused }, 33, 15, backoff.First},
 		"garbage": {func() (net.Conn, error) {
 			ours, theirs := net.Pipe()
 			go func() { _, _ = ours.Write([]byte("220 this is a mail server\r\n")); _ = ours.Close() }()
 			return theirs, nil
-		}, 33, 15, backoffFirst},
+		}, 33, 15, backoff.First},
 		"password refused": {func() (net.Conn, error) {
 			ours, theirs := net.Pipe()
 			go func() {
@@ -214,7 +214,7 @@ func TestReconnectingIsNeverATightLoop(t *testing.T) {
 				_ = ours.Close()
 			}()
 			return theirs, nil
-		}, 28, 20, backoffMost * 3 / 4},
+		}, 28, 20, backoff.Most * 3 / 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -270,7 +270,7 @@ func TestAfterAGoodConnectionTheWaitBeginsAnew(t *testing.T) {
 				conn, err := websocket.Accept(w, r, nil)
 				if err == nil {
 					select { // virtual: it lives that long
-					case <-time.After(provenAfter + time.Second):
+					case <-time.After(backoff.Proven + time.Second):
 					case <-over:
 					}
 					_ = conn.CloseNow()
@@ -303,8 +303,8 @@ func TestAfterAGoodConnectionTheWaitBeginsAnew(t *testing.T) {
 		}); err != nil {
 			t.Error(err)
 		}
-		if pause := ups[9].Sub(downs[8]); pause > 2*backoffFirst {
-			t.Errorf("the ninth pause was %v, want %v", pause, backoffFirst)
+		if pause := ups[9].Sub(downs[8]); pause > 2*backoff.First {
+			t.Errorf("the ninth pause was %v, want %v", pause, backoff.First)
 		}
 		close(listener)
 		close(over)

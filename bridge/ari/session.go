@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/running"
 	"ringside.dev/ringside/bridge/tape"
 )
 
@@ -203,7 +204,7 @@ func read(ctx context.Context, conn *websocket.Conn, deck *tape.Deck, raw chan<-
 // keepAlive ends with an error once the exchange does not answer any more.
 func keepAlive(ctx context.Context, conn *websocket.Conn) error {
 	for {
-		if !sleep(ctx, pingEvery) {
+		if !running.Sleep(ctx, pingEvery) {
 			return ctx.Err()
 		}
 		one, cancel := context.WithTimeout(ctx, pingTimeout)

@@ -11,12 +11,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"net"
 	"sync"
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/running"
 	"ringside.dev/ringside/bridge/tape"
 )
 
@@ -26,14 +26,8 @@ const Adapter = "freeswitch-esl"
 // refChannel is the channel's Unique-ID.
 const refChannel = cti.RefVendor + "freeswitch"
 
-// The back-off between connections: doubling from backoffFirst to backoffMost, a random part of up to a quarter taken off, never
-// shorter than backoffFirst. What waiting does not mend (a refused password or address) waits backoffMost at once. A connection that ends
-// before it lived for provenAfter counts as a failed attempt.
-const (
-	backoffFirst = 500 * time.Millisecond
-	backoffMost  = 30 * time.Second
-	provenAfter  = 10 * time.Second
-)
+// backoff between connections; what waiting does not mend (see refused) waits for the most at once.
+var backoff = running.Backoff{First: 500 * time.Millisecond, Most: 30 * time.Second, Proven: 10 * time.Second}
 
 // eventQueue is how many canonical events may wait for emit before FreeSWITCH is no longer read.
 const eventQueue = 4096
@@ -73,11 +67,12 @@ type Exchange struct {
 	dial   func(ctx context.Context) (net.Conn, error)
 	tape   tape.Deck
 
-	mu      sync.Mutex
-	running bool
-	link    *link // nil while not connected
-	in      *interpreter
-	fresh   []string // extensions that were asked for while connected: they are owed a snapshot
+	once running.Once
+
+	mu    sync.Mutex
+	link  *link // nil while not connected
+	in    *interpreter
+	fresh []string // extensions that were asked for while connected: they are owed a snapshot
 }
 
 // New makes the exchange; it does not connect yet. Errors are of kind invalid: an address that is no host:port, or is another machine's
@@ -114,24 +109,21 @@ func dialer(c Config) func(ctx context.Context) (net.Conn, error) {
 // source.snapshot for each extension that was asked for, has a call, or had one before the connection broke; when the connection is lost,
 // source.down. A second Run beside the first fails with kind conflict.
 func (x *Exchange) Run(ctx context.Context, emit func(extension string, e cti.Event)) error {
-	x.mu.Lock()
-	if x.running {
-		x.mu.Unlock()
-		return cti.Errorf(cti.Conflict, "run the exchange: it runs already", nil)
+	end, err := x.once.Begin()
+	if err != nil {
+		return err
 	}
-	x.running = true
-	x.mu.Unlock()
-	defer func() {
-		x.mu.Lock()
-		x.running = false
-		x.mu.Unlock()
-	}()
+	defer end()
 
 	queue := make(chan told, eventQueue)
 	var emitter sync.WaitGroup
-	emitter.Go(func() { deliver(ctx, queue, emit) })
+	emitter.Go(func() { running.Deliver(ctx, queue, func(t told) { emit(t.extension, t.event) }) })
 	defer emitter.Wait()
-	(&session{exchange: x, queue: queue}).reconnect(ctx)
+	s := &session{exchange: x, queue: queue}
+	backoff.Again(ctx, s.connect, refused, func(err error, lived, pause time.Duration) {
+		s.lost(ctx, err)
+		x.log.Warn("exchange not connected", "error", err, "lived", lived, "retry_in", pause)
+	})
 	return nil
 }
 
@@ -141,19 +133,10 @@ type told struct {
 	event     cti.Event
 }
 
-// deliver passes events on in order until ctx ends.
-func deliver(ctx context.Context, queue <-chan told, emit func(string, cti.Event)) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case t := <-queue:
-			if ctx.Err() != nil {
-				return
-			}
-			emit(t.extension, t.event)
-		}
-	}
+// refused tells that trying again soon is of no use, and may lock the account.
+func refused(err error) bool {
+	kind := cti.KindOf(err)
+	return kind == cti.Auth || kind == cti.Denied
 }
 
 // session is what one Run keeps across its connections.
@@ -161,45 +144,6 @@ type session struct {
 	exchange *Exchange
 	queue    chan<- told
 	said     string // why the exchange is down, as it was told last; "" while it is up
-}
-
-// reconnect is the loop that never is a tight one: every turn but the one after a proven connection waits longer than the last.
-func (s *session) reconnect(ctx context.Context) {
-	wait := backoffFirst
-	for ctx.Err() == nil {
-		lived, err := s.connect(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		s.lost(ctx, err)
-		if lived >= provenAfter {
-			wait = backoffFirst
-		}
-		if kind := cti.KindOf(err); kind == cti.Auth || kind == cti.Denied {
-			wait = backoffMost
-		}
-		pause := jitter(wait)
-		wait = min(2*wait, backoffMost)
-		s.exchange.log.Warn("exchange not connected", "error", err, "lived", lived, "retry_in", pause)
-		if !sleep(ctx, pause) {
-			return
-		}
-	}
-}
-
-func jitter(d time.Duration) time.Duration {
-	return max(backoffFirst, d-mathrand.N(d/4)) //nolint:gosec // jitter
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // lost says that the exchange is down, once for each reason.

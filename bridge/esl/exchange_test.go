@@ -305,11 +305,11 @@ func TestReconnectingIsNeverATightLoop(t *testing.T) {
 		most, least int           // attempts in ten minutes
 		second      time.Duration // no second attempt before
 	}{
-		"nobody there":             {func() (net.Conn, error) { return nil, errors.New("connection refused") }, 33, 15, backoffFirst},
-		"garbage":                  {answering("220 this is a mail server\r\n"), 33, 15, backoffFirst},
-		"a reply nobody asked for": {answering(accepted), 33, 24, backoffFirst},
-		"dies after the sign-in":   {answering(hello, accepted), 33, 15, backoffFirst},
-		"password refused":         {answering(hello, "Content-Type: command/reply\nReply-Text: -ERR invalid\n\n"), 28, 20, backoffMost * 3 / 4},
+		"nobody there":             {func() (net.Conn, error) { return nil, errors.New("connection refused") }, 33, 15, backoff.First},
+		"garbage":                  {answering("220 this is a mail server\r\n"), 33, 15, backoff.First},
+		"a reply nobody asked for": {answering(accepted), 33, 24, backoff.First},
+		"dies after the sign-in":   {answering(hello, accepted), 33, 15, backoff.First},
+		"password refused":         {answering(hello, "Content-Type: command/reply\nReply-Text: -ERR invalid\n\n"), 28, 20, backoff.Most * 3 / 4},
 		"says nothing":             {answering(""), 24, 10, shakeTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -359,7 +359,7 @@ func TestAfterAGoodConnectionTheWaitBeginsAnew(t *testing.T) {
 		var ups, downs []time.Time
 		x := piped(t, func() (net.Conn, error) {
 			conn, err := answering("Content-Type: auth/request\n\n", ok, ok, "Content-Type: api/response\nContent-Length: 15\n\n{\"row_count\":0}")()
-			time.AfterFunc(provenAfter+time.Second, func() { _ = conn.Close() })
+			time.AfterFunc(backoff.Proven+time.Second, func() { _ = conn.Close() })
 			return conn, err
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -378,8 +378,8 @@ func TestAfterAGoodConnectionTheWaitBeginsAnew(t *testing.T) {
 		}); err != nil {
 			t.Error(err)
 		}
-		if pause := ups[9].Sub(downs[8]); pause > 2*backoffFirst {
-			t.Errorf("the ninth pause was %v, want %v", pause, backoffFirst)
+		if pause := ups[9].Sub(downs[8]); pause > 2*backoff.First {
+			t.Errorf("the ninth pause was %v, want %v", pause, backoff.First)
 		}
 	})
 }
