@@ -1,7 +1,10 @@
 package ami_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -478,21 +481,73 @@ func TestACallThatIsAnsweredDuringABreak(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatIsRefusedSaysWhyAndIsTakenUpSlowly(t *testing.T) {
+// pauses is a log that hands on how long the exchange waits before the next connection.
+type pauses struct {
+	slog.Handler
+	told chan time.Duration
+}
+
+func (p pauses) WithAttrs([]slog.Attr) slog.Handler { return p }
+
+func (p pauses) Enabled(context.Context, slog.Level) bool { return true }
+
+func (p pauses) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "retry_in" {
+			p.told <- a.Value.Duration()
+		}
+		return true
+	})
+	return nil
+}
+
+// Many refused sign-ins would lock the account, or have fail2ban shut the relay out.
+func TestARefusedSignInSaysWhyAndIsNotTriedAgainSoon(t *testing.T) {
 	s := amitest.Start(t, amitest.Options{Secret: "another"})
-	w := run(t, exchange(t, config(s)))
+	log := pauses{slog.DiscardHandler, make(chan time.Duration, 10)}
+	x, err := ami.New(config(s), slog.New(log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := run(t, x)
 	e := w.first("", cti.SourceDown)
 	if e.Cause == nil || !strings.Contains(e.Cause.Raw, "manager user") || strings.Contains(e.Cause.Raw, amitest.Secret) {
 		t.Errorf("cause %+v", e.Cause)
 	}
-	began := time.Now()
-	s.AwaitAction("Login", 3)
-	if took := time.Since(began); took < 900*time.Millisecond {
-		t.Errorf("three sign-ins within %v", took)
+	if pause := <-log.told; pause < 20*time.Second {
+		t.Errorf("the next sign-in is %v later", pause)
+	}
+}
+
+func TestAServerThatIsNotThereIsTriedAgainSlowly(t *testing.T) {
+	s := amitest.Start(t, amitest.Options{})
+	c := config(s)
+	c.Address = freeAddress(t)
+	log := pauses{slog.DiscardHandler, make(chan time.Duration, 10)}
+	x, err := ami.New(c, slog.New(log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := run(t, x)
+	for i, least := range []time.Duration{500, 750} {
+		if pause := <-log.told; pause < least*time.Millisecond || pause > 2*time.Second {
+			t.Errorf("pause %d is %v", i, pause)
+		}
 	}
 	if w.count("", cti.SourceDown) != 1 {
 		t.Errorf("%d × source.down", w.count("", cti.SourceDown))
 	}
+}
+
+// freeAddress is where nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }() // nobody came
+	return l.Addr().String()
 }
 
 func TestTheSecretIsNeverOnTheWire(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/running"
 )
 
 // Times of commands.
@@ -187,7 +188,7 @@ func (p extensionPhone) dtmf(ctx context.Context, c cti.Call, digits string) err
 		return cti.Errorf(cti.Conflict, "it cannot be told who is to hear the tones: use the phone itself", nil)
 	}
 	for i := range len(digits) {
-		if i > 0 && !sleep(ctx, toneBreak) {
+		if i > 0 && !running.Sleep(ctx, toneBreak) {
 			return cti.Errorf(cti.Uncertain, "only "+strconv.Itoa(i)+" of the digits were sent", ctx.Err())
 		}
 		err := l.do(ctx, action{{"Action", "PlayDTMF"}, {"Channel", found.peers[0]}, {"Digit", digits[i : i+1]},

@@ -13,23 +13,18 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"sync"
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/running"
 	"ringside.dev/ringside/bridge/tape"
 )
 
-// The back-off between connections: doubling from backoffFirst to backoffMost, a random part of up to a quarter taken off, never shorter than
-// backoffFirst. A connection that ends before it lived for provenAfter counts as a failed attempt.
-const (
-	backoffFirst = 500 * time.Millisecond
-	backoffMost  = 30 * time.Second
-	provenAfter  = 10 * time.Second
-)
+// backoff between connections; what waiting does not mend (see refused) waits for the most at once.
+var backoff = running.Backoff{First: 500 * time.Millisecond, Most: 30 * time.Second, Proven: 10 * time.Second}
 
 // maxQueue is how many events may wait for emit. Asterisk drops a manager that does not read within a tenth of a second, so the connection is read
 // however slowly the events are taken: 20,000 calls an hour are some 2,000 events a minute. Beyond it the connection is given up, and taken up again with a
@@ -43,10 +38,10 @@ type Exchange struct {
 	dial   func(ctx context.Context) (net.Conn, error)
 	tape   tape.Deck
 	nudge  chan struct{} // the machine wants to be waked at another time
+	once   running.Once
 
 	mu      sync.Mutex // guards the machine and everything below
 	machine *machine
-	running bool
 	link    *link // nil while not connected
 	queue   *queue
 }
@@ -76,25 +71,37 @@ func New(c Config, log *slog.Logger) (*Exchange, error) {
 // each extension that Phone was asked for or that has calls; when it is lost, source.down. It runs once at a time: a second Run beside
 // the first fails with kind conflict.
 func (x *Exchange) Run(ctx context.Context, emit func(extension string, e cti.Event)) error {
-	x.mu.Lock()
-	if x.running {
-		x.mu.Unlock()
-		return cti.Errorf(cti.Conflict, "run the exchange: it runs already", nil)
+	end, err := x.once.Begin()
+	if err != nil {
+		return err
 	}
-	x.running = true
-	x.queue = newQueue()
-	q := x.queue
+	defer end()
+	q := newQueue()
+	x.mu.Lock()
+	x.queue = q
 	x.mu.Unlock()
 	defer func() {
 		x.mu.Lock()
-		x.running, x.queue = false, nil
+		x.queue = nil
 		x.mu.Unlock()
 	}()
 	var parts sync.WaitGroup
 	parts.Go(func() { q.deliver(ctx, emit) })
 	parts.Go(func() { x.clock(ctx) })
 	defer parts.Wait()
-	x.reconnect(ctx, q)
+	down := false
+	backoff.Again(ctx, func(ctx context.Context) (time.Duration, error) {
+		if !q.drained(ctx) { // too many waited: begun anew when they are gone
+			return 0, ctx.Err()
+		}
+		return x.connect(ctx, &down)
+	}, refused, func(err error, lived, pause time.Duration) {
+		if !down {
+			down = true
+			x.tell(cti.SourceDown, &cti.Cause{Code: cti.CauseNetwork, By: cti.BySystem, Raw: reason(err)})
+		}
+		x.log.Warn("exchange not connected", "error", err, "lived", lived, "retry_in", pause)
+	})
 	return nil
 }
 
@@ -144,28 +151,10 @@ func (x *Exchange) clock(ctx context.Context) {
 	}
 }
 
-// reconnect is the loop that never is a tight one: every turn but the one after a proven connection waits longer than the last.
-func (x *Exchange) reconnect(ctx context.Context, q *queue) {
-	wait, down := backoffFirst, false
-	for ctx.Err() == nil {
-		lived, err := x.connect(ctx, &down)
-		if ctx.Err() != nil {
-			return
-		}
-		if !down {
-			down = true
-			x.tell(cti.SourceDown, &cti.Cause{Code: cti.CauseNetwork, By: cti.BySystem, Raw: reason(err)})
-		}
-		if lived >= provenAfter {
-			wait = backoffFirst
-		}
-		pause := max(backoffFirst, wait-mathrand.N(wait/4)) //nolint:gosec // jitter
-		wait = min(2*wait, backoffMost)
-		x.log.Warn("exchange not connected", "error", err, "lived", lived, "retry_in", pause)
-		if !sleep(ctx, pause) || !q.drained(ctx) {
-			return
-		}
-	}
+// refused tells that trying again soon is of no use, and may lock the account.
+func refused(err error) bool {
+	kind := cti.KindOf(err)
+	return kind == cti.Auth || kind == cti.Denied
 }
 
 // reason puts into words why there is no connection, for whoever looks after it.
@@ -180,17 +169,6 @@ func reason(err error) string {
 		return "the exchange did not answer in time"
 	}
 	return err.Error()
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // connect serves one connection from dialling to its end, and tells how long it lived and why it ended.

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/running"
 	"ringside.dev/ringside/bridge/tape"
 )
 
@@ -37,11 +38,8 @@ const (
 	maxConns      = 256
 )
 
-// The back-off when the address cannot be listened on: doubling.
-const (
-	backoffFirst = time.Second
-	backoffMost  = 30 * time.Second
-)
+// backoff when the address cannot be listened on.
+var backoff = running.Backoff{First: time.Second, Most: 30 * time.Second, Proven: time.Second}
 
 // minSecret is how short a secret may be that is itself the proof: shorter ones can be guessed.
 const minSecret = 16
@@ -74,8 +72,9 @@ type Exchange struct {
 
 	turn chan struct{} // holds one token: one push at a time is interpreted and handed on
 
+	once running.Once
+
 	mu      sync.Mutex
-	running bool
 	refused int // pushes without proof since it was logged last
 	logged  time.Time
 
@@ -163,49 +162,28 @@ func (x *Exchange) Phone(string) cti.Phone { return cti.Phone{} }
 // Run listens and hands events on until ctx ends; then it returns nil after every request is finished, and emit is not called any more.
 // emit is called by one goroutine at a time. It runs once at a time: a second Run beside the first fails with kind conflict.
 func (x *Exchange) Run(ctx context.Context, emit func(extension string, e cti.Event)) error {
-	x.mu.Lock()
-	if x.running {
-		x.mu.Unlock()
-		return cti.Errorf(cti.Conflict, "run the webhook: it runs already", nil)
+	end, err := x.once.Begin()
+	if err != nil {
+		return err
 	}
-	x.running = true
-	x.mu.Unlock()
-	defer func() {
-		x.mu.Lock()
-		x.running = false
-		x.mu.Unlock()
-	}()
-	wait, down := backoffFirst, false
-	for ctx.Err() == nil {
+	defer end()
+	down := false
+	backoff.Again(ctx, func(ctx context.Context) (time.Duration, error) {
+		began := time.Now()
 		served, err := x.serve(ctx, emit)
-		if ctx.Err() != nil {
-			return nil
+		if !served {
+			return 0, err
 		}
-		if served {
-			wait, down = backoffFirst, false
-		}
+		down = false
+		return time.Since(began), err
+	}, nil, func(err error, _, pause time.Duration) {
 		if !down {
 			down = true
 			x.tell(ctx, emit, cti.SourceDown, &cti.Cause{Code: cti.CauseNetwork, By: cti.BySystem, Raw: err.Error()})
 		}
-		x.log.Warn("webhook not listening", "error", err, "retry_in", wait)
-		if !sleep(ctx, wait) {
-			return nil
-		}
-		wait = min(2*wait, backoffMost)
-	}
+		x.log.Warn("webhook not listening", "error", err, "retry_in", pause)
+	})
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // serve listens once, until ctx or the listener ends, and returns when every request is finished; served tells whether it could be listened
