@@ -62,23 +62,6 @@ type known struct {
 	given       *gift  // the agent is giving it away
 }
 
-// grave is what is kept of an ended call. One that could not be transferred comes back under its id.
-type grave struct {
-	times       int // it ended
-	dir         cti.Direction
-	established time.Time
-}
-
-// gift is a transfer that was asked for. Bria tells its success by the call's end, and its failure by nothing or by the call's return.
-type gift struct {
-	kind  cti.TransferKind
-	to    string
-	until time.Time
-}
-
-// giftFor is how long a transfer may take: the target rings a minute and a half at most. What ends later ended for another reason.
-const giftFor = 90 * time.Second
-
 // plan is a consultation that was dialled and is not in the list yet.
 type plan struct {
 	number, mainID, mainLeg string
@@ -266,105 +249,6 @@ func (i *interpreter) grown(k *known, c listed, at time.Time) []cti.Event {
 		events = append(events, e)
 	}
 	return events
-}
-
-// end takes a call out of the live ones and tells why it ended, as far as that is known.
-func (i *interpreter) end(k *known, failed bool, at time.Time) cti.Event {
-	i.live = slices.DeleteFunc(i.live, func(o *known) bool { return o == k })
-	i.bury(k)
-	return i.event(k, at, k.ending(failed, at))
-}
-
-func (i *interpreter) bury(k *known) {
-	g := i.over[k.id]
-	if g.times == 0 {
-		i.order = append(i.order, k.id)
-	}
-	i.over[k.id] = grave{times: g.times + 1, dir: cmp.Or(k.dir, g.dir), established: firstTime(g.established, k.established)}
-	if len(i.order) > maxOver {
-		delete(i.over, i.order[0])
-		i.order = i.order[1:]
-	}
-}
-
-// ending: the wire tells neither who ended a call nor why, so that only what the agent commanded is known.
-func (k *known) ending(failed bool, at time.Time) cti.Event {
-	cause := cti.Cause{Code: cti.CauseUnknown, By: cti.ByUnknown}
-	typ := cti.Cleared
-	if k.hungUp {
-		cause.By = cti.ByLocal
-	}
-	switch {
-	case k.state == stateConnected && k.given != nil && at.Before(k.given.until) && !k.hungUp:
-		cause = cti.Cause{Code: cti.CauseTransferred, By: cti.ByLocal}
-		return cti.Event{Type: cti.Transferred, Cause: &cause, Transfer: &cti.Transfer{Kind: k.given.kind, Role: cti.Transferrer, To: k.given.to}}
-	case k.state == stateConnected:
-		cause.Code = cti.CauseNormal
-	case k.dir == cti.Out && k.hungUp:
-		cause.Code = cti.CauseAbandoned
-	case k.dir == cti.Out:
-		typ = cti.Failed
-	case k.hungUp:
-		cause.Code = cti.CauseRejected
-	default:
-		cause.Code = cti.CauseAbandoned
-	}
-	if failed {
-		cause.Raw = stateFailed
-	}
-	return cti.Event{Type: typ, Cause: &cause}
-}
-
-// snapshot lists the live calls after a break, and tells of holds that ended unseen. Calls that are not listed any more are forgotten
-// without an event: why and when they ended nobody saw.
-func (i *interpreter) snapshot(calls []listed, at time.Time) []cti.Event {
-	list := cti.Event{V: cti.EnvelopeVersion, Type: cti.Snapshot, At: at, Source: i.source, Legs: []cti.Event{}}
-	var more []cti.Event
-	seen := map[string]bool{}
-	for _, c := range calls[:min(len(calls), maxCalls)] {
-		state := c.state()
-		if c.ID == "" || state == "" || state == stateEnded || state == stateFailed || seen[c.ID] {
-			if c.ID != "" && i.known(c.ID) == nil && i.over[c.ID].times == 0 {
-				i.bury(&known{id: c.ID})
-			}
-			continue
-		}
-		seen[c.ID] = true
-		k := i.known(c.ID)
-		isNew := k == nil
-		if isNew {
-			k = i.begin(c, state, at)
-		} else {
-			k.state, k.given, k.hungUp = state, nil, false
-		}
-		leg, was := i.begun(k, at), k.held
-		k.held = ""
-		held := i.hold(k, c.holder(), at)
-		switch {
-		case len(held) > 0:
-			list.Legs = append(list.Legs, held[0])
-		case k.state == stateConnected && (isNew || was != ""): // one that is new to us may have been held when it was last heard of
-			list.Legs = append(list.Legs, leg...)
-			more = append(more, i.event(k, at, cti.Event{Type: cti.Retrieved, By: cmp.Or(was, cti.ByUnknown)}))
-		default:
-			list.Legs = append(list.Legs, leg...)
-		}
-		more = append(more, i.grown(k, c, at)...)
-	}
-	for _, k := range slices.Clone(i.live) {
-		if !seen[k.id] {
-			i.live = slices.DeleteFunc(i.live, func(o *known) bool { return o == k })
-			i.bury(k)
-		}
-	}
-	return append([]cti.Event{list}, more...)
-}
-
-func firstTime(a, b time.Time) time.Time {
-	if a.IsZero() {
-		return b
-	}
-	return a
 }
 
 // mute takes what the phone says of the microphone, which is one for all calls.

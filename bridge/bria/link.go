@@ -19,6 +19,7 @@ const (
 	replyTimeout = 3 * time.Second // reducer rule 4; a phone on this machine answers within milliseconds
 	writeTimeout = 3 * time.Second // a phone that does not read is as good as gone
 	sendQueue    = 64              // requests waiting to be written
+	maxWaiting   = 256             // requests without a reply yet
 )
 
 // maxStrange is how many messages in a row may be none of Bria's before the connection is given up.
@@ -139,9 +140,13 @@ func (l *link) close() { _ = l.conn.CloseNow() }
 // send queues a request; answered is called by the goroutine that has run, or never.
 func (l *link) send(path string, body element, answered func(message)) (transaction string, err error) {
 	l.mu.Lock()
-	if l.waiting == nil {
+	switch {
+	case l.waiting == nil:
 		l.mu.Unlock()
 		return "", offline(nil)
+	case len(l.waiting) >= maxWaiting:
+		l.mu.Unlock()
+		return "", unanswered()
 	}
 	l.last++
 	transaction = l.prefix + strconv.Itoa(l.last)

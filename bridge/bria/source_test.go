@@ -200,6 +200,19 @@ func TestAPhoneThatHangsIsGivenUp(t *testing.T) {
 	})
 }
 
+func TestQuestionsThatAreNotAnsweredDoNotPileUp(t *testing.T) {
+	bubble(t, func(*briatest.Options) {}, func(t *testing.T, s *bria.Source, p *briatest.Server, _ *wire, _ *heard) {
+		p.Hang(true)
+		for range 1000 {
+			must(t, p.Say(t.Context(), []byte("POST /statusChange\r\n\r\n<event type=\"phone\"></event>")))
+			synctest.Wait()
+		}
+		if n := s.Waiting(); n < 100 || n > 256 {
+			t.Errorf("%d questions wait after 1000 notices, want some and 256 at most", n)
+		}
+	})
+}
+
 func TestALostNoticeIsMadeUpFor(t *testing.T) {
 	bubble(t, func(*briatest.Options) {}, func(t *testing.T, _ *bria.Source, p *briatest.Server, _ *wire, h *heard) {
 		p.Set(func(o *briatest.Options) { o.Mute = true })
