@@ -22,14 +22,15 @@ const (
 // Ledger finds the call an event belongs to and keeps the live ones. It is not safe for concurrent use: one goroutine owns it.
 type Ledger struct {
 	tenant string
-	calls  map[string]Call   // live ones, by leg
-	graves map[string]grave  // cleared ones, by leg
-	refs   map[string]string // source reference → leg
+	calls  map[string]Call        // live ones, by leg
+	graves map[string]grave       // cleared ones, by leg
+	refs   map[string]string      // source reference → leg
+	names  map[string][]reference // what the sources call each live one, by leg
 
 	restored map[string]bool // live calls of an earlier run of which nothing was heard in this one
 
-	young    map[string]young // calls that began a moment ago, also those that are over: another source may still tell of them
-	settling map[string]Call  // calls that ended a moment ago: a better cause may still come
+	young    map[string]young // live calls and those lately over: another source may still tell of them
+	settling map[string]Call  // those of them that are over: a better cause may still come
 	dials    []Dial           // asked for, not seen yet
 }
 
@@ -39,7 +40,8 @@ type grave struct {
 	at   int64 // unix seconds
 }
 
-type reference struct{ name, value string }
+// reference is what a source calls a call; the space tells whose name it is.
+type reference struct{ space, value string }
 
 // Change is one call before and after an event; Before.Leg is empty for a new one.
 type Change struct{ Before, After Call }
@@ -51,7 +53,7 @@ func (c Change) Ended() bool {
 
 // NewLedger makes an empty ledger; tenant keeps the ids of two sites apart.
 func NewLedger(tenant string) *Ledger {
-	return &Ledger{tenant: tenant, calls: map[string]Call{}, graves: map[string]grave{}, refs: map[string]string{}, restored: map[string]bool{},
+	return &Ledger{tenant: tenant, calls: map[string]Call{}, graves: map[string]grave{}, refs: map[string]string{}, names: map[string][]reference{}, restored: map[string]bool{},
 		young: map[string]young{}, settling: map[string]Call{}}
 }
 
@@ -62,7 +64,7 @@ func (l *Ledger) Restore(c Call) {
 		l.restored[c.Leg] = true
 	}
 	for _, from := range c.Sources() {
-		l.refer(from, c)
+		l.refer(from, c.Leg, c.Refs)
 	}
 	l.keep(c)
 	l.restoreYoung(c)
@@ -104,14 +106,15 @@ func (l *Ledger) apply(e Event, listed bool) []Change {
 	}
 	call = call.toldBy(e.Source)
 	after, changed := call.Apply(e)
+	if known || changed {
+		l.refer(e.Source, leg, e.Call.Refs)
+	}
 	if !changed {
 		if len(call.Also) != len(before.Also) {
-			l.refer(e.Source, call)
 			l.keep(call)
 		}
 		return nil
 	}
-	l.refer(e.Source, after)
 	l.keep(after)
 	l.noteYoung(after, e)
 	if after.State == StateClosed {
@@ -120,15 +123,23 @@ func (l *Ledger) apply(e Event, listed bool) []Change {
 	return []Change{{Before: before, After: after}}
 }
 
-// refer notes what a source calls a call, but not the references of a live call that had them first.
-func (l *Ledger) refer(from Source, c Call) {
-	for name, value := range c.Refs {
-		key := refKey(from, name, value)
-		if _, live := l.calls[l.refs[key]]; !live {
-			l.refs[key] = c.Leg
+// refer notes what a source calls a call, but not the references of a live call that had them first. Two sources may use one name for ids of
+// their own.
+func (l *Ledger) refer(from Source, leg string, refs map[string]string) {
+	for name, value := range refs {
+		r := reference{spaceOf(from, name), value}
+		if value == "" || slices.Contains(l.names[leg], r) || len(l.names[leg]) >= mostNames {
+			continue
+		}
+		if _, live := l.calls[l.refs[r.key()]]; !live {
+			l.refs[r.key()] = leg
+			l.names[leg] = append(l.names[leg], r)
 		}
 	}
 }
+
+// mostNames bounds what the sources may call one call.
+const mostNames = 2 * maxEntries
 
 // keep files a call with the live ones, or buries it.
 func (l *Ledger) keep(c Call) {
@@ -137,11 +148,8 @@ func (l *Ledger) keep(c Call) {
 		return
 	}
 	delete(l.calls, c.Leg)
-	g := grave{refs: make([]reference, 0, len(c.Refs)), at: c.ClearedAt.Unix()}
-	for name, value := range c.Refs {
-		g.refs = append(g.refs, reference{name, value})
-	}
-	l.graves[c.Leg] = g
+	l.graves[c.Leg] = grave{refs: slices.Clip(l.names[c.Leg]), at: c.ClearedAt.Unix()}
+	delete(l.names, c.Leg)
 }
 
 // reconcile is reducer rule 8: what the source lists is brought up to date, what it does not list any more is cleared, cause unknown.
@@ -232,8 +240,8 @@ func (l *Ledger) find(e Event) string {
 		if name == RefJourney {
 			continue
 		}
-		leg := l.refs[refKey(e.Source, name, e.Call.Refs[name])]
-		if g, cleared := l.graves[leg]; l.knows(leg) && (!cleared || g.agrees(e.Call.Refs)) {
+		leg := l.refs[reference{spaceOf(e.Source, name), e.Call.Refs[name]}.key()]
+		if g, cleared := l.graves[leg]; l.knows(leg) && (!cleared || g.agrees(e)) {
 			return leg
 		}
 	}
@@ -247,12 +255,13 @@ func (l *Ledger) knows(leg string) bool {
 }
 
 // agrees keeps a cleared call from swallowing a new one that shares a reference with it, as the legs of one journey may.
-func (g grave) agrees(refs map[string]string) bool {
-	for _, have := range g.refs {
-		if have.name == RefJourney {
+func (g grave) agrees(e Event) bool {
+	for name, value := range e.Call.Refs {
+		if name == RefJourney || value == "" {
 			continue
 		}
-		if other := refs[have.name]; other != "" && other != have.value {
+		space := spaceOf(e.Source, name)
+		if !slices.Contains(g.refs, reference{space, value}) && slices.ContainsFunc(g.refs, func(r reference) bool { return r.space == space }) {
 			return false
 		}
 	}
@@ -308,12 +317,18 @@ func strongestFirst(refs map[string]string) []string {
 	return names
 }
 
-func refKey(s Source, name, value string) string {
-	if name == RefSIPCallID || strings.HasPrefix(name, RefVendor) {
-		return name + "\x00" + value
+// shared tells which names mean the same in every source.
+func shared(name string) bool { return name == RefSIPCallID || strings.HasPrefix(name, RefVendor) }
+
+// spaceOf is a name with whose it is.
+func spaceOf(s Source, name string) string {
+	if shared(name) {
+		return name
 	}
-	return s.Adapter + "\x00" + s.Instance + "\x00" + name + "\x00" + value
+	return s.Adapter + "\x00" + s.Instance + "\x00" + name
 }
+
+func (r reference) key() string { return r.space + "\x00" + r.value }
 
 // opens tells which events may begin a call: an end without a beginning does too, so that a missed ring is not lost (rule 2),
 // but holds, transfers and facts about a call nobody knows say nothing.

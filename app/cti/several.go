@@ -34,11 +34,10 @@ func (c Call) toldBy(s Source) Call {
 	return c
 }
 
-// young is a call that began a moment ago, with the times of what was told of it.
+// young is a call that another source may still tell of, with the times of what was told of it.
 type young struct {
-	call   Call
-	times  map[EventType]time.Time
-	sweeps int // since something was told of it
+	call  Call
+	times map[EventType]time.Time
 }
 
 func (l *Ledger) noteYoung(c Call, e Event) {
@@ -46,7 +45,7 @@ func (l *Ledger) noteYoung(c Call, e Event) {
 	if y.times == nil {
 		y.times = map[EventType]time.Time{}
 	}
-	y.call, y.sweeps = c, 0
+	y.call = c
 	if kind := landmark(e.Type); y.times[kind].IsZero() {
 		y.times[kind] = e.At
 	}
@@ -64,17 +63,23 @@ func (l *Ledger) restoreYoung(c Call) {
 	l.young[c.Leg] = young{call: c, times: times}
 }
 
-// sweepsYoung is how many sweeps a call that is over is remembered for another source to tell of it too.
-const sweepsYoung = 2
+// mostYoung is how many calls that are over are remembered for another source to tell of them too: a workstation's day. A source that was out
+// of reach tells all of them when it is back, from its history.
+const mostYoung = 300
 
 func (l *Ledger) forgetYoung(now time.Time) {
-	for leg, y := range l.young {
-		if y.sweeps++; y.sweeps > sweepsYoung && y.call.State == StateClosed {
-			delete(l.young, leg)
-			delete(l.settling, leg)
-			continue
+	var over []Call
+	for _, y := range l.young {
+		if y.call.State == StateClosed {
+			over = append(over, y.call)
 		}
-		l.young[leg] = y
+	}
+	slices.SortFunc(over, func(a, b Call) int { return b.ClearedAt.Compare(a.ClearedAt) })
+	for i, c := range over {
+		if i >= mostYoung || now.Sub(c.ClearedAt) > TombstoneFor {
+			delete(l.young, c.Leg)
+			delete(l.settling, c.Leg)
+		}
 	}
 	l.dials = slices.DeleteFunc(l.dials, func(d Dial) bool { return now.Sub(d.At) > DialFor })
 }
@@ -121,16 +126,28 @@ func (y young) alike(e Event) bool {
 	direction := e.Call.Direction
 	if direction == "" {
 		direction = map[EventType]Direction{Originated: Out, Delivered: In}[e.Type]
+		if e.Type == Delivered && e.Side == SideRemote {
+			direction = Out
+		}
 	}
-	sip, other := c.Refs[RefSIPCallID], e.Call.Refs[RefSIPCallID]
-	return !c.ToldBy(e.Source) && (sip == "" || other == "" || sip == other) && c.Purpose == e.Call.Purpose &&
+	return !c.ToldBy(e.Source) && c.mayBe(e.Call.Refs) && (c.Purpose == e.Call.Purpose || c.Purpose == "" || e.Call.Purpose == "") &&
 		(direction == "" || c.Direction == "" || c.Direction == direction || c.ClickToDial || e.Call.ClickToDial) &&
 		c.Local.Extension == e.Local.Extension && sameNumber(c.Remote.Number, e.Remote.Number)
 }
 
+// mayBe is false when a call has another SIP Call-ID, or another id of the same exchange's.
+func (c Call) mayBe(refs map[string]string) bool {
+	for name, value := range refs {
+		if have := c.Refs[name]; shared(name) && value != "" && have != "" && have != value {
+			return false
+		}
+	}
+	return true
+}
+
 func sameNumber(a, b Number) bool {
 	switch {
-	case a.Raw == "" && b.Raw == "":
+	case a.Withheld || b.Withheld: // one source may show a word for it, the other nothing
 		return a.Withheld && b.Withheld
 	case a.Key != "" && b.Key != "":
 		return a.Key == b.Key && a.Ext == b.Ext
@@ -144,11 +161,14 @@ func (y young) near(e Event, kind EventType, listed bool) bool {
 	if listed {
 		return y.call.State != StateClosed
 	}
-	at, seen := y.times[kind]
-	if !seen || kind == Held {
-		return y.call.State != StateClosed && kind != Delivered || kind == Delivered && within(e.At, y.call.StartedAt)
+	switch at, seen := y.times[kind]; {
+	case kind == Delivered && !seen:
+		return within(e.At, y.call.StartedAt)
+	case seen && kind != Held:
+		return within(e.At, at)
 	}
-	return within(e.At, at)
+	earlier := e.At.Before(y.call.StartedAt.Add(-MergeWithin)) || e.Past && kind == Cleared // of another call of theirs
+	return y.call.State != StateClosed && !earlier
 }
 
 func within(a, b time.Time) bool {
@@ -189,12 +209,10 @@ func (l *Ledger) referGrave(leg string, e Event) {
 		if value == "" || name == RefJourney {
 			continue
 		}
-		key := refKey(e.Source, name, value)
-		if _, taken := l.refs[key]; !taken {
-			l.refs[key] = leg
-			if !slices.ContainsFunc(g.refs, func(r reference) bool { return r.name == name }) {
-				g.refs = append(g.refs, reference{name, value})
-			}
+		r := reference{spaceOf(e.Source, name), value}
+		if _, taken := l.refs[r.key()]; !taken && len(g.refs) < mostNames {
+			l.refs[r.key()] = leg
+			g.refs = append(slices.Clone(g.refs), r)
 		}
 	}
 	l.graves[leg] = g
@@ -202,9 +220,13 @@ func (l *Ledger) referGrave(leg string, e Event) {
 
 // settled is the call with what an event that came after its end knows better.
 func (c Call) settled(e Event) Call {
+	undecided := c.Settling()
 	c = c.copied()
 	if e.Queue != nil || e.Recording != nil || len(e.Data) > 0 || e.Type == Info {
-		c.learn(e)
+		purpose, main := c.Purpose, c.MainLeg
+		if c.learn(e); !undecided {
+			c.Purpose, c.MainLeg = purpose, main // its record is written
+		}
 	}
 	cause := e.Cause
 	switch {
@@ -279,7 +301,7 @@ func (l *Ledger) Unexpect(n Number) {
 
 // asDialled gives the first event of a call that was asked for what the asker knows of it.
 func (l *Ledger) asDialled(e Event) Event {
-	if e.Type != Originated && e.Type != Delivered {
+	if e.Type != Originated && e.Type != Delivered || e.Past {
 		return e
 	}
 	for i, d := range l.dials {
@@ -305,7 +327,7 @@ func (l *Ledger) asDialled(e Event) Event {
 // asConsulted takes a call to a colleague that the agent begins during another call for a consultation about it: nobody can talk to two at
 // once for another reason.
 func (l *Ledger) asConsulted(e Event) Event {
-	if e.Remote.Class != ClassInternal || e.Call.Purpose != "" || e.Type != Originated && (e.Type != Delivered || e.Side != SideRemote) {
+	if e.Remote.Class != ClassInternal || e.Call.Purpose != "" || e.Past || e.Type != Originated && (e.Type != Delivered || e.Side != SideRemote) {
 		return e
 	}
 	main := ""
