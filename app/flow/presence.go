@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -36,6 +37,10 @@ type presence struct {
 	owes   []string        // legs whose outcomes are owed, the oldest first
 	before cti.AgentStatus // what the agent returns to after it
 	turn   int             // counts after-call works, so that an old timer says nothing
+
+	untold  *cti.AgentStatus // what the phone is to be told next
+	telling bool             // it is being told something
+	paused  bool             // it took our word that no calls should come
 }
 
 // afterCall is what an exchange is told while the agent finishes a call: no further ones.
@@ -48,7 +53,8 @@ func (f *Flow) canPresence() bool {
 
 // SetPresence makes the agent ready, or not ready for a reason, at the phone too where it can be told.
 func (f *Flow) SetPresence(ctx context.Context, s cti.AgentStatus) error {
-	if err := f.ask(ctx, func() error { return f.mayBe(s) }); err != nil {
+	turn := 0
+	if err := f.ask(ctx, func() error { turn = f.presence.turn; return f.mayBe(s) }); err != nil {
 		return err
 	}
 	if tell := f.cfg.Phone.Presence; tell != nil {
@@ -57,9 +63,23 @@ func (f *Flow) SetPresence(ctx context.Context, s cti.AgentStatus) error {
 		}
 	}
 	return f.ask(ctx, func() error {
-		f.presenceIs(s, cti.ByPerson, "", time.Now())
+		f.personSaid(s, turn)
 		return nil
 	})
+}
+
+// personSaid books what a person wants and the phone took. A call may have ended since they said it: then it is for after that call's work.
+func (f *Flow) personSaid(s cti.AgentStatus, turn int) {
+	p := &f.presence
+	p.paused = false // the phone has the person's word now
+	if p.State != cti.AfterCall || p.turn == turn {
+		f.presenceIs(s, cti.ByPerson, "", time.Now())
+		return
+	}
+	p.before = s
+	if s.State == cti.Ready {
+		f.tellPhone(cti.AgentStatus{State: cti.NotReady, Reason: afterCall})
+	}
 }
 
 func (f *Flow) mayBe(s cti.AgentStatus) error {
@@ -78,12 +98,25 @@ func (f *Flow) mayBe(s cti.AgentStatus) error {
 }
 
 // agentState takes what the phone or the exchange says of the agent. In after-call work it is told that the agent is not ready, and says so
-// again.
+// again; for another reason it is what comes after that work. Some know no reasons: the one a person chose stays.
 func (f *Flow) agentState(e cti.Event) {
-	if e.Agent == nil || f.presence.State == cti.AfterCall && e.Agent.State == cti.NotReady {
+	p := &f.presence
+	if e.Agent == nil {
 		return
 	}
-	f.presenceIs(*e.Agent, cti.ByPhone, "", e.At)
+	said := *e.Agent
+	switch {
+	case said.State == p.State && said.Reason == "":
+		return
+	case said.State == cti.NotReady && p.State == cti.AfterCall:
+		if said.Reason != "" && said.Reason != afterCall {
+			p.before = said
+		}
+		return
+	case said.State == cti.Ready:
+		p.paused = false
+	}
+	f.presenceIs(said, cti.ByPhone, "", e.At)
 }
 
 // presenceIs books a change, journals it and shows it; nothing when there is none.
@@ -97,10 +130,16 @@ func (f *Flow) presenceIs(s cti.AgentStatus, by cti.By, leg string, at time.Time
 	if !p.Since.IsZero() {
 		change.LastedMS = max(0, at.Sub(p.Since).Milliseconds())
 	}
-	if p.State == cti.AfterCall {
+	switch {
+	case p.State == cti.AfterCall:
 		p.turn++
 		p.Until, p.leg = time.Time{}, ""
 		change.Leg = leg
+	case s.State == cti.AfterCall:
+		p.before = cti.AgentStatus{State: p.State, Reason: p.Reason}
+		if p.State == "" {
+			p.before.State = cti.Ready // nothing is known against it
+		}
 	}
 	p.State, p.Reason, p.Since = s.State, s.Reason, at
 	f.cfg.Journal(change)
@@ -114,12 +153,6 @@ func (f *Flow) wrap(card *Card) {
 		return
 	}
 	p := &f.presence
-	if p.State != cti.AfterCall {
-		p.before = cti.AgentStatus{State: cti.Ready}
-		if p.State == cti.NotReady {
-			p.before = cti.AgentStatus{State: p.State, Reason: p.Reason}
-		}
-	}
 	if c.Required && card.saved.Outcome == "" {
 		p.owes = append(p.owes, card.Call.Leg)
 		p.Owed = p.owes[0]
@@ -164,10 +197,10 @@ func (f *Flow) wrapOver(turn int) {
 	}
 }
 
-// chooseDefault saves a wrap-up with the outcome the site chose for agents who chose none, and what was typed.
+// chooseDefault saves what was typed, with the outcome that was chosen and not saved, or else the one the site chose for agents who chose none.
 func (f *Flow) chooseDefault(card *Card) {
 	w := card.WrapUp
-	w.Outcome = f.cfg.Presence.Default
+	w.Outcome = cmp.Or(w.Outcome, f.cfg.Presence.Default)
 	if err := f.wrapUp(card, w, false, time.Now()); err != nil {
 		f.cfg.Log.Error("outcome not saved at the end of after-call work", "leg", card.Call.Leg, "err", err)
 	}
@@ -204,18 +237,44 @@ func (f *Flow) endWrap(by cti.By) {
 	}
 }
 
-// tellPhone passes a state on that nobody waits for.
+// tellPhone passes a state on that nobody waits for: one after the other, and of those that wait only the newest.
 func (f *Flow) tellPhone(s cti.AgentStatus) {
-	tell := f.cfg.Phone.Presence
-	if tell == nil {
+	p := &f.presence
+	if f.cfg.Phone.Presence == nil {
 		return
 	}
+	if p.untold = &s; p.telling {
+		return
+	}
+	p.telling = true
+	f.tellNext()
+}
+
+func (f *Flow) tellNext() {
+	p := &f.presence
+	s := *p.untold
+	p.untold = nil
 	f.start(func(ctx context.Context) func() {
 		ctx, cancel := context.WithTimeout(ctx, phoneLimit)
 		defer cancel()
-		if err := tell(ctx, s); err != nil {
-			f.cfg.Log.Warn("the phone was not told the agent's state", "state", s.State, "kind", cti.KindOf(err), "err", err)
-		}
-		return nil
+		err := f.cfg.Phone.Presence(ctx, s)
+		return func() { f.phoneTold(s, err) }
 	})
+}
+
+// phoneTold: an agent whom the exchange goes on keeping from calls is not ready, whatever we wanted.
+func (f *Flow) phoneTold(s cti.AgentStatus, err error) {
+	p := &f.presence
+	if err != nil {
+		f.cfg.Log.Warn("the phone was not told the agent's state", "state", s.State, "kind", cti.KindOf(err), "err", err)
+	}
+	switch {
+	case err == nil:
+		p.paused = s.State != cti.Ready
+	case p.paused && p.State == cti.Ready && p.untold == nil:
+		f.presenceIs(cti.AgentStatus{State: cti.NotReady, Reason: afterCall}, cti.ByPhone, "", time.Now())
+	}
+	if p.telling = p.untold != nil; p.telling {
+		f.tellNext()
+	}
 }

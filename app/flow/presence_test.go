@@ -208,3 +208,162 @@ func TestTheTimerOfAnEarlierCallEndsNothing(t *testing.T) {
 		}
 	})
 }
+
+// slowPhone answers each time it is told a state only when the test says so.
+type slowPhone struct {
+	asked  chan cti.AgentStatus
+	answer chan error
+}
+
+func (r *rig) slow() slowPhone {
+	p := slowPhone{make(chan cti.AgentStatus, 8), make(chan error, 8)}
+	r.phone.Presence = func(ctx context.Context, s cti.AgentStatus) error {
+		p.asked <- s
+		select {
+		case err := <-p.answer:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return p
+}
+
+func TestThePhoneHearsStatesOneAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Seconds: 30}
+		phone := r.slow()
+		r.start().tell(ring("a"), answer("a"), hangup("a"))
+		must(t, r.save("", "done at once"))
+		if s := <-phone.asked; s.State != cti.NotReady || len(phone.asked) != 0 {
+			t.Fatalf("told %+v and %d more, want not ready alone until it answered", s, len(phone.asked))
+		}
+		phone.answer <- nil
+		synctest.Wait()
+		if s := <-phone.asked; s.State != cti.Ready {
+			t.Errorf("then told %+v", s)
+		}
+		phone.answer <- nil
+	})
+}
+
+func TestAnAgentWhomTheExchangeKeepsFromCallsIsNotShownAsReady(t *testing.T) {
+	offline := cti.Errorf(cti.Offline, "the exchange is out of reach", nil)
+	for name, test := range map[string]struct {
+		pause, ready error
+		want         cti.Presence
+	}{"it paused and does not go on": {nil, offline, cti.NotReady}, "it never paused": {offline, offline, cti.Ready}, "it does both": {nil, nil, cti.Ready}} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			r.presence = flow.PresenceConfig{Seconds: 30}
+			r.phone.Presence = func(_ context.Context, s cti.AgentStatus) error {
+				if s.State == cti.Ready {
+					return test.ready
+				}
+				return test.pause
+			}
+			r.start().tell(ring("a"), answer("a"), hangup("a"))
+			pass(31 * time.Second)
+			if s := r.state(); s.State != test.want {
+				t.Errorf("%s: shown as %s, want %s", name, s.State, test.want)
+			}
+		})
+	}
+}
+
+func TestReadyThatCrossesACallsEndDoesNotSkipItsAfterCallWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Seconds: 30, Required: true, Reasons: []string{"Lunch"}}
+		phone := r.slow()
+		r.start().tell(agent(cti.NotReady, "Lunch"), ring("a"), answer("a"))
+		said := make(chan error, 1)
+		go func() { said <- r.flow.SetPresence(context.Background(), cti.AgentStatus{State: cti.Ready}) }()
+		synctest.Wait()
+		r.tell(hangup("a"))
+		phone.answer <- nil
+		if err := <-said; err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if s := r.state(); s.State != cti.AfterCall || s.Owed != "a" {
+			t.Fatalf("%+v, want after-call work with the outcome owed", s)
+		}
+		if first, then := <-phone.asked, <-phone.asked; first.State != cti.Ready || then.State != cti.NotReady {
+			t.Errorf("the phone was told %+v and %+v, want ready and then that it is not so yet", first, then)
+		}
+		phone.answer <- nil
+		must(t, r.save("sale", ""))
+		phone.answer <- nil
+		if s := r.state(); s.State != cti.Ready {
+			t.Errorf("%+v, want ready, as was asked for", s)
+		}
+	})
+}
+
+func TestTheExchangesOwnAfterCallWorkEndsWhereItBegan(t *testing.T) {
+	for _, before := range []cti.AgentStatus{{State: cti.Ready}, {State: cti.NotReady, Reason: "Training"}, {State: cti.LoggedOff}} {
+		for name, events := range map[string][]cti.EventType{"before the call's end": {cti.AgentState, cti.Cleared}, "after it": {cti.Cleared, cti.AgentState}} {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				r.presence = flow.PresenceConfig{Seconds: 30}
+				r.start().tell(agent(before.State, before.Reason), ring("a"), answer("a"))
+				for _, kind := range events {
+					if kind == cti.AgentState {
+						r.tell(agent(cti.AfterCall, ""))
+					} else {
+						r.tell(hangup("a"))
+					}
+				}
+				if s := r.state(); s.State != cti.AfterCall || s.Until.IsZero() {
+					t.Fatalf("%s: %+v, want after-call work with its end", name, s)
+				}
+				pass(30 * time.Second)
+				if s := r.state(); s.State != before.State || s.Reason != before.Reason {
+					t.Errorf("%s: %q %q, want %+v as before", name, s.State, s.Reason, before)
+				}
+			})
+		}
+	}
+}
+
+func TestAReasonStaysWhenThePhoneKnowsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Reasons: []string{"Lunch"}}
+		r.told()
+		r.start()
+		must(t, r.flow.SetPresence(t.Context(), cti.AgentStatus{State: cti.NotReady, Reason: "Lunch"}))
+		r.tell(agent(cti.NotReady, ""))
+		if s := r.state(); s.Reason != "Lunch" || len(r.journal) != 1 {
+			t.Errorf("%+v, journal %+v; want lunch, once", s, r.journal)
+		}
+	})
+}
+
+func TestWhoIsTakenOutDuringAfterCallWorkIsNotMadeReadyByItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Seconds: 30}
+		told := r.told()
+		r.start().tell(agent(cti.Ready, ""), ring("a"), answer("a"), hangup("a"), agent(cti.NotReady, "after-call work"), agent(cti.NotReady, "Meeting"))
+		pass(30 * time.Second)
+		if s := r.state(); s.State != cti.NotReady || s.Reason != "Meeting" || len(*told) != 1 {
+			t.Errorf("%+v, told %+v; want not ready as the exchange said, and nothing told against it", s, *told)
+		}
+	})
+}
+
+func TestAnOutcomeThatWasChosenAndNotSavedBeatsTheDefault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Seconds: 30, Required: true, Default: "not stated"}
+		r.start().tell(ring("a"), answer("a"), hangup("a"))
+		must(t, r.flow.SaveWrapUp(t.Context(), "a", cti.WrapUp{Outcome: "do not call", Note: "angry"}, true))
+		pass(30 * time.Second)
+		if w := r.lastAccepted(); w.wrap.Outcome != "do not call" || len(w.writes) != 1 || w.writes[0].Record.WrapUp.Outcome != "do not call" || r.state().State != cti.Ready {
+			t.Errorf("%+v, %+v; want what the agent chose", w.wrap, r.state())
+		}
+	})
+}
