@@ -61,6 +61,7 @@ type Card struct {
 	accepted cti.WriteBack // the newest the queue has
 	internal bool          // a colleague is shown
 	settling bool          // it is over, and why may still become clearer
+	away     bool          // put away while settling
 	again    bool          // a timer runs after which the record is written again
 }
 
@@ -97,12 +98,23 @@ func (f *Flow) card(before, call cti.Call) *Card {
 		card = &Card{Pop: call.State != cti.StateClosed && !f.past}
 		f.cards[call.Leg] = card
 	}
+	if card.Call.State == cti.StateClosed { // a better cause takes nothing back
+		call.WrapEndedAt = card.Call.WrapEndedAt
+		if known := card.Call.Recording; call.Recording == nil {
+			call.Recording = known
+		} else {
+			call.Recording = known.Then(*call.Recording)
+		}
+	}
 	card.Call = call
 	return card
 }
 
 // show hands a copy to the screen.
 func (f *Flow) show(card *Card) {
+	if card.away {
+		return
+	}
 	card.Commands = f.commands(card)
 	c := *card
 	c.Matches, c.Changes = slices.Clone(card.Matches), slices.Clone(card.Changes)
@@ -160,6 +172,10 @@ func (f *Flow) dismiss(card *Card) error {
 		return cti.Errorf(cti.Conflict, "choose an outcome for the call first", nil)
 	case card.drafted():
 		return cti.Errorf(cti.Conflict, "what was typed is not saved: save it, or clear it, first", nil)
+	case card.settling: // its record is still to be written
+		card.away = true
+		f.cfg.Screen.Drop(card.Call.Leg)
+		return nil
 	}
 	f.putAway(card)
 	return nil
@@ -206,7 +222,7 @@ func (f *Flow) tidy(now time.Time) {
 	var done, underWay []*Card
 	for _, card := range f.cards {
 		switch {
-		case card.Call.State != cti.StateClosed || card.Write.State == WriteUnsaved || card.toPick() || card.undecided() || card.drafted() || f.owed(card):
+		case card.Call.State != cti.StateClosed || card.Write.State == WriteUnsaved || card.settling || card.toPick() || card.undecided() || card.drafted() || f.owed(card):
 		case card.unfinished():
 			underWay = append(underWay, card)
 		default:

@@ -22,11 +22,7 @@ type Consult struct {
 func (f *Flow) aside(change cti.Change) {
 	call := change.After
 	main := f.cards[call.MainLeg]
-	if card := f.cards[call.Leg]; card != nil { // it had a card until its purpose became known
-		f.tracker.over(call.Leg)
-		f.moveNotes(card, main)
-		f.putAway(card)
-	}
+	f.hadCard(call, main)
 	if call.Purpose != cti.Consultation || main == nil {
 		return
 	}
@@ -46,15 +42,45 @@ func firstTime(a, b time.Time) time.Time {
 	return a
 }
 
-// moveNotes keeps what was typed on the card of a leg that turned out to be a consultation: notes belong to the main call.
-func (f *Flow) moveNotes(from, to *Card) {
+// hadCard follows a leg that had a card until its purpose became known. By then it is on the disk as a customer's call: there it becomes what it is,
+// so that a later run writes no record of it.
+func (f *Flow) hadCard(call cti.Call, main *Card) {
+	var typed cti.WrapUp
+	if card := f.cards[call.Leg]; card != nil {
+		if !f.moveNotes(card, main) {
+			typed = card.WrapUp
+		}
+		f.putAway(card)
+		f.asides[call.Leg] = typed
+	}
+	typed, kept := f.asides[call.Leg]
+	switch {
+	case !kept:
+	case call.State != cti.StateClosed:
+		f.tracker.alive(call, typed, time.Now())
+	default:
+		f.endAside(call, typed)
+	}
+}
+
+// endAside: it is live no more, and leaves nothing but itself, with what nobody knew where to put.
+func (f *Flow) endAside(call cti.Call, typed cti.WrapUp) {
+	f.tracker.over(call.Leg)
+	delete(f.asides, call.Leg)
+	if err := f.cfg.Queue.Accept(call, typed, nil); err != nil {
+		f.cfg.Log.Error("end of a consultation not written down", "leg", call.Leg, "err", err) // the next run ends it
+	}
+}
+
+// moveNotes keeps what was typed on the card of a leg that turned out to be a consultation: notes belong to the main call. False: there is none
+// that takes them.
+func (f *Flow) moveNotes(from, to *Card) bool {
 	if to == nil || from.WrapUp.Note == "" {
-		return
+		return from.WrapUp.Note == ""
 	}
-	to.WrapUp.Note = strings.TrimSpace(to.WrapUp.Note + "\n" + from.WrapUp.Note)
-	if call, live := f.ledger.Call(to.Call.Leg); live {
-		f.tracker.alive(call, to.WrapUp, time.Now())
-	}
+	w := to.WrapUp
+	w.Note = strings.TrimSpace(w.Note + "\n" + from.WrapUp.Note)
+	return f.wrapUp(to, w, true, time.Now()) == nil
 }
 
 // commandAside asks the phone to do something with a consultation; false when the leg is none.

@@ -60,6 +60,9 @@ func (f *Flow) accept(card *Card, writes []cti.WriteBack) error {
 	return nil
 }
 
+// decided tells whether the call is over and nothing better will be known about its end: only then it is written down.
+func (c *Card) decided() bool { return c.Call.State == cti.StateClosed && !c.settling }
+
 // writes tells what a finished call brings to the CRM: no drafts. Who did not answer because a colleague did writes nothing.
 func (f *Flow) writes(card *Card) []cti.WriteBack {
 	if card.Call.Ending() == cti.EndAnsweredElsewhere {
@@ -124,7 +127,10 @@ func (f *Flow) wrapUp(card *Card, w cti.WrapUp, draft bool, now time.Time) error
 	}
 	card.WrapUp = w
 	switch {
-	case card.Call.State != cti.StateClosed: // kept on the card until the call's end, and on the disk in case we do not live to see it
+	case card.settling && !draft:
+		card.Call = card.Call.EndWrap(now)
+		f.tracker.alive(card.Call, w, now)
+	case !card.decided(): // kept on the card until the call's end, and on the disk in case we do not live to see it
 		f.tracker.alive(card.Call, w, now)
 	case draft && card.Write.State != WriteUnsaved:
 		err = f.accept(card, nil)

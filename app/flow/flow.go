@@ -102,10 +102,11 @@ type Flow struct {
 	cfg    Config
 	ledger *cti.Ledger
 	cards  map[string]*Card
-	dials  []chan struct{} // waiting for an outgoing call to appear
-	asks   int             // commands so far
-	past   bool            // the event being booked is from the phone's history
-	up     map[string]bool // sources that told how they are
+	dials  []chan struct{}       // waiting for an outgoing call to appear
+	asks   int                   // commands so far
+	past   bool                  // the event being booked is from the phone's history
+	up     map[string]bool       // sources that told how they are
+	asides map[string]cti.WrapUp // what was typed on legs that had a card until it was known that they are no customer's calls; live ones only
 
 	tracker  *tracker
 	presence presence
@@ -129,7 +130,7 @@ func New(cfg Config) *Flow {
 	if cfg.Journal == nil {
 		cfg.Journal = func(cti.PresenceChange) {}
 	}
-	return &Flow{cfg: cfg, ledger: cti.NewLedger(cfg.Tenant), cards: map[string]*Card{}, up: map[string]bool{},
+	return &Flow{cfg: cfg, ledger: cti.NewLedger(cfg.Tenant), cards: map[string]*Card{}, up: map[string]bool{}, asides: map[string]cti.WrapUp{},
 		tracker: newTracker(cfg.Queue, cfg.Log), events: make(chan cti.Event), asked: make(chan ask), posted: make(chan func()), stopped: make(chan struct{})}
 }
 
@@ -257,10 +258,20 @@ func (f *Flow) settle(card *Card) {
 	f.after(cti.SettleFor, func() {
 		if card := f.cards[leg]; card != nil && card.settling {
 			f.end(card)
-			f.show(card)
-			f.leave(card)
+			f.settled(card)
 		}
 	})
+}
+
+// settled shows what was decided about a call's end. A card that the agent put away meanwhile stays away, if nothing of it needs them.
+func (f *Flow) settled(card *Card) {
+	away := card.away
+	card.away = false
+	if away && f.dismiss(card) == nil {
+		return
+	}
+	f.show(card)
+	f.leave(card)
 }
 
 // leave takes the card of a call away that a colleague answered: there is nothing to do about it here.

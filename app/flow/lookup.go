@@ -190,7 +190,7 @@ func (f *Flow) wrong(card *Card) error {
 	})
 	card.chose()
 	card.Search, card.Picked, card.Details = Several, "", Details{}
-	if card.Call.State == cti.StateClosed {
+	if card.decided() {
 		f.write(card)
 	}
 	f.show(card)
@@ -218,7 +218,7 @@ func (f *Flow) choose(card *Card, customerID string) {
 	card.chose()
 	card.Picked, card.Details = customerID, Details{}
 	card.Search = Found
-	if card.Call.State == cti.StateClosed {
+	if card.decided() {
 		f.write(card)
 	}
 	f.show(card)

@@ -24,6 +24,10 @@ type Earlier struct {
 func (f *Flow) restoreAll() {
 	for _, e := range f.cfg.Earlier {
 		f.ledger.Restore(e.Call)
+		if e.Call.Purpose != "" {
+			f.restoreAside(e)
+			continue
+		}
 		if e.Unsettled || e.Call.State != cti.StateClosed {
 			f.restoreLive(e)
 		}
@@ -60,6 +64,16 @@ func (f *Flow) restoreLive(e Earlier) {
 	f.show(card)
 	if lookup {
 		f.lookUp(card)
+	}
+}
+
+// restoreAside: no card, and no record.
+func (f *Flow) restoreAside(e Earlier) {
+	switch {
+	case e.Unsettled:
+		f.endAside(e.Call, e.WrapUp)
+	case e.Call.State != cti.StateClosed:
+		f.asides[e.Call.Leg] = e.WrapUp
 	}
 }
 

@@ -210,8 +210,8 @@ func TestNotesTypedOnAConsultationBelongToTheMainCall(t *testing.T) {
 			t.Error("the consultation keeps a card of its own")
 		}
 		r.tell(hangup("b"), hangup("a"))
-		if w := r.lastAccepted(); len(r.accepted) != 1 || w.wrap.Note != "asked the depot" {
-			t.Errorf("%d calls, note %q", len(r.accepted), w.wrap.Note)
+		if w := r.lastAccepted(); len(r.writes()) != 1 || w.wrap.Note != "asked the depot" {
+			t.Errorf("%d records, note %q", len(r.writes()), w.wrap.Note)
 		}
 	})
 }
