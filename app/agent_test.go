@@ -60,6 +60,8 @@ type world struct {
 	also   []cti.CRMTarget
 	phone  cti.PhoneProfile
 	sounds cti.RecordingsProfile
+	stops  cti.DiallingProfile
+	lines  string // what is dialled for an outside line
 	log    *recorder
 }
 
@@ -105,7 +107,7 @@ func shortSocket(t *testing.T) string {
 func (w *world) config() app.Config {
 	return app.Config{
 		Profile: cti.Profile{Version: 1, Tenant: "test", Language: "en", Agent: cti.Agent{Name: "Lin Yue", Email: "lin.yue@ringside.example"},
-			Phone: w.phone, Region: "CN", OwnNumbers: []string{"021-6555 0100"}, Numbers: cti.NumbersProfile{Mask: w.mask},
+			Phone: w.phone, Region: "CN", OwnNumbers: []string{"021-6555 0100"}, Numbers: cti.NumbersProfile{Mask: w.mask, OutsidePrefix: w.lines}, Dialling: w.stops,
 			CRM:        cti.CRMProfile{Connector: "sandbox", Params: map[string]string{"base_url": w.url, "token": "keychain:crm-token"}, Mapping: w.site, Also: w.also},
 			Recordings: w.sounds, WrapUp: cti.WrapUpProfile{Outcomes: []string{"Sold", "Called back"}}},
 		StateDir: w.state, Socket: w.socket,

@@ -131,7 +131,7 @@ func (a *App) takeUp(connector crm.Connector, told *storage) (err error) {
 	a.flow = flow.New(flow.Config{Tenant: p.Tenant, Phone: a.phones.joined(), Finder: a.customers,
 		Queue:  queue{Outbox: a.outbox, tenant: p.Tenant, store: a.store, storage: told, board: a.board},
 		Screen: &screen{board: a.board, mask: a.mask, links: a.links, timings: a.timings, presence: firstPresence(p, a.phones.joined())}, Log: a.cfg.Log, Outcomes: p.WrapUp.Outcomes,
-		Number: func(dialled string) cti.Number { return a.plan.Caller(dialled, "") }, Several: len(a.phones) > 1,
+		Number: func(dialled string) cti.Number { return a.plan.Callee(dialled, "") }, Several: len(a.phones) > 1,
 		Presence: flow.PresenceConfig{Seconds: p.WrapUp.Seconds, Required: p.WrapUp.Required, Default: p.WrapUp.Default, Reasons: p.Presence.Reasons}, Journal: a.states.note,
 		Unfinished: unfinished, Earlier: earlier})
 	a.customers.told = func(page cti.CustomerPage) { a.flow.Refreshed(page.Customers, page.Deleted) }

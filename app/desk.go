@@ -19,6 +19,11 @@ func (a *App) Board() *loopback.Board { return a.board }
 
 // Command asks the phone to do something with a call; what becomes of it shows on the card.
 func (a *App) Command(ctx context.Context, leg string, do cti.Instruction) error {
+	if do.Command == cti.CommandConsult || do.Command == cti.CommandTransfer {
+		if err := a.mayReach(ctx, do.To); err != nil {
+			return err
+		}
+	}
 	return a.flow.Command(ctx, leg, do)
 }
 
@@ -26,6 +31,9 @@ func (a *App) Command(ctx context.Context, leg string, do cti.Instruction) error
 // A number is dialled as the site does that; a SIP address as it is. The same again within two seconds is not dialled again, and no error.
 func (a *App) Dial(ctx context.Context, number string) error {
 	if strings.HasPrefix(number, "sip:") || strings.HasPrefix(number, "sips:") {
+		if err := a.mayReach(ctx, number); err != nil {
+			return err
+		}
 		return a.dialling.clicks.once(ctx, number, a.flow.Dial)
 	}
 	dialled, err := a.plan.Dial(number)
@@ -36,6 +44,15 @@ func (a *App) Dial(ctx context.Context, number string) error {
 		return err
 	}
 	return a.dialling.clicks.once(ctx, dialled, a.flow.Dial)
+}
+
+// mayReach gives why whoever is called by what goes to the phone as it is must not be: it may hold what is dialled for an outside line.
+func (a *App) mayReach(ctx context.Context, to string) error {
+	n, behind := a.plan.Written(to), a.plan.Callee(to, "")
+	if err := a.dialling.allow(ctx, n); err != nil || behind.E164 == n.E164 {
+		return err
+	}
+	return a.dialling.allow(ctx, behind)
 }
 
 // CallBack dials the number of a finished call, which the reader may not be shown.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ func (d dialling) allow(ctx context.Context, n cti.Number) error {
 		return nil
 	}
 	matches := d.known(n)
-	if len(matches) == 0 {
+	if !slices.ContainsFunc(matches, likely) {
 		ctx, cancel := context.WithTimeout(ctx, stopLimit)
 		defer cancel()
 		var err error
@@ -35,19 +36,28 @@ func (d dialling) allow(ctx context.Context, n cti.Number) error {
 		}
 	}
 	for _, m := range matches {
-		if m.Grade == cti.Perhaps {
-			continue // only a tail of digits is alike: perhaps somebody else
+		if !likely(m) {
+			continue
 		}
 		for _, tag := range m.Customer.Tags {
-			if slices.Contains(d.stop.StopTags, tag) {
+			if names(d.stop.StopTags, tag) {
 				return cti.Errorf(cti.Denied, "this customer must not be called: "+tag, nil)
 			}
 		}
-		if slices.Contains(d.stop.StopStatuses, m.Customer.Status) {
+		if names(d.stop.StopStatuses, m.Customer.Status) {
 			return cti.Errorf(cti.Denied, "this customer must not be called: "+m.Customer.Status, nil)
 		}
 	}
 	return nil
+}
+
+// likely is false where only a tail of digits is alike: perhaps it is somebody else.
+func likely(m cti.Match) bool { return m.Grade != cti.Perhaps }
+
+// names tells whether a list names a tag or a status, in whatever letters: CRMs spell them as their users do.
+func names(list []string, word string) bool {
+	word = strings.TrimSpace(word)
+	return slices.ContainsFunc(list, func(one string) bool { return strings.EqualFold(strings.TrimSpace(one), word) })
 }
 
 // sameClick is how soon after a dial another one to the same number is the same one: people click again while the phone is slow to show it.

@@ -53,11 +53,19 @@ func (in *intake) ready(e cti.Event) cti.Event {
 	e.Recording = in.recording(e)
 	switch {
 	case e.Remote.Raw != "" || e.Remote.Asserted != "":
-		e.Remote.Number = in.plan.Caller(e.Remote.Raw, e.Remote.Asserted)
+		e.Remote.Number = in.party(e)
 	case e.Type == cti.Delivered && e.Side != cti.SideRemote: // it rings and nobody says who (reducer rule 9)
 		e.Remote.Withheld, e.Remote.Class = true, cti.ClassWithheld
 	}
 	return e
+}
+
+// party is the other party's number. Who is called may be told as dialled.
+func (in *intake) party(e cti.Event) cti.Number {
+	if e.Call.Direction == cti.Out || e.Type == cti.Originated || e.Type == cti.Delivered && e.Side == cti.SideRemote {
+		return in.plan.Callee(e.Remote.Raw, e.Remote.Asserted)
+	}
+	return in.plan.Caller(e.Remote.Raw, e.Remote.Asserted)
 }
 
 // declared is the call data that the profile wants, the rest is dropped: a caller may send anything.

@@ -31,3 +31,21 @@ func TestAskedPrivacyIsKept(t *testing.T) {
 		t.Errorf("read as %+v, want withheld", n)
 	}
 }
+
+func TestWhomACallReachesIsReadWithoutTheOutsideLine(t *testing.T) {
+	for _, c := range []struct{ name, region, prefix, dialled, want string }{
+		{"a prefix", "CN", "9", "913800138000", "+8613800138000"},
+		{"a prefix and the trunk prefix", "GB", "9", "902079460958", "+442079460958"},
+		{"a prefix and a country", "CN", "9", "900442079460958", "+442079460958"},
+		{"none", "CN", "9", "13800138000", "+8613800138000"},
+		{"with its country", "CN", "9", "+913800138000", "+913800138000"},
+		{"in an address", "CN", "9", "sip:913800138000@pbx", "+8613800138000"},
+		{"a site without", "CN", "", "13800138000", "+8613800138000"},
+		{"a colleague", "CN", "9", "9001", ""},
+	} {
+		p := &number.Plan{Region: c.region, DialPrefix: c.prefix}
+		if n := p.Callee(c.dialled, ""); n.E164 != c.want || n.Raw != c.dialled {
+			t.Errorf("%s: %+v, want %s", c.name, n, c.want)
+		}
+	}
+}

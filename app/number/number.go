@@ -71,6 +71,15 @@ func (p *Plan) Caller(from, asserted string) cti.Number {
 	return p.Parse(from)
 }
 
+// Callee reads the number of whom an outgoing call reaches, as Caller does; before it may stand what is dialled for an outside line.
+func (p *Plan) Callee(dialled, asserted string) cti.Number {
+	out := *p
+	if p.DialPrefix != "" {
+		out.OutsidePrefix = p.DialPrefix
+	}
+	return out.Caller(dialled, asserted)
+}
+
 // privacyWanted is a Remote-Party-ID whose number is not to be shown.
 var privacyWanted = regexp.MustCompile(`(?i);[ ]*privacy="?(?:full|uri)`)
 
