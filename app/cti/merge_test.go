@@ -132,3 +132,14 @@ func TestAPurposeThatIsToldAfterTheEndChangesNothing(t *testing.T) {
 		t.Errorf("%s: its record is written", c.Purpose)
 	}
 }
+
+// The phone shows what was dialled, prefix and all, as the caller who rings it for a click-to-dial.
+func TestADialledNumberIsKnownByHowItWasDialled(t *testing.T) {
+	asked := cti.Number{Raw: "9138", E164: "+86138", Key: "138"}
+	ledger := cti.NewLedger("site")
+	ledger.Expect(cti.Dial{Number: asked, At: start, RingsFirst: true})
+	c := ledger.Apply(saw(desktop, cti.Delivered, time.Second, "9138", sip("a")))[0].After
+	if c.Direction != cti.Out || c.Remote.Number != asked {
+		t.Errorf("%s to %+v, want outgoing to the number that was asked for", c.Direction, c.Remote.Number)
+	}
+}

@@ -286,6 +286,11 @@ type Dial struct {
 	Main       string  // leg of the call that the consultation is about
 }
 
+// asks tells whether a number is the dialled one, as it is read or as it was dialled.
+func (d Dial) asks(n Number) bool {
+	return sameNumber(d.Number, n) || d.Number.Raw == n.Raw && n.Raw != ""
+}
+
 // Expect notes a dial.
 func (l *Ledger) Expect(d Dial) { l.dials = append(l.dials, d) }
 
@@ -306,7 +311,7 @@ func (l *Ledger) asDialled(e Event) Event {
 	}
 	for i, d := range l.dials {
 		incoming := e.Type == Delivered && e.Side != SideRemote && e.Call.Direction != Out
-		if e.At.Sub(d.At) > DialFor || incoming && !d.RingsFirst || !sameNumber(d.Number, e.Remote.Number) {
+		if e.At.Sub(d.At) > DialFor || incoming && !d.RingsFirst || !d.asks(e.Remote.Number) {
 			continue
 		}
 		l.dials = slices.Delete(l.dials, i, i+1)
@@ -314,7 +319,7 @@ func (l *Ledger) asDialled(e Event) Event {
 			e.Call.Purpose = d.Purpose
 		}
 		if incoming {
-			e.Call.Direction, e.Call.ClickToDial = Out, true
+			e.Call.Direction, e.Call.ClickToDial, e.Remote.Number = Out, true, d.Number
 		}
 		if e.Call.MainLeg == "" {
 			e.Call.MainLeg = d.Main
