@@ -529,8 +529,8 @@ func TestAServerThatIsNotThereIsTriedAgainSlowly(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := run(t, x)
-	for i, least := range []time.Duration{500, 750} {
-		if pause := <-log.told; pause < least*time.Millisecond || pause > 2*time.Second {
+	for i, least := range []time.Duration{500 * time.Millisecond, 750 * time.Millisecond} {
+		if pause := <-log.told; pause < least || pause > 2*time.Second {
 			t.Errorf("pause %d is %v", i, pause)
 		}
 	}

@@ -48,8 +48,8 @@ func pauses(t *testing.T, ends ...error) (got []time.Duration) {
 func TestPausesGrowAndBeginAnewAfterAConnectionThatLived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got := pauses(t, errLost, errLost, errLost, errLost, errLost, errLost, errLost, nil, errLost, errRefused)
-		for i, longest := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 1, 2, 30} {
-			longest *= time.Second
+		for i, seconds := range []int{1, 2, 4, 8, 16, 30, 30, 1, 2, 30} {
+			longest := time.Duration(seconds) * time.Second
 			if got[i] > longest || got[i] < max(backoff.First, longest*3/4) {
 				t.Errorf("pause %d is %v, want at most %v and a quarter less at least: %v", i, got[i], longest, got)
 			}
