@@ -363,6 +363,22 @@ func TestAParkedCallThatIsFetchedShowsTheCaller(t *testing.T) {
 	if last := events[len(events)-1]; last.Type != cti.Established || last.Remote.Raw != "13800138000" {
 		t.Errorf("%s with %+v", last.Type, last.Remote)
 	}
+	if c := onlyCall(t, p, "1001"); c.Remote.Raw != "13800138000" || c.Dialled != "701" {
+		t.Errorf("the call is with %q, dialled %q", c.Remote.Raw, c.Dialled)
+	}
+}
+
+// Of a call that was dialled before the connection it is not known that it was: who was dialled is no caller all the same.
+func TestWhoWasDialledIsNoCallerWhoWaited(t *testing.T) {
+	p := players(t)
+	script(p, `
+		Newchannel c=PJSIP/1001-00000003 u=1.1 l=1.1 s=4 x=0013900139000
+		DialEnd dc=PJSIP/trunk-00000004 du=1.2 dl=1.1 ds=6 DialStatus=ANSWER
+		BridgeEnter b=B1 c=PJSIP/1001-00000003 u=1.1 l=1.1 s=6
+		BridgeEnter b=B1 c=PJSIP/trunk-00000004 u=1.2 l=1.1 s=6 n=5551000`)
+	if c := onlyCall(t, p, "1001"); c.Remote.Raw != "0013900139000" || c.EstablishedAt.IsZero() {
+		t.Errorf("the call is with %q, answered at %v", c.Remote.Raw, c.EstablishedAt)
+	}
 }
 
 func TestALegKeepsItsNamesWhenJourneysJoin(t *testing.T) {

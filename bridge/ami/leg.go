@@ -100,7 +100,9 @@ func (m *machine) tell(l *leg) {
 	}
 	if l.begun && talking && !l.established {
 		l.established, l.talkStep = true, m.step
-		m.nameFar(l)
+		if m.nameFar(l) {
+			m.out(l, cti.Event{Type: cti.Info}) // only this replaces the number that was dialled
+		}
 		m.out(l, cti.Event{Type: cti.Established})
 		m.wantRecording(l)
 	}
@@ -178,20 +180,21 @@ func (m *machine) nameDialled(l *leg) {
 	l.remote, l.dialled = remote(number, ""), number
 }
 
-// nameFar: who retrieves a parked call dialled no number of the caller's; the bridge shows whose call it is.
-func (m *machine) nameFar(l *leg) {
+// nameFar: who retrieves a parked call dialled no number of the caller's; the bridge shows whose call it is. It tells whether that is news.
+func (m *machine) nameFar(l *leg) bool {
 	if l.direction != cti.Out || l.channel.dials != "" {
-		return
+		return false
 	}
 	for _, p := range m.peers(l.channel) {
-		if p.number != "" && p.number != l.extension {
+		if p.number != "" && p.number != l.extension && !p.dialled {
 			l.remote = remote(p.number, p.caller)
 			if p.withheld {
 				l.remote = cti.Remote{Number: cti.Number{Withheld: true}}
 			}
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // purposeOf: a colleague dialled during another call is consulted about it.

@@ -55,6 +55,7 @@ type channel struct {
 	listens             bool   // it listens to somebody else's call
 	purpose             cti.Purpose
 	parent              string // id of the channel that dialled it
+	dials               bool   // it dialled another
 	role                role
 	click               string // the number that is dialled for the agent once they answered; "" for other legs
 	bridge              string

@@ -213,8 +213,11 @@ func (i *interpreter) dial(m message, w when) []told {
 			peer.parent = caller.id
 		}
 	}
-	if caller != nil && caller.role == unknown {
-		caller.role = calling
+	if caller != nil {
+		caller.dials = true
+		if caller.role == unknown {
+			caller.role = calling
+		}
 	}
 	switch m.DialStatus {
 	case "":
@@ -267,6 +270,9 @@ func (i *interpreter) entered(s *bridgeSnap, c *channel, w when) []told {
 		leg.bridge = s.ID
 		if leg.leg() && leg.stage != established && !leg.listens {
 			leg.stage = established
+			if i.fetched(leg, b) {
+				all = append(all, i.tell(leg, w, cti.Event{Type: cti.Info}))
+			}
 			all = append(all, i.tell(leg, w, cti.Event{Type: cti.Established}))
 		}
 	}
@@ -274,6 +280,23 @@ func (i *interpreter) entered(s *bridgeSnap, c *channel, w when) []told {
 		i.joins = append(i.joins, join{s.ID, c.id, w.at})
 	}
 	return all
+}
+
+// fetched: who takes a parked call back, or picks one up, dialled a code and nobody's number; the bridge shows whose call it is.
+func (i *interpreter) fetched(leg *channel, b *talk) bool {
+	if !leg.outgoing() || leg.click != "" || leg.dials {
+		return false
+	}
+	for _, id := range slices.Sorted(maps.Keys(b.members)) {
+		if o := i.channels[id]; o != nil && o != leg && o.role != called && !o.spy() && !o.listens && o.caller.Number != "" && o.caller.Number != leg.extension {
+			if !leg.settled {
+				i.settle(leg)
+			}
+			leg.remote = remote(o.caller)
+			return true
+		}
+	}
+	return false
 }
 
 // overheard: who shares a bridge with a snoop channel listens to somebody else's call.

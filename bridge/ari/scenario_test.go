@@ -57,6 +57,13 @@ var scenarios = map[string]func(p *aritest.PBX){
 		p.Hangup(one)
 		p.Hangup(two)
 	},
+	"parked-and-fetched": func(p *aritest.PBX) { // the agent dials the place, and talks with the customer
+		c := p.Incoming("13800138000", "Zhang San", "600", nil)
+		p.Park(c)
+		by := p.Outgoing("1001", "701")
+		p.Fetch(by, c)
+		p.Hangup(c)
+	},
 	"withheld": func(p *aritest.PBX) {
 		c := p.Incoming("anonymous", "", "600", nil)
 		leg := p.Dial(c, "PJSIP/1001")[0]
@@ -273,6 +280,13 @@ func interpreted(t testing.TB, i *interpreter, lines [][]byte) played {
 }
 
 func lines(all []byte) [][]byte { return bytes.Split(bytes.TrimSpace(all), []byte("\n")) }
+
+func TestAFetchedCallIsWithTheCaller(t *testing.T) {
+	calls := interpreted(t, constructed(), lines(wire(scenarios["parked-and-fetched"]))).Calls
+	if len(calls) != 1 || calls[0].Remote.Raw != "13800138000" || calls[0].Remote.Name != "Zhang San" || calls[0].EstablishedAt.IsZero() {
+		t.Errorf("%+v; want one talk with the caller", calls)
+	}
+}
 
 func TestScenariosBecomeTheGoldenEventsAndCalls(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(scenarios)) {

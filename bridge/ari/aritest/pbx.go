@@ -415,6 +415,16 @@ func (p *PBX) Park(all ...*Channel) {
 	}
 }
 
+// Fetch lets a phone that dialled a code talk with a parked channel.
+func (p *PBX) Fetch(by, parked *Channel) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leave(parked)
+	by.State, by.App = "Up", "ParkedCall"
+	p.event("ChannelStateChange", fields{"channel": by.snap()})
+	p.join(parked, by)
+}
+
 // Hold lets a channel's own end hold, or not any more.
 func (p *PBX) Hold(c *Channel, held bool) {
 	p.mu.Lock()
