@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/running"
 )
 
 // The length of a tone and of the silence after it: ITU-T Q.24 asks for 40 ms of each at least, networks for more.
@@ -140,7 +141,7 @@ func (s *Source) dtmf(ctx context.Context, c cti.Call, digits string) error {
 				if _, err := l.ask(ctx, "dtmf", element{name: "dtmf", within: []element{tone}}); err != nil {
 					return err
 				}
-				if !sleep(ctx, step.wait) {
+				if !running.Sleep(ctx, step.wait) {
 					return cti.Errorf(cti.Offline, "the tones were cut off", ctx.Err())
 				}
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	mathrand "math/rand/v2"
 	"time"
 
 	"github.com/coder/websocket"
@@ -28,44 +27,12 @@ type session struct {
 	asked               time.Time
 }
 
-// reconnect is the loop that never is a tight one: every turn but the one after a proven connection waits longer than the last.
-func (c *session) reconnect(ctx context.Context) {
-	wait := backoffFirst
-	for ctx.Err() == nil {
-		lived, err := c.connect(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		c.down(ctx, why(err))
-		if lived >= provenAfter {
-			wait = backoffFirst
-		}
-		pause := max(backoffFirst, wait-mathrand.N(wait/4)) //nolint:gosec // jitter
-		wait = min(2*wait, backoffMost)
-		c.source.log.Warn("phone not connected", "error", err, "lived", lived, "retry_in", pause)
-		if !sleep(ctx, pause) {
-			return
-		}
-	}
-}
-
 // why says what a lost connection means.
 func why(err error) string {
 	if websocket.CloseStatus(err) >= 0 || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return "Bria closed the connection: it ended, or its user signed out"
 	}
 	return err.Error()
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // connect serves one connection from dialling to its end, and tells how long it lived and why it ended.

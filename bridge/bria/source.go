@@ -25,6 +25,7 @@ import (
 	"github.com/coder/websocket"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/running"
 	"ringside.dev/ringside/bridge/tape"
 )
 
@@ -38,14 +39,10 @@ const (
 	apiURL         = "wss://" + apiName + ":9002/counterpath/socketapi/v1/"
 )
 
-// The back-off between connections: doubling from backoffFirst to backoffMost, a random part of up to a quarter taken off, never
-// shorter than backoffFirst. A connection that ends before it lived for provenAfter counts as a failed attempt.
-const (
-	backoffFirst = 500 * time.Millisecond
-	backoffMost  = 15 * time.Second
-	provenAfter  = 10 * time.Second
-	dialTimeout  = 5 * time.Second
-)
+const dialTimeout = 5 * time.Second
+
+// backoff between connections.
+var backoff = running.Backoff{First: 500 * time.Millisecond, Most: 15 * time.Second, Proven: 10 * time.Second}
 
 // lookEvery is how often the calls are asked for without a notice: a notice may be lost, and a phone that hangs is found out.
 const lookEvery = 5 * time.Second
@@ -65,8 +62,9 @@ type Source struct {
 	commands chan struct{} // holds one token: one command at a time
 	tape     tape.Deck
 
+	once running.Once
+
 	mu      sync.Mutex
-	running bool
 	link    *link // nil while not connected
 	in      *interpreter
 	version version
@@ -100,41 +98,23 @@ func New(address, extension string, log *slog.Logger) (*Source, error) {
 // source.snapshot, as soon as Bria lets us in and its account is registered; when either ends, source.down. It runs once at a time: a second
 // Run beside the first fails with kind conflict.
 func (s *Source) Run(ctx context.Context, emit func(cti.Event)) error {
-	s.mu.Lock()
-	if s.running {
-		s.mu.Unlock()
-		return cti.Errorf(cti.Conflict, "run the phone's source: it runs already", nil)
+	end, err := s.once.Begin()
+	if err != nil {
+		return err
 	}
-	s.running = true
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		s.running = false
-		s.mu.Unlock()
-	}()
+	defer end()
 	s.log.Info("licence notice", "text", Notice)
 
 	queue := make(chan cti.Event, eventQueue)
 	var emitter sync.WaitGroup
-	emitter.Go(func() { deliver(ctx, queue, emit) })
+	emitter.Go(func() { running.Deliver(ctx, queue, emit) })
 	defer emitter.Wait()
-	(&session{source: s, queue: queue}).reconnect(ctx)
+	c := &session{source: s, queue: queue}
+	backoff.Again(ctx, c.connect, nil, func(err error, lived, pause time.Duration) {
+		c.down(ctx, why(err))
+		s.log.Warn("phone not connected", "error", err, "lived", lived, "retry_in", pause)
+	})
 	return nil
-}
-
-// deliver passes events on in order until ctx ends.
-func deliver(ctx context.Context, queue <-chan cti.Event, emit func(cti.Event)) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case e := <-queue:
-			if ctx.Err() != nil {
-				return
-			}
-			emit(e)
-		}
-	}
 }
 
 // open connects to this machine under the API's public name.

@@ -9,7 +9,6 @@ package relayed
 import (
 	"context"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"sync"
@@ -17,17 +16,14 @@ import (
 	"time"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/running"
 	"ringside.dev/ringside/bridge/tape"
 )
 
-// The back-off between connections: doubling from backoffFirst to backoffMost, a random part of up to a quarter taken off, so that two
-// hundred workstations do not come back to a relay all at once. A connection that ends before it lived for provenAfter counts as failed.
-const (
-	backoffFirst = 500 * time.Millisecond
-	backoffMost  = 15 * time.Second
-	provenAfter  = 10 * time.Second
-	dialTimeout  = 5 * time.Second
-)
+const dialTimeout = 5 * time.Second
+
+// backoff between connections. Its random part keeps two hundred workstations from coming back to a relay all at once.
+var backoff = running.Backoff{First: 500 * time.Millisecond, Most: 15 * time.Second, Proven: 10 * time.Second}
 
 // Options say where the relay is and who this workstation is; Address, Extension and Keep are required.
 type Options struct {
@@ -53,8 +49,9 @@ type Source struct {
 	log  *slog.Logger
 	done atomic.Uint64 // number of the newest event that emit took
 
+	once running.Once
+
 	mu      sync.Mutex
-	running bool
 	session *session // nil while not connected
 	grant   Grant    // as it was told last, also in an earlier run
 	stream  string   // which events done counts
@@ -84,24 +81,21 @@ func New(o Options) (*Source, error) {
 // it comes what was missed, in order, and a snapshot. Events have the adapter and instance of the exchange, At in this computer's time, and
 // SourceAt as the relay's clock said. It runs once at a time: a second Run beside the first fails with kind conflict.
 func (s *Source) Run(ctx context.Context, emit func(cti.Event)) error {
-	s.mu.Lock()
-	if s.running {
-		s.mu.Unlock()
-		return cti.Errorf(cti.Conflict, "run the relay's source: it runs already", nil)
+	end, err := s.once.Begin()
+	if err != nil {
+		return err
 	}
-	s.running = true
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		s.running = false
-		s.mu.Unlock()
-	}()
+	defer end()
 	r := &run{source: s, queue: make(chan item, 2*Window), acked: make(chan struct{}, 1), seen: s.done.Load(),
 		self: cti.Source{Adapter: "relayed", Instance: s.Address, Confidence: cti.Signalled}}
 	var emitter sync.WaitGroup
 	emitter.Go(func() { r.deliver(ctx, emit) })
 	defer emitter.Wait()
-	r.reconnect(ctx)
+	backoff.Again(ctx, r.connect, nil, func(err error, lived, pause time.Duration) {
+		words := explain(err, s.Address)
+		r.down(ctx, words)
+		s.log.Warn("relay not connected", "why", words, "lived", lived, "retry_in", pause)
+	})
 	return nil
 }
 
@@ -144,39 +138,6 @@ func (r *run) deliver(ctx context.Context, emit func(cti.Event)) {
 			default:
 			}
 		}
-	}
-}
-
-// reconnect is the loop that never is a tight one: every turn but the one after a proven connection waits longer than the last.
-func (r *run) reconnect(ctx context.Context) {
-	wait := backoffFirst
-	for ctx.Err() == nil {
-		lived, err := r.connect(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		words := explain(err, r.source.Address)
-		r.down(ctx, words)
-		if lived >= provenAfter {
-			wait = backoffFirst
-		}
-		pause := max(backoffFirst, wait-mathrand.N(wait/4)) //nolint:gosec // jitter
-		wait = min(2*wait, backoffMost)
-		r.source.log.Warn("relay not connected", "why", words, "lived", lived, "retry_in", pause)
-		if !sleep(ctx, pause) {
-			return
-		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
