@@ -9,6 +9,6 @@ go build -o build/bin/bench ./build/bench
 go build -o build/bin/connector ./build/bench/connector
 build/display.sh --own build/bin/bench "$@"
 build/bin/connector
-RINGSIDE_BENCH=1 go test -count=1 -run '^TestLatency$' -v ./bridge/... | grep -E 'figure:|^(---|ok|FAIL)' # pipefail: a limit that is not met ends it
+RINGSIDE_BENCH=1 go test -count=1 -run '^TestLatency$' -v ./bridge/... ./app/relay | grep -E 'figure:|^(---|ok|FAIL)' # pipefail: a limit that is not met ends it
 (cd build/bench/peers && go build -o ../../bin/peers .)
 build/bin/peers

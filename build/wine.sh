@@ -53,7 +53,7 @@ sed -i 's/makeServerPipeHandle(path, sd, c, true)$/makeFirstHandle(path, sd, c)/
 cp go.mod go.sum "$work/"
 go mod edit -replace "github.com/Microsoft/go-winio=$work/winio" "$work/go.mod"
 tested=(store)
-[ "$only" = all ] && tested=(store store/journal store/spool store/tokens app/crm/local bridge/loopback bridge/client app/settings app/secret app/crm/sandbox bridge/hook/handlers bridge/hook/leave bridge/hook/mailbox bridge/hook/setup)
+[ "$only" = all ] && tested=(store store/journal store/spool store/tokens app/crm/local bridge/loopback bridge/client bridge/relayed app/relay app/settings app/secret app/crm/sandbox bridge/hook/handlers bridge/hook/leave bridge/hook/mailbox bridge/hook/setup)
 for package in "${tested[@]}"; do
 	go test -c -modfile "$work/go.mod" -overlay "$work/overlay.json" -o "$work/${package//\//_}.test.exe" "./$package"
 done
@@ -153,6 +153,26 @@ end_agent
 start
 timeout 3 "${ctl[@]}" status >/dev/null 2>&1 || true # gap 2
 expect 'status after a kill and a new start' 0 'phone +sim +up' "${ctl[@]}" status
+
+echo "== the relay as a service" # Wine ends its services with its last program: the agent above runs on
+relay='C:\ringside-relay.yaml'
+cat >"$WINEPREFIX/drive_c/ringside-relay.yaml" <<'EOF'
+version: 1
+listen: 127.0.0.1:18470
+name: wine-pbx
+state: C:\ringside-relay
+exchanges: [{kind: sim, extensions: [10xx]}]
+EOF
+expect 'the file' 0 'The relay file is good' "${ctl[@]}" relay check --config "$relay"
+wine sc create RingsideRelay binPath= "\"$(winepath -w "$work/ringctl.exe")\" relay run --service --config $relay" start= demand >/dev/null
+expect 'started' 0 'was started successfully' wine net start RingsideRelay
+timeout 3 "${ctl[@]}" relay list --config "$relay" >/dev/null 2>&1 || true # gap 2
+expect 'spoken to by another process' 0 'No workstation is enrolled' "${ctl[@]}" relay list --config "$relay"
+expect 'a code' 0 '"code": ' "${ctl[@]}" relay enrol 1001 --json --config "$relay"
+code=$(sed -n 's/.*"code": "\(.*\)",/\1/p' "$work/said")
+expect 'a workstation is enrolled' 0 'enrolled for extension 1001' "${ctl[@]}" phone enrol 127.0.0.1:18470 "$code" --state "$state"
+expect 'stopped' 0 'was stopped successfully' wine net stop RingsideRelay
+expect 'nobody there any more' 8 'no relay that this user may speak to' "${ctl[@]}" relay list --config "$relay"
 
 echo "== window"
 expect 'says that WebView2 is missing' 1 'WebView2' env -u DISPLAY -u WAYLAND_DISPLAY \

@@ -49,15 +49,18 @@ func (e *env) relayRun(file *string) *cobra.Command {
 	var service bool
 	c := command("run", e.say("Run the relay", "运行中继"), 0, func(ctx context.Context, _ []string) error {
 		if service {
-			return asService(func(ctx context.Context, log io.Writer) error { return e.serveRelay(ctx, *file, log) })
+			return asService(func(ctx context.Context, log io.Writer, started func()) error {
+				return e.serveRelay(ctx, *file, log, started)
+			})
 		}
-		return e.serveRelay(ctx, *file, e.Err)
+		return e.serveRelay(ctx, *file, e.Err, nil)
 	})
 	c.Flags().BoolVar(&service, "service", false, e.say("as a Windows service, with its log in the event log", "作为 Windows 服务运行，日志写入事件日志"))
 	return c
 }
 
-func (e *env) serveRelay(ctx context.Context, file string, logTo io.Writer) error {
+// serveRelay runs the relay until ctx ends; started may be nil.
+func (e *env) serveRelay(ctx context.Context, file string, logTo io.Writer, started func()) error {
 	s, err := loadRelay(file)
 	if err != nil {
 		return err
@@ -71,7 +74,7 @@ func (e *env) serveRelay(ctx context.Context, file string, logTo io.Writer) erro
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(logTo, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	r, err := relay.New(relay.Config{Settings: s, Secrets: relay.OpenSecrets(keychain, e.Getenv), Control: control, Log: log})
+	r, err := relay.New(relay.Config{Settings: s, Secrets: relay.OpenSecrets(keychain, e.Getenv), Control: control, Log: log, Started: started})
 	if err != nil {
 		return errors.Join(err, control.Close())
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"golang.org/x/sys/windows/svc"
 	"golang.org/x/sys/windows/svc/eventlog"
@@ -17,13 +18,13 @@ import (
 const relayService = "RingsideRelay"
 
 // asService runs what Windows's service manager started, and tells that what it wants to know; the log goes to the event log.
-func asService(run func(ctx context.Context, log io.Writer) error) (err error) {
+func asService(run func(ctx context.Context, log io.Writer, started func()) error) (err error) {
 	events, err := eventlog.Open(relayService)
 	if err != nil {
 		return fmt.Errorf("open the event log: %w", err)
 	}
 	defer func() { err = errors.Join(err, events.Close()) }()
-	s := &service{run: func(ctx context.Context) error { return run(ctx, eventLog{events}) }}
+	s := &service{run: func(ctx context.Context, started func()) error { return run(ctx, eventLog{events}, started) }}
 	if err := svc.Run(relayService, s); err != nil {
 		return cti.Errorf(cti.Invalid, "--service is for the service manager alone: start it with sc.exe start "+relayService, err)
 	}
@@ -35,7 +36,7 @@ func asService(run func(ctx context.Context, log io.Writer) error) (err error) {
 
 // service is what the service manager starts and stops.
 type service struct {
-	run func(ctx context.Context) error
+	run func(ctx context.Context, started func()) error
 	err error // why it ended by itself
 }
 
@@ -43,11 +44,14 @@ type service struct {
 func (s *service) Execute(_ []string, requests <-chan svc.ChangeRequest, status chan<- svc.Status) (specific bool, code uint32) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- s.run(ctx) }()
-	status <- svc.Status{State: svc.Running, Accepts: svc.AcceptStop | svc.AcceptShutdown}
+	status <- svc.Status{State: svc.StartPending}
+	started, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- s.run(ctx, sync.OnceFunc(func() { close(started) })) }()
 	for {
 		select {
+		case <-started:
+			status <- svc.Status{State: svc.Running, Accepts: svc.AcceptStop | svc.AcceptShutdown}
+			started = nil
 		case s.err = <-ended:
 			status <- svc.Status{State: svc.StopPending}
 			if s.err != nil {

@@ -169,7 +169,7 @@ func newWorldOf(t *testing.T, s settings.Relay) *world {
 	t.Helper()
 	s.State = filepath.Join(t.TempDir(), "state")
 	w := &world{t: t}
-	w.cfg = relay.Config{Settings: s, Log: logger(t), Secrets: relay.OpenSecrets(nil, func(string) string { return "" })}
+	w.cfg = relay.Config{Settings: s, Log: logger(t), Secrets: openly()}
 	w.start()
 	t.Cleanup(func() {
 		if w.stop != nil {
@@ -187,7 +187,7 @@ func TestAnExchangeIsRecordedAtTheRelay(t *testing.T) {
 	if err != nil {
 		t.Skipf("the test's folder has too long a name for a socket: %v", err)
 	}
-	w := &world{t: t, cfg: relay.Config{Settings: s, Log: logger(t), Control: control, Secrets: relay.OpenSecrets(nil, func(string) string { return "" })}}
+	w := &world{t: t, cfg: relay.Config{Settings: s, Log: logger(t), Control: control, Secrets: openly()}}
 	w.start()
 	defer func() { w.stop() }()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -161,3 +161,14 @@ func (p *proxy) garbage(t *testing.T, raw []byte) {
 		}
 	}
 }
+
+// What the way through a relay adds to a pop: the exchange's event, written down, over TLS, acknowledged.
+func TestLatency(t *testing.T) {
+	sourcetest.Latency(t, func(t *testing.T) sourcetest.Rig {
+		w := newWorld(t, full())
+		x := far{w.exchange.Extension("1001")}
+		return sourcetest.Rig{Source: w.source("1001", w.enrol("1001")), Ring: func(_ *testing.T, name string) sourcetest.Caller {
+			return x.caller(x.Ring("13800138000", name), "13800138000", nil)
+		}}
+	})
+}

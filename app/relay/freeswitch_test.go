@@ -81,7 +81,7 @@ func TestWhatAnExchangeSendsIsRecorded(t *testing.T) {
 		t.Skipf("the test's folder has too long a name for a socket: %v", err)
 	}
 	w := &world{t: t}
-	w.cfg = relay.Config{Settings: s, Log: logger(t), Control: control, Secrets: relay.OpenSecrets(nil, func(string) string { return "" })}
+	w.cfg = relay.Config{Settings: s, Log: logger(t), Control: control, Secrets: openly()}
 	w.start()
 	t.Cleanup(func() { w.stop() })
 	station := w.station(w.source("1001", w.enrol("1001")))

@@ -38,6 +38,7 @@ type Config struct {
 	Log      *slog.Logger
 	Listener net.Listener                                                              // nil: at Settings.Listen
 	Control  net.Listener                                                              // where this computer's administrator is heard; nil: nowhere
+	Started  func()                                                                    // told when it listens; nil: nobody
 	Open     func(x settings.RelayExchange, log *slog.Logger) (bridge.Exchange, error) // nil: by its kind
 }
 
@@ -260,6 +261,9 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { return r.housekeep(ctx) })
 	r.log.Info("relay started", "name", r.cfg.Settings.Name, "listen", l.Addr().String(), "exchanges", len(r.exchanges), "enrolled", len(r.devices.extensions()))
+	if r.cfg.Started != nil {
+		r.cfg.Started()
+	}
 	err := group.Wait()
 	r.log.Info("relay stopped")
 	return err

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,7 +29,8 @@ func TestMain(m *testing.M) {
 		child(state)
 		return
 	}
-	goleak.VerifyTestMain(m)
+	// go-winio keeps one goroutine for the process's life.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/Microsoft/go-winio.ioCompletionProcessor"))
 }
 
 // patience is how long anything may take that is waited for; only a failing test needs it.
@@ -108,6 +110,14 @@ func (w *world) listen() net.Listener {
 		w.t.Fatal(err)
 	}
 	return l
+}
+
+// openly reads the secrets of a test's files, which on Windows nobody keeps others out of.
+func openly() relay.Secrets {
+	return relay.Secrets{Get: func(ref string) (string, error) {
+		text, err := os.ReadFile(strings.TrimPrefix(ref, "file:"))
+		return strings.TrimSpace(string(text)), err
+	}}
 }
 
 // memory keeps an identity.

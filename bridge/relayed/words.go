@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"syscall"
 	"time"
 
 	"ringside.dev/ringside/app/cti"
@@ -35,9 +34,9 @@ func explain(err error, address string) string {
 		return "the relay refused this computer's certificate: enrol it again with ringctl phone enrol"
 	case errors.As(err, &dns):
 		return "the name in " + address + " is not known: check the address and this computer's network"
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, errNobody):
 		return "nothing listens at " + address + ": is the relay running, and the port right?"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errGone), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe):
 		return "the connection to the relay " + address + " broke off"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "the relay " + address + " does not answer: check the network and the firewall"
