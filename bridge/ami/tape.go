@@ -56,7 +56,7 @@ func newPlayback(frames []tape.Frame, extension string) (*playback, error) {
 			return nil, cti.Errorf(cti.Invalid, fmt.Sprintf("frame %d of the recording cannot be read", n+1), err)
 		}
 		b, err := newReader(bytes.NewReader(raw)).next()
-		if err != nil {
+		if err != nil || !f.Out && b.get("Event") == "" && b.get("Response") == "" {
 			return nil, cti.Errorf(cti.Invalid, fmt.Sprintf("frame %d of the recording is no message of Asterisk's manager interface", n+1), err)
 		}
 		p.frames = append(p.frames, taped{f.At, f.Out, b})

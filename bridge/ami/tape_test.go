@@ -123,7 +123,7 @@ func TestARecordedSessionReplays(t *testing.T) {
 func TestWhatIsNoRecordingOfAManagerInterfaceIsRefused(t *testing.T) {
 	at := time.Now()
 	for name, f := range map[string]tape.Frame{"another phone's": tape.NewFrame(at, false, []byte(`{"event":true}`)), "half a block": tape.NewFrame(at, false, []byte("Event: Hangup\r\n")),
-		"no text": {At: at, Base64: "!"}} {
+		"a FreeSWITCH's": tape.NewFrame(at, false, []byte("Content-Length: 7\nContent-Type: text/event-plain\n\nA: b\n\n\n")), "no text": {At: at, Base64: "!"}} {
 		if _, err := ami.Replay([]tape.Frame{f}, "1001"); cti.KindOf(err) != cti.Invalid || !strings.Contains(cti.MessageOf(err), "frame 1") {
 			t.Errorf("%s: %v; want kind invalid and which frame", name, err)
 		}

@@ -63,6 +63,8 @@ func (p *player) take(f tape.Frame, raw []byte) ([]told, error) {
 			return nil, err
 		}
 		return p.in.events(e, f.At), nil
+	case "":
+		return nil, errFraming
 	}
 	return nil, nil
 }

@@ -117,7 +117,7 @@ func TestWhatIsNoRecordingOfAnEventSocketIsRefused(t *testing.T) {
 	at := time.Now()
 	for name, f := range map[string]tape.Frame{"another phone's": tape.NewFrame(at, false, []byte(`{"event":true}`)),
 		"half a frame": tape.NewFrame(at, false, []byte("Content-Length: 100\n\nabc")), "no event": tape.NewFrame(at, false, []byte("Content-Length: 5\nContent-Type: text/event-plain\n\nabcde")),
-		"no text": {At: at, Base64: "!"}} {
+		"an Asterisk's": tape.NewFrame(at, false, []byte("Event: Hangup\r\nCause: 16\r\n\r\n")), "no text": {At: at, Base64: "!"}} {
 		if _, err := esl.Replay([]tape.Frame{f}, extension); cti.KindOf(err) != cti.Invalid || !strings.Contains(cti.MessageOf(err), "frame 1") {
 			t.Errorf("%s: %v; want kind invalid and which frame", name, err)
 		}
