@@ -245,6 +245,9 @@ func (in runInput) write(op cti.Op, region string) (cti.WriteBack, error) {
 	if op == cti.AttachRecording && in.Record.ID == "" {
 		return cti.WriteBack{}, cti.Errorf(cti.Invalid, `attach_recording needs the call's record: "record": {"id": "…"}`, nil)
 	}
+	if op == cti.UploadRecording {
+		return cti.WriteBack{}, cti.Errorf(cti.Invalid, "upload_recording hands on a file that the agent has fetched: try it with a call, see docs/recordings.md", nil)
+	}
 	record := cti.Record{
 		Key: in.Key, Case: in.Key, Leg: in.Key, Direction: call.Direction, Number: number.Parse(in.Phone, region), Extension: call.Extension, Queue: call.Queue,
 		StartedAt: call.StartedAt.UTC(), AnsweredAt: call.AnsweredAt.UTC(), EndedAt: call.EndedAt.UTC(), TalkMS: call.TalkMS, Ending: call.Ending, Cause: string(cti.CauseNormal),

@@ -217,6 +217,7 @@ func (l *loader) operation(name string, shape opShape, spec operationSpec) *oper
 		l.add(find(l.root, "operations", name), words("operation %s has no steps", "操作 %s 没有步骤", name),
 			words("Write steps: [{id: a, request: {url: …}}].", "请写 steps: [{id: a, request: {url: …}}]。"))
 	}
+	l.handsOn(name, spec)
 	known := with(l.params, scope{"input": shape.input, "auth": l.authScope()})
 	op.promise = l.promise(name, shape, spec, known)
 	op.steps, known = l.steps([]string{"operations", name, "steps"}, spec.Steps, with(known, foundScope(op.strategy)))
@@ -331,6 +332,7 @@ func (l *loader) step(place []string, spec *stepSpec, names scope) step {
 	}
 	s.query, s.headers = l.pairs(spec.Request.Query, names), l.pairs(spec.Request.Headers, names)
 	s.body = l.bodyOf(place, &spec.Request, names)
+	s.upload = l.upload(place, spec, names)
 	answered := with(names, scope{"res": resScope})
 	s.items, s.save = l.scalar(&spec.Items, answered), l.body(&spec.Save, answered)
 	return s

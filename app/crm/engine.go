@@ -122,6 +122,7 @@ func (e *Engine) Write(ctx context.Context, w cti.WriteBack) (cti.Receipt, error
 	if err != nil {
 		return cti.Receipt{}, err
 	}
+	input["file"] = fileInput(ctx)
 	r, err := e.goOn(ctx, string(w.Op), input, w.Steps)
 	if err != nil {
 		return cti.Receipt{}, err

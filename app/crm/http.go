@@ -42,6 +42,11 @@ type call struct {
 	body        []byte // nil: none
 	kind        string // its media type
 	write       bool
+
+	stream io.Reader // instead of body, read once
+	size   int64     // of stream, bytes
+	upload bool      // it hands on a part of a file
+	part   []int     // statuses that are no failure
 }
 
 // response is a whole answer.
@@ -119,7 +124,7 @@ func (c *client) follow(r *http.Request, before []*http.Request) error {
 
 // do makes one exchange. The error is a *failure, or a *refusal when the fence kept the request in.
 func (c *client) do(ctx context.Context, out call) (*response, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, timeoutOf(c.timeout, out))
 	defer cancel()
 	var sent atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
@@ -158,10 +163,12 @@ func newRequest(ctx context.Context, out call) (*http.Request, error) {
 		r.Header.Set("Accept", "application/json")
 	}
 	r.Header.Set("User-Agent", "Ringside")
-	if out.body != nil {
+	if out.body != nil || out.stream != nil {
 		r.Header.Set("Content-Type", out.kind)
 	}
-	if out.body != nil || out.write {
+	if out.stream != nil {
+		r.Body, r.ContentLength, r.GetBody = io.NopCloser(out.stream), out.size, nil
+	} else if out.body != nil || out.write {
 		// A body of a type net/http does not know leaves GetBody nil: without it net/http cannot send the request a second time,
 		// which it would do by itself when the method or an Idempotency-Key header look harmless (outbox.md, decision 7).
 		r.Body = io.NopCloser(bytes.NewReader(out.body))

@@ -35,6 +35,7 @@ var sections = []section{
 	{reflect.TypeFor[updateSpec](), "update", "operations.NAME.update"},
 	{reflect.TypeFor[stepSpec](), "step", "steps[]"},
 	{reflect.TypeFor[requestSpec](), "request", "steps[].request"},
+	{reflect.TypeFor[uploadSpec](), "upload", "steps[].upload"},
 	{reflect.TypeFor[paginateSpec](), "paginate", "steps[].paginate"},
 }
 
@@ -141,6 +142,8 @@ var keyFacts = map[string]keyFact{
 	"step.request": {required: true},
 	"step.when":    {form: formExpression},
 	"step.save":    {form: formTree},
+
+	"upload.form": {values: uploadForms, required: true},
 
 	"request.method":    {values: methods, usual: http.MethodGet},
 	"request.url":       {required: true},

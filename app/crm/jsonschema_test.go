@@ -176,7 +176,7 @@ func TestEveryPresetNamesItsSchema(t *testing.T) {
 // onlyTheEngineSees are files of testdata/load whose mistake is in an expression, or in what two distant parts have to do with each other.
 var onlyTheEngineSees = []string{
 	"auth_oauth2_secret_alone", "duplicate_key", "forbidden_expression", "idempotency_found", "idempotency_header_not_sent", "limits_gate_max", "missing_param",
-	"typo_in_block_text", "typo_in_expression", "unclosed_expression", "update_sends_key", "update_without_record",
+	"typo_in_block_text", "typo_in_expression", "unclosed_expression", "update_sends_key", "update_without_record", "upload-without",
 }
 
 func TestTheSchemaRefusesWrongFiles(t *testing.T) {

@@ -48,6 +48,7 @@ var (
 	}
 	taskScope      = types.Map{"subject": types.String, "body": types.String, "due_at": types.Any, "owner": types.String}
 	recordingScope = types.Map{"id": types.String, "url": types.String, "name": types.String, "type": types.String, "duration_ms": types.Int, "expires_at": types.Any}
+	fileScope      = types.Map{"name": types.String, "type": types.String, "size": types.Int, "sha256": types.String}
 
 	resScope = types.Map{"status": types.Int, "headers": types.TypeOf(map[string]string{}), "json": types.Any, "text": types.String}
 )
@@ -97,6 +98,7 @@ var shapes = map[string]opShape{
 	"remove_tags":      write(types.Map{"contact": contactScope, "tags": types.Array(types.String)}),
 	"create_task":      write(types.Map{"contact": contactScope, "task": taskScope}),
 	"attach_recording": write(types.Map{"contact": contactScope, "recording": recordingScope}),
+	"upload_recording": write(types.Map{"contact": contactScope, "recording": recordingScope, "file": fileScope}),
 }
 
 // write is the shape of an operation that changes the CRM; all of them see the key, the agent they are for, the record they change, the version

@@ -43,6 +43,7 @@ func (e *Engine) Preview(ctx context.Context, w cti.WriteBack) ([]Request, error
 	if err != nil {
 		return nil, err
 	}
+	input["file"] = fileInput(ctx)
 	r, err := e.begin(op, input)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,8 @@ type progress struct {
 	Done  []string       `json:"done"` // ids of steps that the CRM took
 	Saved map[string]any `json:"saved,omitempty"`
 	Found any            `json:"found,omitempty"`
+
+	Uploads map[string]string `json:"uploads,omitempty"` // by step: where the CRM takes the file
 }
 
 // planOf marks the steps of an operation.
@@ -40,7 +42,7 @@ func (r *run) resume(steps []step, text string) {
 	if text == "" || d.Decode(&p) != nil || p.Plan != planOf(steps) {
 		return
 	}
-	r.done = p.Done
+	r.done, r.uploads = p.Done, p.Uploads
 	if p.Saved != nil {
 		r.v["step"] = plainNumbers(any(p.Saved))
 	}
@@ -55,7 +57,12 @@ func (r *run) passed(ctx context.Context, steps []step, i int) {
 		return
 	}
 	r.done = append(r.done, steps[i].id)
-	p := progress{Plan: planOf(steps), Done: r.done, Found: r.v["found"]}
+	r.note(ctx)
+}
+
+// note tells how far the write came.
+func (r *run) note(ctx context.Context) {
+	p := progress{Plan: planOf(r.plan), Done: r.done, Found: r.v["found"], Uploads: r.uploads}
 	p.Saved, _ = r.v["step"].(vars)
 	text, err := json.Marshal(p)
 	if err != nil || len(text) > maxSteps {

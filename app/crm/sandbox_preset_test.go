@@ -98,6 +98,14 @@ func workIn(t *testing.T, server *sandbox.Server, set func(sandbox.Fault)) crmte
 		SetTicketStatus: func(id, status string) {
 			sayTo(t, server, http.MethodPatch, "/api/tickets/"+id, `{"status":"`+status+`"}`, nil)
 		},
+		File: func(id string) string {
+			for _, c := range server.Calls() {
+				if c.ID == id && c.Recording != nil {
+					return c.Recording.SHA256
+				}
+			}
+			return ""
+		},
 		Recording: func(id string) string {
 			var call struct{ Recording sandbox.Recording }
 			sayTo(t, server, http.MethodGet, "/api/calls/"+id, "", &call)

@@ -169,6 +169,7 @@ type stepSpec struct {
 	When     yaml.Node     `yaml:"when"`    // else the step is left out
 	Foreach  yaml.Node     `yaml:"foreach"` // once for each of a list, seen as each
 	Request  requestSpec   `yaml:"request"`
+	Upload   *uploadSpec   `yaml:"upload"` // of upload_recording: the request hands on the file
 	Paginate *paginateSpec `yaml:"paginate"`
 	Items    yaml.Node     `yaml:"items"`
 	Save     yaml.Node     `yaml:"save"`

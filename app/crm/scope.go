@@ -1,6 +1,7 @@
 package crm
 
 import (
+	"context"
 	"maps"
 	"time"
 
@@ -63,6 +64,12 @@ func canonical(w cti.WriteBack, agent cti.Agent) vars {
 		},
 		"call": callInput(w),
 	}
+}
+
+// fileInput is what the steps see of the file that is handed on.
+func fileInput(ctx context.Context) vars {
+	f, _ := cti.FileOf(ctx)
+	return vars{"name": f.Name, "type": f.Type, "size": int(f.Size), "sha256": f.SHA256}
 }
 
 func callInput(w cti.WriteBack) vars {

@@ -58,6 +58,9 @@ var ofCustomers = []cti.Op{cti.CreateCustomer, cti.UpdateCustomer, cti.AddNumber
 // tickets are the operations that name tickets: an id of one system means another ticket, or none, in another.
 var tickets = []string{"list_tickets", string(cti.CreateTicket), string(cti.UpdateTicket), string(cti.SetStatus)}
 
+// ofRecordings are the operations on a call's record.
+var ofRecordings = []cti.Op{cti.AttachRecording, cti.UploadRecording}
+
 // together makes sure that what is listed in one system is changed there. What that system cannot do is not done at all.
 func (s *several) together(first Connector) error {
 	var home Connector
@@ -81,8 +84,13 @@ func (s *several) together(first Connector) error {
 			s.features.Writes[cti.Op(op)] = false
 		}
 	}
-	if c := s.to[string(cti.AttachRecording)]; c != nil && c != s.to[string(cti.LogCall)] {
-		return cti.Errorf(cti.Invalid, "crm.also: attach_recording goes where log_call goes: take it out of the list, or add log_call", nil)
+	for _, op := range ofRecordings {
+		if c := s.to[string(op)]; c != nil && c != s.to[string(cti.LogCall)] {
+			return cti.Errorf(cti.Invalid, fmt.Sprintf("crm.also: %s goes where log_call goes: take it out of the list, or add log_call", op), nil)
+		}
+	}
+	if c := s.to[string(cti.LogCall)]; c != nil {
+		s.features.Writes[cti.UploadRecording] = can(c, string(cti.UploadRecording))
 	}
 	return nil
 }
@@ -277,7 +285,7 @@ func (s *several) of(w cti.WriteBack) Connector {
 	if w.Op == cti.AddNote && w.Ticket.ID != "" && s.to[string(cti.AddNote)] == nil {
 		op = cti.UpdateTicket
 	}
-	if w.Op == cti.AttachRecording && s.to[string(op)] == nil {
+	if slices.Contains(ofRecordings, w.Op) && s.to[string(op)] == nil {
 		op = cti.LogCall
 	}
 	return s.to[string(op)]

@@ -35,6 +35,7 @@ func (e *Engine) change(ctx context.Context, w cti.WriteBack) (cti.Receipt, erro
 	if err != nil {
 		return cti.Receipt{}, err
 	}
+	input["file"] = fileInput(ctx)
 	r, err := e.begin(op, input)
 	if err != nil {
 		return cti.Receipt{}, err

@@ -123,5 +123,5 @@ func (r *Recording) tidy() {
 		r.URL = "" // what is left of a cut one is of no use
 	}
 	tidy(MaxURL, &r.URL)
-	r.DurationMS = max(r.DurationMS, 0)
+	r.DurationMS, r.File = max(r.DurationMS, 0), ""
 }

@@ -27,10 +27,11 @@ const (
 	RemoveTags      Op = "remove_tags"      // takes Tags from those of the customer
 	CreateTask      Op = "create_task"      // makes Task for the customer
 	AttachRecording Op = "attach_recording" // tells the call's record where its recording is; it waits for that record
+	UploadRecording Op = "upload_recording" // gives the call's record the file of its recording; it waits for that record, and for the file
 )
 
 // writeOps are the operations that change a CRM.
-var writeOps = []Op{LogCall, CreateCustomer, AddNumber, UpdateCustomer, AddNote, CreateTicket, UpdateTicket, SetStatus, AddTags, RemoveTags, CreateTask, AttachRecording}
+var writeOps = []Op{LogCall, CreateCustomer, AddNumber, UpdateCustomer, AddNote, CreateTicket, UpdateTicket, SetStatus, AddTags, RemoveTags, CreateTask, AttachRecording, UploadRecording}
 
 // Changes tells whether it is a person's change of a customer who is there, or of one of their tickets.
 func (o Op) Changes() bool {
@@ -100,7 +101,7 @@ type WriteBack struct {
 	Ticket    TicketDraft `json:"ticket,omitzero"`    // CreateTicket, UpdateTicket, SetStatus; of AddNote the id alone
 	Task      TaskDraft   `json:"task,omitzero"`      // CreateTask
 	Tags      []string    `json:"tags,omitempty"`     // AddTags, RemoveTags
-	Recording Recording   `json:"recording,omitzero"` // AttachRecording
+	Recording Recording   `json:"recording,omitzero"` // AttachRecording, UploadRecording
 
 	// Version is what the CRM called the state of the record when the person saw it, in its own words. A CRM that knows versions refuses a
 	// change of another one as kind conflict. Empty: whatever is there is changed.
@@ -166,6 +167,9 @@ type Recording struct {
 	DurationMS int64  `json:"duration_ms,omitempty"`
 
 	ExpiresAt time.Time `json:"expires_at,omitzero"` // when the URL stops working; zero: not known
+
+	// File names the file that Ringside fetches and hands on itself. What a source says here is dropped: only the site's policy sets it.
+	File string `json:"file,omitempty"`
 }
 
 // Then gives what is known after something newer was told of it, perhaps by another source: what that leaves open stays. Of another recording nothing
@@ -178,7 +182,7 @@ func (r *Recording) Then(newer Recording) *Recording {
 		newer.URL, newer.ExpiresAt = r.URL, r.ExpiresAt
 	}
 	newer.ID, newer.Name, newer.Type = cmp.Or(newer.ID, r.ID), cmp.Or(newer.Name, r.Name), cmp.Or(newer.Type, r.Type)
-	newer.DurationMS = cmp.Or(newer.DurationMS, r.DurationMS)
+	newer.DurationMS, newer.File = cmp.Or(newer.DurationMS, r.DurationMS), cmp.Or(newer.File, r.File)
 	return &newer
 }
 
@@ -254,14 +258,23 @@ func NewRecord(tenant string, c Call, w WrapUp) Record {
 	return r
 }
 
-// NewAttachments makes the write-back that tells a call's record of its recording. It is a stage of its own, because recordings become known late,
-// and it names no other field of the record. There is none where nothing of the recording may leave.
+// NewAttachments makes the write-backs that tell a call's record of its recording. They are stages of their own, because recordings become known late,
+// and they name no other field of the record: what may be told of it, and the file that the CRM is to have. There are none where neither is the case.
 func NewAttachments(tenant string, record WriteBack, r Recording) []WriteBack {
-	if r.ID == "" && r.URL == "" {
-		return nil
+	attachment := func(op Op, r Recording) WriteBack {
+		return WriteBack{Op: op, Key: WriteKey(tenant, record.Leg, op, 0), Leg: record.Leg, Identity: record.Identity,
+			CustomerID: record.CustomerID, Record: record.Record, Recording: r}
 	}
-	return []WriteBack{{Op: AttachRecording, Key: WriteKey(tenant, record.Leg, AttachRecording, 0), Leg: record.Leg, Identity: record.Identity,
-		CustomerID: record.CustomerID, Record: record.Record, Recording: r}}
+	var out []WriteBack
+	if told := r; r.ID != "" || r.URL != "" {
+		told.File = ""
+		out = append(out, attachment(AttachRecording, told))
+	}
+	if r.File != "" {
+		r.URL, r.ExpiresAt = "", time.Time{}
+		out = append(out, attachment(UploadRecording, r))
+	}
+	return out
 }
 
 // millis is a time as records carry it: UTC, whole milliseconds, no monotonic clock, so that equal records compare equal.

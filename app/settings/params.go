@@ -78,7 +78,7 @@ func connection(r *reader, connector *string, params *map[string]string, mapping
 
 // handedOver are the operations that another system can take over. Who the caller is, the CRM alone says.
 var handedOver = []string{
-	string(cti.LogCall), string(cti.AttachRecording), string(cti.AddNote), string(cti.CreateTicket), string(cti.UpdateTicket), string(cti.SetStatus), string(cti.CreateTask),
+	string(cti.LogCall), string(cti.AttachRecording), string(cti.UploadRecording), string(cti.AddNote), string(cti.CreateTicket), string(cti.UpdateTicket), string(cti.SetStatus), string(cti.CreateTask),
 	"history", "list_tickets", "list_orders", "list_options",
 }
 

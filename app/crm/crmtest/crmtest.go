@@ -76,6 +76,7 @@ func Run(t *testing.T, rig Rig) {
 		{"a task is made once", tasked},
 		{"tags are added and removed", tagged},
 		{"a recording comes late, and another replaces it", recorded},
+		{"a file is handed over once, also after a lost answer", handedOver},
 		{"what the user may not do is denied", denied},
 		{"a sign-in that ends in the middle is renewed", endedSignIn},
 		{"the CRM's fields are described", described},

@@ -1,6 +1,9 @@
 package crmtest
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"testing"
 	"time"
@@ -18,6 +21,7 @@ type Work struct {
 	SetTicketStatus func(id, status string) // as a colleague does in the CRM
 	Tag             string                  // one that the customer does not have
 	Recording       func(callID string) string
+	File            func(callID string) (sha256 string)
 	Deny            func(deny bool) // the signed-in user loses the right to write, and gets it back
 	EndSignIn       func()          // what the connector signed in with is void from now on
 }
@@ -237,5 +241,31 @@ func described(t *testing.T, rig Rig) {
 	}
 	if _, err := f.Describe(ask(t), "spaceship"); cti.KindOf(err) != cti.Invalid {
 		t.Errorf("of an unknown object the error is %v (%s), want invalid", err, cti.KindOf(err))
+	}
+}
+
+func handedOver(t *testing.T, rig Rig) {
+	can(t, rig, cti.UploadRecording)
+	call := rig.writeBack(t.Name(), rig.KnownID)
+	w := rig.do(t, cti.UploadRecording)
+	w.RecordID, w.Record = write(t, rig, call).ID, call.Record
+	content := bytes.Repeat([]byte("Ringside "), 300_000) // more than one piece
+	sum := sha256.Sum256(content)
+	file := cti.File{ReaderAt: bytes.NewReader(content), Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:]), Name: "call.wav", Type: "audio/wav"}
+	rig.DropNextWrite()
+	for n := 0; ; n++ {
+		_, err := rig.Connector.Write(cti.WithFile(cti.WithSteps(ask(t), func(steps string) { w.Steps = steps }), file), w)
+		if err == nil {
+			break
+		}
+		if cti.KindOf(err) != cti.Uncertain || n > 0 {
+			t.Fatalf("after a lost answer: %v", err)
+		}
+	}
+	if got := rig.Work.File; got != nil && got(w.RecordID) != file.SHA256 {
+		t.Errorf("the CRM has the file %s, want %s", got(w.RecordID), file.SHA256)
+	}
+	if n := rig.CountRecords(call.Key); n != 1 {
+		t.Errorf("the CRM has %d records of the call", n)
 	}
 }

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"maps"
@@ -182,7 +183,7 @@ func callRow(v *view, e entry) []string {
 	return []string{
 		v.local(c.StartedAt), v.offset(c.StartedAt), string(c.Direction), phone(c.Number), e.CustomerID, e.Name, string(c.Ending), c.WrapUp.Outcome, c.WrapUp.Note,
 		seconds(c.TalkMS), seconds(c.HoldMS), seconds(c.RingMS), seconds(c.QueueMS), seconds(c.WrapMS), v.local(c.AnsweredAt), v.local(c.EndedAt),
-		c.Queue, c.Extension, c.RemoteName, c.Cause, v.sounds[e.Key].URL, came(c.Data), c.Case, c.Leg, e.Key,
+		c.Queue, c.Extension, c.RemoteName, c.Cause, cmp.Or(v.sounds[e.Key].URL, v.sounds[e.Key].ID), came(c.Data), c.Case, c.Leg, e.Key,
 	}
 }
 

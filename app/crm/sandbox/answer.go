@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 )
@@ -23,7 +24,8 @@ type problem struct {
 	Field   string `json:"field,omitempty"` // the value at fault
 	ID      string `json:"id,omitempty"`    // the record that has the key already
 	after   string // the Retry-After header, "" for none
-	current any    // the record as it is, shown beside the error; nil for none
+	header  http.Header
+	current any // the record as it is, shown beside the error; nil for none
 }
 
 func (p *problem) Error() string { return p.Code + ": " + p.Message }
@@ -51,6 +53,11 @@ func ok(body any) answer      { return answer{status: http.StatusOK, body: body}
 func created(body any) answer { return answer{status: http.StatusCreated, body: body} }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
+	if status == http.StatusNoContent {
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		return
+	}
 	b, err := json.Marshal(body)
 	if err != nil { // our own types always marshal; a client must still get an answer
 		status, b = http.StatusInternalServerError, []byte(`{"error":{"code":"internal","message":"internal error"}}`)
@@ -68,6 +75,7 @@ func writeProblem(w http.ResponseWriter, p *problem) {
 	if p.after != "" {
 		w.Header().Set("Retry-After", p.after)
 	}
+	maps.Copy(w.Header(), p.header)
 	body := map[string]any{"error": p}
 	if p.current != nil {
 		body["current"] = p.current

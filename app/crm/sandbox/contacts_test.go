@@ -104,7 +104,9 @@ func TestUnauthenticatedIsRefusedAndLearnsNothing(t *testing.T) {
 			method, path, _ := strings.Cut(route, " ")
 			path = strings.NewReplacer("{id}", "c_000001", "{key}", "k", "{tag}", "t").Replace(path)
 			r := c.do(http.StatusUnauthorized, method, path, callBody)
-			wantRefusal(t, r, "unauthorized", "")
+			if method != http.MethodHead { // whose answers have no body
+				wantRefusal(t, r, "unauthorized", "")
+			}
 			for _, secret := range []string{"陈", "8000", "Whitfield", "c_0000", "example"} {
 				if strings.Contains(string(r.body), secret) {
 					t.Fatalf("%s tells a stranger %q", route, secret)

@@ -39,7 +39,11 @@ func recordingFields() fields[Recording] {
 
 // putRecording says where a call's recording is. It replaces the one there was.
 func (s *Server) putRecording(r *http.Request) (answer, error) {
-	if r.PathValue("part") != "recording" {
+	switch r.PathValue("part") {
+	case "file":
+		return s.putFile(r)
+	case "recording":
+	default:
 		return answer{}, notFound("path")
 	}
 	in, err := parseBody(r)
@@ -54,6 +58,13 @@ func (s *Server) putRecording(r *http.Request) (answer, error) {
 		return answer{}, invalid("url", "is required, or id")
 	}
 	return s.attach(r, rec)
+}
+
+// keepFile has a recording that is elsewhere keep the file that was handed over.
+func (rec *Recording) keepFile(old *Recording) {
+	if old != nil && rec.SHA256 == "" {
+		rec.Size, rec.SHA256 = old.Size, old.SHA256
+	}
 }
 
 // postRecording takes an upload: multipart/form-data with one part that has a file name, and duration_ms beside it.
@@ -139,6 +150,7 @@ func (s *Server) attach(r *http.Request, rec Recording) (answer, error) {
 		return answer{}, invalid("url", "must be an address that begins with http:// or https://")
 	}
 	return s.changeCall(r, func(_ *book, c *Call) error {
+		rec.keepFile(c.Recording)
 		c.Recording = &rec
 		return nil
 	})

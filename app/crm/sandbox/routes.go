@@ -68,8 +68,13 @@ func (s *Server) apiRoutes() map[string]route {
 		"GET /api/calls/{id}":                    {"history", s.getCall},
 		"PATCH /api/calls/{id}":                  {"log_call", s.patchCall},
 		"PUT /api/calls/by-key/{key}":            {"log_call", s.putCallByKey},
-		"PUT /api/calls/{id}/{part}":             {"attach_recording", s.putRecording}, // only recording: a name there would collide with by-key
+		"PUT /api/calls/{id}/{part}":             {"attach_recording", s.putRecording}, // recording or file: names there would collide with by-key
 		"POST /api/calls/{id}/recording":         {"attach_recording", s.postRecording},
+		"OPTIONS /api/uploads":                   {"", tusOptions},
+		"POST /api/uploads":                      {"attach_recording", s.tus(s.tusCreate)},
+		"HEAD /api/uploads/{id}":                 {"attach_recording", s.tus(tusHead)},
+		"PATCH /api/uploads/{id}":                {"attach_recording", s.tus(tusPatch)},
+		"DELETE /api/uploads/{id}":               {"attach_recording", s.tus(s.tusDelete)},
 	}
 }
 

@@ -52,6 +52,7 @@ type Server struct {
 	faults  faultBox
 	dice    dice
 	replays replays
+	uploads uploads
 	grants  *grants
 	stats   counters
 	times   answerTimes

@@ -74,6 +74,7 @@ export const en = {
   "op.update_ticket": "Ticket changed",
   "op.create_task": "New task",
   "op.attach_recording": "Recording",
+  "op.upload_recording": "File of the recording",
   "change.update_contact": "Status",
   "change.set_status": "Ticket status",
   "change.add_tags": "New tag",

@@ -74,6 +74,7 @@ export const zhCN: Words = {
   "op.update_ticket": "工单变更",
   "op.create_task": "新任务",
   "op.attach_recording": "录音",
+  "op.upload_recording": "录音文件",
   "change.update_contact": "状态",
   "change.set_status": "工单状态",
   "change.add_tags": "新标签",
