@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asHook) != "" {
 		os.Exit(leave.Main(os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 	}
+	beChild()
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/Microsoft/go-winio.ioCompletionProcessor"))
 }
 

@@ -66,6 +66,7 @@ type App struct {
 	stale     chan string // customers to be read again
 	dialling  dialling
 	states    *states
+	files     *files
 	events    eventLog
 
 	window atomic.Pointer[func()] // shows it; nil until there is one
@@ -117,7 +118,10 @@ func (a *App) build() error {
 // takeUp makes the parts that go on from what the store holds.
 func (a *App) takeUp(connector crm.Connector, told *storage) (err error) {
 	p := a.cfg.Profile
-	if a.outbox, err = outbox.New(a.store, &delivery{connector: connector, customers: a.customers, latest: a.store.Latest}, a.progressed, a.cfg.Log); err != nil {
+	if a.files, err = openFiles(a.cfg, connector, func() *outbox.Outbox { return a.outbox }); err != nil {
+		return err
+	}
+	if a.outbox, err = outbox.New(a.store, &delivery{connector: connector, customers: a.customers, latest: a.store.Latest, files: a.files}, a.progressed, a.cfg.Log); err != nil {
 		return err
 	}
 	earlier, since, err := earlierCalls(a.store)
@@ -129,14 +133,14 @@ func (a *App) takeUp(connector crm.Connector, told *storage) (err error) {
 		return err
 	}
 	a.flow = flow.New(flow.Config{Tenant: p.Tenant, Phone: a.phones.joined(), Finder: a.customers,
-		Queue:  queue{Outbox: a.outbox, tenant: p.Tenant, store: a.store, storage: told, board: a.board},
+		Queue:  queue{Outbox: a.outbox, tenant: p.Tenant, store: a.store, storage: told, board: a.board, files: a.files, log: a.cfg.Log},
 		Screen: &screen{board: a.board, mask: a.mask, links: a.links, timings: a.timings, presence: firstPresence(p, a.phones.joined())}, Log: a.cfg.Log, Outcomes: p.WrapUp.Outcomes,
 		Number: func(dialled string) cti.Number { return a.plan.Callee(dialled, "") }, Several: len(a.phones) > 1,
 		Presence: flow.PresenceConfig{Seconds: p.WrapUp.Seconds, Required: p.WrapUp.Required, Default: p.WrapUp.Default, Reasons: p.Presence.Reasons}, Journal: a.states.note,
 		Unfinished: unfinished, Earlier: earlier})
 	a.customers.told = func(page cti.CustomerPage) { a.flow.Refreshed(page.Customers, page.Deleted) }
 	a.intake = &intake{flow: a.flow, plan: a.plan, extension: p.Phone.Extension, data: p.Phone.Data, log: &a.events,
-		policy: recording.Policy{Links: p.Recordings.Links, Open: p.Recordings.Open}, warn: a.cfg.Log}
+		policy: recording.Policy{Links: p.Recordings.Links, Open: p.Recordings.Open}, files: a.files, warn: a.cfg.Log}
 	a.phones.listen(since, a.intake.book, a.cfg.Log)
 	return nil
 }
@@ -165,6 +169,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.customers.run(ctx) })
 	group.Go(func() error { return a.phones.run(ctx, a.intake.book) })
 	group.Go(func() error { return a.states.run(ctx) })
+	group.Go(func() error { return a.files.run(ctx) })
 	group.Go(func() error { return a.readAgain(ctx) })
 	if a.customers.sync == nil {
 		group.Go(func() error { return a.freshen(ctx, a.customers.every) })

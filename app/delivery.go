@@ -14,6 +14,7 @@ type delivery struct {
 	connector crm.Connector
 	customers *customers
 	latest    func(leg, key string) (outbox.Item, error) // the newest write-back with a key
+	files     *files                                     // hands recordings on, which takes longer than an attempt may
 }
 
 // Send implements outbox.Sender. Several customers on one number are kind conflict: a person must pick.
@@ -32,13 +33,16 @@ func (d *delivery) Send(ctx context.Context, w cti.WriteBack) (cti.Receipt, erro
 	if err == nil && id == "" && w.CustomerID != "" && w.Op != cti.LogCall {
 		err = cti.Errorf(cti.NotFound, "the new customer of this call was given up: there is nobody this could be for", nil)
 	}
-	if err == nil && w.Op == cti.AttachRecording && w.RecordID == "" {
+	if err == nil && (w.Op == cti.AttachRecording || w.Op == cti.UploadRecording) && w.RecordID == "" {
 		w.RecordID, err = d.recordOf(w)
 	}
 	if err != nil {
 		return cti.Receipt{}, err
 	}
 	w.CustomerID = id
+	if w.Op == cti.UploadRecording {
+		return d.files.send(w)
+	}
 	if w.Was != nil {
 		return d.change(ctx, w)
 	}
@@ -119,7 +123,12 @@ func (d *delivery) whose(ctx context.Context, n cti.Number) (string, error) {
 }
 
 // Repeat implements outbox.Sender.
-func (d *delivery) Repeat(w cti.WriteBack) cti.Repeat { return d.connector.Repeat(w) }
+func (d *delivery) Repeat(w cti.WriteBack) cti.Repeat {
+	if w.Op == cti.UploadRecording {
+		return cti.Repeat{Safe: true} // how far it came is known
+	}
+	return d.connector.Repeat(w)
+}
 
 // Find implements outbox.Sender.
 func (d *delivery) Find(ctx context.Context, w cti.WriteBack) (cti.Receipt, error) {

@@ -20,6 +20,7 @@ type intake struct {
 	extension string
 	data      []string // the call data that is kept
 	policy    recording.Policy
+	files     *files
 	log       *eventLog
 	warn      *slog.Logger
 	seq       atomic.Uint64
@@ -92,6 +93,10 @@ func (in *intake) recording(e cti.Event) *cti.Recording {
 		return nil
 	}
 	r := in.policy.Admit(*e.Recording)
+	var err error
+	if r.File, err = in.files.note(*e.Recording); err != nil { // the reference is told all the same
+		in.warn.Error("the file of a recording is not fetched: it could not be written down where it is", "err", err)
+	}
 	return &r
 }
 

@@ -126,6 +126,7 @@ func counts(o *outbox.Outbox) *wire.Outbox {
 // progressed takes the outbox's news to the loop and the board.
 func (a *App) progressed(p outbox.Progress) {
 	a.board.Publish(wire.Delta{Outbox: counts(a.outbox)})
+	a.files.progressed(p.Item)
 	if w := p.Item.WriteBack; w.Op != cti.LogCall {
 		switch {
 		case w.Op.Changes():

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -99,12 +100,19 @@ type queue struct {
 	store   *store.Store
 	storage *storage
 	board   *loopback.Board
+	files   *files
+	log     *slog.Logger
 }
 
 func (q queue) Accept(call cti.Call, wrap cti.WrapUp, writes []cti.WriteBack) error {
 	err := q.Outbox.Accept(call, wrap, writes)
 	q.storage.wrote(err)
 	q.board.Publish(wire.Delta{Outbox: counts(q.Outbox)})
+	if err == nil {
+		if later := q.files.wanted(writes); later != nil { // the outbox asks for it again
+			q.log.Warn("a recording is fetched later", "leg", call.Leg, "err", later)
+		}
+	}
 	return err
 }
 

@@ -112,8 +112,13 @@ type PresenceProfile struct {
 
 // RecordingsProfile tells what of a call's recording may leave the phone system; the zero value lets no address pass that bears a credential.
 type RecordingsProfile struct {
-	Links string `yaml:"links"` // plain, id or all; empty: plain
-	Open  string `yaml:"open"`  // the page that opens a recording in the phone system, with {id}; empty: there is none
+	Links  string   `yaml:"links"`   // plain, id or all; empty: plain
+	Open   string   `yaml:"open"`    // the page that opens a recording in the phone system, with {id}; empty: there is none
+	Fetch  bool     `yaml:"fetch"`   // the file itself is fetched and handed to the CRM
+	File   string   `yaml:"file"`    // where a file is fetched whose source gives no address, with {id}
+	Hosts  []string `yaml:"hosts"`   // where files are fetched from, host or host:port, beside those of Open and File
+	SignIn string   `yaml:"sign_in"` // the secret that opens them: keychain:NAME
+	MaxMB  int      `yaml:"max_mb"`  // a larger file is not fetched; 0: DefaultRecordingMB
 }
 
 // The policies for links: what leaves.
@@ -122,6 +127,9 @@ const (
 	LinksID    = "id"    // of all the id and the page that opens it
 	LinksAll   = "all"   // addresses as they are
 )
+
+// DefaultRecordingMB is how large a recording may be: an hour in stereo, uncompressed, and some.
+const DefaultRecordingMB = 200
 
 // StorageProfile tells how calls are kept on this computer; the zero value works.
 type StorageProfile struct {

@@ -92,6 +92,29 @@ func (o *Outbox) take(n int) []*entry {
 	return taken
 }
 
+// Busy tells that something is being sent, or is due and may be.
+func (o *Outbox) Busy() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.clock.now()
+	return o.schedule.busy > 0 || o.pause.until <= now && o.schedule.next() <= now
+}
+
+// Due makes a write-back due that waits for its time, if it does: whoever sends it has news for it.
+func (o *Outbox) Due(leg, key string) error {
+	it, err := o.latest(leg, key)
+	if err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if e := o.schedule.entries[it.Seq]; e != nil && e.stand() == Retry && !e.is(sending|held) && o.clock.now() < e.due {
+		o.schedule.put(e, Retry, o.clock.now(), kinds[e.kind])
+		o.nudge()
+	}
+	return nil
+}
+
 // untilNext tells how long nothing is to be done; at most a minute, so that a clock that jumps is noticed. With no room to send, the
 // end of an attempt is what is waited for.
 func (o *Outbox) untilNext(room bool) time.Duration {

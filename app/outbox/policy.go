@@ -31,8 +31,12 @@ const (
 //	create_contact  nothing, and is in a lane of its own: what is for the new customer waits for it, wherever it stands.
 //	changes of a customer or their tickets  nothing, and are in the customer's own lane, whichever of their numbers called: the later one counts.
 //	attach_recording  that the call's record is in the CRM: the sender looks, and it waits.
+//	upload_recording  the same, and for its file, which may take an hour: it is in a lane of its own, where nothing waits for it.
 //	all others nothing.
 func laneOf(w cti.WriteBack) string {
+	if w.Op == cti.UploadRecording {
+		return w.Key
+	}
 	if w.Op == cti.CreateCustomer || w.Op.Changes() && w.CustomerID != "" {
 		return w.CustomerID
 	}

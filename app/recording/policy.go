@@ -191,7 +191,7 @@ func secretValue(v string) bool {
 	if isJWT(v) {
 		return true
 	}
-	for word := range strings.FieldsFuncSeq(v, func(r rune) bool { return !strings.ContainsRune(base64, r) }) { // a path or a name has dots, spaces and the like
+	for word := range strings.FieldsFuncSeq(v, func(r rune) bool { return !strings.ContainsRune(base64Letters, r) }) { // a path or a name has dots, spaces and the like
 		if len(word) >= longestName {
 			return true
 		}
@@ -199,7 +199,7 @@ func secretValue(v string) bool {
 	return false
 }
 
-const base64 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/=_-"
+const base64Letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/=_-"
 
 // isJWT: a JSON web token begins with {" in base64.
 func isJWT(v string) bool { return strings.HasPrefix(v, "eyJ") && strings.Count(v, ".") >= 2 }

@@ -78,10 +78,7 @@ func (r *reader) fields() []field {
 		{key: "presence", within: []field{
 			{key: "reasons", read: r.reasons},
 		}},
-		{key: "recordings", within: []field{
-			{key: "links", read: r.text(&p.Recordings.Links, oneOf(cti.LinksPlain, cti.LinksID, cti.LinksAll))},
-			{key: "open", read: r.text(&p.Recordings.Open, recordingAddress)},
-		}},
+		{key: "recordings", within: r.recordings(&p.Recordings)},
 		{key: "storage", within: []field{
 			{key: "recovery_recipient", read: r.text(&p.Storage.RecoveryRecipient, recipient)},
 			{key: "keep_calls_days", read: r.keepCalls},

@@ -101,7 +101,7 @@ var matrix = []row{
 	43: {fault: "half-open connections, sleep of the laptop", expected: "time-outs end them; after a sleep nothing waits longer than it must",
 		faultZh: "半开连接、笔记本休眠", expectedZh: "超时结束；唤醒后不多等"},
 	44: {fault: "an upload is cut", expected: "goes on where it was",
-		without: "uploads come with the phones that have recordings", faultZh: "上传中断", expectedZh: "从断点继续", withoutZh: "上传功能随录音一起提供"},
+		faultZh: "上传中断", expectedZh: "从断点继续"},
 	45: {fault: "a recording in the spool is changed or deleted", expected: "noticed by its checksum",
 		faultZh: "待传录音被更改或删除", expectedZh: "由校验和发现"},
 	46: {fault: "the clock jumps by a day, summer time", expected: "the order stays, nothing waits for ever",

@@ -28,8 +28,14 @@ func lineTo(t *testing.T, crm *sandbox.Server) *line {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return lineAt(t, address.Host)
+}
+
+// lineAt makes a good line to whoever listens at an address.
+func lineAt(t *testing.T, host string) *line {
+	t.Helper()
 	silent := zerolog.Nop()
-	l := &line{t: t, proxy: toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), silent), t.Name(), "127.0.0.1:0", address.Host)}
+	l := &line{t: t, proxy: toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), silent), t.Name(), "127.0.0.1:0", host)}
 	if err := l.proxy.Start(); err != nil {
 		t.Fatal(err)
 	}
