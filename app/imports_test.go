@@ -63,7 +63,7 @@ var ours = []rule{
 	{pkg: "bridge/ami/amitest"},
 	{pkg: "bridge/webhook", may: []string{"app/cti", "bridge/tape", "bridge/running"}},
 	{pkg: "bridge/relayed", may: []string{"app/cti", "bridge/tape", "bridge/running"}},
-	{pkg: "bridge/hook", may: []string{"app/cti", "bridge/hook/handlers", "bridge/hook/mailbox", "bridge/running"}},
+	{pkg: "bridge/hook", may: []string{"app/cti", "bridge/hook/handlers", "bridge/hook/mailbox", "bridge/running", "bridge/tape"}},
 	{pkg: "bridge/hook/handlers", may: []string{"app/cti"}},
 	{pkg: "bridge/hook/leave", may: []string{"bridge/hook/mailbox", "bridge/loopback/door"}},
 	{pkg: "bridge/hook/mailbox"},

@@ -7,6 +7,7 @@ import (
 	"ringside.dev/ringside/bridge/baresip"
 	"ringside.dev/ringside/bridge/bria"
 	"ringside.dev/ringside/bridge/esl"
+	"ringside.dev/ringside/bridge/hook"
 	"ringside.dev/ringside/bridge/relayed"
 	"ringside.dev/ringside/bridge/tape"
 	"ringside.dev/ringside/bridge/webhook"
@@ -17,7 +18,7 @@ type Taped interface{ Tape() *tape.Deck }
 
 // replays are the sources and exchanges whose recordings can be played again: frames and the agent's extension to events.
 var replays = map[string]func(frames []tape.Frame, extension string) ([]cti.Event, error){
-	"baresip": baresip.Replay, "bria": bria.Replay, "ami": ami.Replay, "ari": ari.Replay, "esl": esl.Replay, "relayed": relayed.Replay, "webhook": webhook.Replay,
+	"baresip": baresip.Replay, "bria": bria.Replay, "hook": hook.Replay, "ami": ami.Replay, "ari": ari.Replay, "esl": esl.Replay, "relayed": relayed.Replay, "webhook": webhook.Replay,
 }
 
 // Replay gives the canonical events that a recording of a source makes. Errors: invalid for a source that has no recordings, or a recording

@@ -133,6 +133,7 @@ func (s *Source) carryOut(ctx context.Context, what cti.Command, line, to string
 		if !ok {
 			continue // the phone did not tell the call's line: there is only one then
 		}
+		s.told(args)
 		if err := s.run(ctx, path, args, s.preset.Stays); err != nil {
 			return offline(s.preset.Title+" did not take the command", err)
 		}
@@ -190,6 +191,7 @@ func (s *Source) open(ctx context.Context, number string) error {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
 	path, args := opener(schemes[free] + ":" + number)
+	s.told(args)
 	if err := s.run(ctx, path, args, true); err != nil {
 		return offline("no program of this computer takes "+schemes[free]+": links", err)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/hook/mailbox"
+	"ringside.dev/ringside/bridge/tape"
 )
 
 // The times of the source.
@@ -43,6 +44,7 @@ type Source struct {
 	extension string
 	log       *slog.Logger
 	wake      chan struct{} // holds one token when somebody knocked
+	tape      tape.Deck
 
 	mu      sync.Mutex
 	running bool
@@ -235,6 +237,7 @@ func (t *taking) take(ctx context.Context, name string) error {
 	if e.At.After(now) {
 		e.At = now // the clock was set back meanwhile
 	}
+	t.heard(e)
 	t.mu.Lock()
 	open, ends := slices.Clone(t.calls.Open), slices.Clone(t.calls.Early)
 	events := t.calls.events(e)

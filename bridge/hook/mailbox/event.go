@@ -76,8 +76,9 @@ func short(s string, limit int) string {
 // ErrLater means a file of a later version: it is left for the program that knows it.
 var ErrLater = errors.New("written by a later version of Ringside")
 
-// decode reads what a file holds.
-func decode(text []byte) (Event, error) {
+// Decode reads what a file holds, bounded and with the id it says it has. Errors: ErrLater, any other for what is no event; none of them has
+// the text in it.
+func Decode(text []byte) (Event, error) {
 	var e Event
 	if err := json.Unmarshal(text, &e); err != nil {
 		return e, errors.New("no event in it") // the library's words may quote a number

@@ -193,7 +193,7 @@ func (m Mailbox) Read(name string) (Event, error) {
 	if len(text) > maxFile {
 		return Event{}, errors.New("larger than an event can be")
 	}
-	e, err := decode(text)
+	e, err := Decode(text)
 	e.ID = strings.TrimSuffix(name, suffix) // what the file says of itself may be anything
 	return e, err
 }
