@@ -7,6 +7,7 @@ build/build.sh
 go build -tags desktop,production,webkit2_41 -o build/bin/floor ./build/bench/floor
 go build -o build/bin/bench ./build/bench
 go build -o build/bin/connector ./build/bench/connector
+go build -trimpath -ldflags '-s -w' -o build/bin/empty ./build/bench/empty
 build/display.sh --own build/bin/bench "$@"
 build/bin/connector
 RINGSIDE_BENCH=1 go test -count=1 -run '^TestLatency$' -v ./bridge/... ./app/relay | grep -E 'figure:|^(---|ok|FAIL)' # pipefail: a limit that is not met ends it

@@ -23,6 +23,8 @@ const (
 	// that held the whole call as 1.2.
 	rssGrowth  = 1.1
 	savedLimit = 100.0 // ms beyond the CRM's own answer
+	hookLimit  = 3.0   // times a program that does nothing
+	hookMost   = 50.0  // ms, p95: what a phone is kept from ringing
 	chainCalls = 2000
 )
 
@@ -66,6 +68,15 @@ func bench(ctx context.Context, runs, n int) error {
 		return err
 	}
 	fmt.Printf("phone rings → record readable in the CRM, whole chain, %d calls: %s ms; the CRM's own answers: %s ms\n", chainCalls, chain.readable, chain.crm)
+	var ratios, hooks []float64
+	for range runs {
+		h, err := hookRun(ctx, 200)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("a phone runs ringhook, p95: %.1f ms with an agent, %.1f ms without one; a program that does nothing: %.1f ms\n", h.running, h.away, h.empty)
+		ratios, hooks = append(ratios, h.ratio()), append(hooks, h.worst())
+	}
 	fmt.Println()
 	good := judge("event in → pop painted, customer cached, p99 / floor p99", slices.Min(pops), popLimit)
 	good = judge("(event in → card filled p99 - the sandbox's own p99) / floor p99", slices.Min(fills), fillLimit) && good
@@ -74,6 +85,8 @@ func bench(ctx context.Context, runs, n int) error {
 	good = judge("wrap-up saved → readable in the CRM p99 - its own answer p99, ms", saved.readable.p99-saved.crm.p99, savedLimit) && good
 	good = judge(fmt.Sprintf("phone rings → record readable p99 - the CRM's own answer p99, %d calls, ms", chainCalls), chain.readable.p99-chain.crm.p99, savedLimit) && good
 	good = judge("lost and duplicate records among them", float64(chain.lost+chain.duplicates), 0) && good
+	good = judge("ringhook p95 / p95 of a program that does nothing", slices.Min(ratios), hookLimit) && good
+	good = judge("ringhook p95, ms", slices.Min(hooks), hookMost) && good
 	if !good {
 		return fmt.Errorf("a limit is not met")
 	}
