@@ -15,7 +15,7 @@ soak: ## everything longer
 bench: ## figures, each with its yardstick in the same run
 	@build/bench.sh
 
-build: ## the window and ringctl into build/bin
+build: ## the window, ringctl and ringhook into build/bin
 	@build/build.sh
 
 fmt: ## format Go and TypeScript

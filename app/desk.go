@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ringside.dev/ringside/app/cti"
+	"ringside.dev/ringside/bridge/hook/uri"
 	"ringside.dev/ringside/bridge/loopback"
 	"ringside.dev/ringside/bridge/wire"
 	"ringside.dev/ringside/store"
@@ -53,6 +54,15 @@ func (a *App) mayReach(ctx context.Context, to string) error {
 		return err
 	}
 	return a.dialling.allow(ctx, behind)
+}
+
+// Open calls the number of a tel:, sip: or callto: link, which comes from anybody. Kind invalid for any other.
+func (a *App) Open(ctx context.Context, link string) error {
+	target, err := uri.Target(link)
+	if err != nil {
+		return err
+	}
+	return a.Dial(ctx, target)
 }
 
 // CallBack dials the number of a finished call, which the reader may not be shown.

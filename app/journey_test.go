@@ -377,6 +377,12 @@ func TestASecondClickDialsOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := a.Open(t.Context(), "tel:+86-138-0013-8000;ext=1?subject=x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Open(t.Context(), "javascript:13900139000"); cti.KindOf(err) != cti.Invalid {
+		t.Errorf("a link that is none: %v", err)
+	}
 	if snapshot, err := a.client.Snapshot(t.Context()); err != nil || len(snapshot.Cards) != 2 {
 		t.Errorf("%d calls, %v; want one for each number", len(snapshot.Cards), err)
 	}

@@ -173,6 +173,20 @@ func (p *Page) open(ctx context.Context) { p.ctx = ctx }
 
 func (p *Page) quit() { runtime.Quit(p.ctx) }
 
+// dial calls the numbers of links until ctx ends, and says why one cannot be called: who clicked it sees no page of ours.
+func (p *Page) dial(ctx context.Context, links <-chan string) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case link := <-links:
+			if r := p.result("link", p.agent.Open(ctx, link)); !r.OK {
+				_, _ = runtime.MessageDialog(p.ctx, runtime.MessageDialogOptions{Type: runtime.ErrorDialog, Title: title, Message: r.Message}) // there is one button
+			}
+		}
+	}
+}
+
 // watch passes every delta to the page and shows the window for a call that asks for it, once.
 func (p *Page) watch(ctx context.Context) {
 	popped := map[string]popping{}

@@ -14,6 +14,7 @@ import (
 	"github.com/wailsapp/wails/v2/pkg/options"
 	"github.com/wailsapp/wails/v2/pkg/options/assetserver"
 	"github.com/wailsapp/wails/v2/pkg/options/linux"
+	"github.com/wailsapp/wails/v2/pkg/options/mac"
 	"github.com/wailsapp/wails/v2/pkg/options/windows"
 
 	"ringside.dev/ringside/app"
@@ -25,6 +26,10 @@ const (
 	minWidth, minHeight = 340, 420
 )
 
+// maxLinks is how many clicked links may wait while the agent starts. Only macOS hands them to the program that runs; elsewhere the system runs
+// ringside -dial.
+const maxLinks = 8
+
 // title is what the window manager shows; it never names a customer.
 const title = "Ringside"
 
@@ -34,7 +39,7 @@ func Run(ctx context.Context, agent *app.App, assets fs.FS, log *slog.Logger) er
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	page := &Page{agent: agent, log: log}
+	page, links := &Page{agent: agent, log: log}, make(chan string, maxLinks)
 	var running sync.WaitGroup
 	var failed error
 	err := wails.Run(&options.App{
@@ -45,6 +50,12 @@ func Run(ctx context.Context, agent *app.App, assets fs.FS, log *slog.Logger) er
 		Logger:      quiet{log}, LogLevel: logger.WARNING, LogLevelProduction: logger.WARNING,
 		Linux:   &linux.Options{ProgramName: "ringside", WebviewGpuPolicy: linux.WebviewGpuPolicyNever},
 		Windows: &windows.Options{DisablePinchZoom: true},
+		Mac: &mac.Options{OnUrlOpen: func(link string) {
+			select {
+			case links <- link:
+			default: // clicked faster than any phone dials
+			}
+		}},
 		OnStartup: func(wailsCtx context.Context) {
 			page.open(wailsCtx)
 			running.Go(func() {
@@ -53,6 +64,7 @@ func Run(ctx context.Context, agent *app.App, assets fs.FS, log *slog.Logger) er
 				}
 			})
 			running.Go(func() { page.watch(ctx) })
+			running.Go(func() { page.dial(ctx, links) })
 		},
 	})
 	cancel()
