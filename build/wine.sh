@@ -28,6 +28,7 @@ echo "== building"
 export GOOS=windows GOARCH=amd64 CGO_ENABLED=0
 if [ "$only" = all ]; then
 	go build -o "$work/ringctl.exe" ./app/cli/ringctl
+	go build -ldflags '-H windowsgui' -o "$work/ringhook.exe" ./app/cli/ringhook
 	go build -tags desktop,production -ldflags '-H windowsgui' -o "$work/ringside.exe" .
 fi
 
@@ -112,6 +113,11 @@ fi
 ctl=(wine "$work/ringctl.exe")
 echo "== commands"
 expect version 0 '^ringctl ' "${ctl[@]}" version
+export RINGSIDE_HOOKS=$work/hooks
+expect 'ringhook leaves its event' 0 '^[0-9]{19}-.*\.json$' bash -c 'wine "$1" --source microsip --event ring -- 13800138000 && ls "$2"' - "$work/ringhook.exe" "$work/hooks"
+expect 'and it waits' 0 '^waiting +1,' "${ctl[@]}" hook status
+expect 'links are taken' 0 '^tel: +Ringside' "${ctl[@]}" handlers install
+expect 'and given back' 0 '^tel: +not known' "${ctl[@]}" handlers remove
 expect 'profile example' 0 '^version: 1' "${ctl[@]}" profile example
 profile=$work/profile.yaml state=$work/state # Wine's drive Z is /
 cat >"$profile" <<'EOF'
