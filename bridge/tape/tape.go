@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -154,8 +155,33 @@ func (m Masker) Frame(f Frame) (Frame, error) {
 		}
 		i += max(n, 1)
 	}
+	for _, found := range spaced.FindAllIndex(text, -1) {
+		if !within(text, found[0], found[1]-found[0]) {
+			m.replaceSpaced(text[found[0]:found[1]])
+		}
+	}
 	f.Text = string(text)
 	return f, nil
+}
+
+// spaced is a number as people write it: 138-0013-8000, +86 138 0013 8000, 555-123-4567. A date has no group so long at its end.
+var spaced = regexp.MustCompile(`\d{1,4}[ -]\d{2,4}[ -]\d{3,4}(?:[ -]\d{3,4})?`)
+
+func (m Masker) replaceSpaced(text []byte) {
+	var at []int
+	var number []byte
+	for i, c := range text {
+		if c >= '0' && c <= '9' {
+			at, number = append(at, i), append(number, c)
+		}
+	}
+	if len(number) < leastDigits {
+		return
+	}
+	m.replace(number)
+	for i, c := range number {
+		text[at[i]] = c
+	}
 }
 
 func digits(b []byte) int {
@@ -167,10 +193,10 @@ func digits(b []byte) int {
 }
 
 // within tells whether a run of digits is part of a longer word, as of an id in hexadecimal or a time stamp with a fraction. What is escaped as
-// in a URL is no word: a number may stand behind %2B or %3A.
+// in a URL or in JSON is no word: a number may stand behind %2B or %3A, \n or \u003c.
 func within(text []byte, at, n int) bool {
 	before, after := byte(' '), byte(' ')
-	if at > 0 && (at <= 2 || text[at-3] != '%') {
+	if at > 0 && !escape.Match(text[max(0, at-longestEscape):at]) {
 		before = text[at-1]
 	}
 	if at+n < len(text) {
@@ -178,6 +204,11 @@ func within(text []byte, at, n int) bool {
 	}
 	return letter(before) || letter(after) || before == '.' || after == '.' && at+n+1 < len(text) && digits(text[at+n+1:]) > 0
 }
+
+// escape is one at the end of a text.
+var escape = regexp.MustCompile(`(?:%[0-9A-Fa-f]{2}|\\[bfnrt]|\\u[0-9A-Fa-f]{4})$`)
+
+const longestEscape = len(`\u003c`)
 
 func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' }
 

@@ -97,7 +97,18 @@ func TestMaskingKeepsNumbersApartAndTellsNone(t *testing.T) {
 			t.Errorf("%q became %q", escaped, got)
 		}
 	}
-	for _, kept := range []string{"Uniqueid: 1795411938.13", "id=7e3c4e63b227879f", "extension 1001", `"id":"a1234567890"`} {
+	for _, escaped := range []string{`{"name":"Chen \u003c13800138000\u003e"}`, `{"text":"calls:\n13800138000"}`, `\t+8613800138000`} { // as JSON writes it
+		if got := mask(escaped); strings.Contains(got, "0138000") || !strings.Contains(got, a[7:15]) || len(got) != len(escaped) {
+			t.Errorf("%q became %q", escaped, got)
+		}
+	}
+	for _, spaced := range []string{"138-0013-8000", "+86 138 0013 8000", `"138 0013 8000" <sip:1002@pbx>`} { // as people write it, in a name
+		got := strings.NewReplacer("-", "", " ", "").Replace(mask(spaced))
+		if strings.Contains(got, "00138000") || !strings.Contains(got, a[4:15]) {
+			t.Errorf("%q became %q", spaced, got)
+		}
+	}
+	for _, kept := range []string{"2026-11-26 11:20:33", "2026-11-26T11:20:33.118Z", "m=audio 10000 RTP/AVP 0 8 101", "127.0.0.1:5061", "b1c2d3e4-4567-8901-2345-00112233aabb", "Uniqueid: 1795411938.13", "id=7e3c4e63b227879f", "extension 1001", `"id":"a1234567890"`} {
 		if got := mask(kept); got != kept {
 			t.Errorf("%q became %q", kept, got)
 		}
