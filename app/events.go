@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"maps"
+	"strings"
 	"sync"
 
 	"ringside.dev/ringside/app/cti"
@@ -84,28 +85,35 @@ func (a *App) Events(ctx context.Context, q wire.EventQuery, each func(cti.Event
 	return nil
 }
 
-// event hides the numbers of an event; ids stay, for they tell nobody.
+// event hides the numbers of an event. Ids stay, for they tell nobody, but for a number that one is made of.
 func (m masker) event(e cti.Event) cti.Event {
 	if m.Mode == number.ShowAll {
 		return e
 	}
-	n := e.Remote.Number
-	e.Dialled = m.dialled(e.Dialled, n, e.Call.Direction)
-	e.Remote.URI, e.Remote.Asserted = m.Text(e.Remote.URI, n), m.Text(e.Remote.Asserted, n)
-	e.Remote.Name = m.Text(e.Remote.Name, n)
-	e.Remote.Number = m.Number(n)
+	known := m.toldBy(e)
+	hide := func(text string) string { return m.Numbers(m.plan, m.Text(text, known...)) }
+	e.Call.Refs = mapped(e.Call.Refs, func(id string) string { return m.Text(id, known...) })
+	e.Data = mapped(e.Data, func(value string) string { return hide(m.own(value, known)) })
+	e.Remote.URI, e.Remote.Asserted, e.Remote.Name, e.Dialled = hide(e.Remote.URI), hide(e.Remote.Asserted), hide(e.Remote.Name), hide(e.Dialled)
+	e.Remote.Number = m.Number(e.Remote.Number)
 	if e.Transfer != nil {
 		t := *e.Transfer
-		t.To = m.own(t.To, nil)
+		t.To = hide(t.To)
 		e.Transfer = &t
 	}
-	e.Data = maps.Clone(e.Data)
-	for name, value := range e.Data {
-		e.Data[name] = m.own(value, []cti.Number{n})
+	if e.Queue != nil {
+		q := *e.Queue
+		q.Name = hide(q.Name)
+		e.Queue = &q
+	}
+	if e.Cause != nil {
+		c := *e.Cause
+		c.Raw = hide(c.Raw)
+		e.Cause = &c
 	}
 	if e.Recording != nil {
 		r := *e.Recording
-		r.URL = ""
+		r.URL, r.ID, r.Name = "", m.Text(r.ID, known...), hide(r.Name)
 		e.Recording = &r
 	}
 	legs := e.Legs
@@ -114,6 +122,26 @@ func (m masker) event(e cti.Event) cti.Event {
 		e.Legs = append(e.Legs, m.event(leg))
 	}
 	return e
+}
+
+// toldBy are the numbers that an event names, also those of headers that were not believed.
+func (m masker) toldBy(e cti.Event) []cti.Number {
+	all := []cti.Number{e.Remote.Number}
+	for _, written := range append([]string{e.Remote.Raw, e.Remote.URI, e.Dialled}, strings.Split(e.Remote.Asserted, ",")...) {
+		all = append(all, m.plan.Callee(written, ""))
+	}
+	if e.Transfer != nil {
+		all = append(all, m.plan.Callee(e.Transfer.To, ""))
+	}
+	return all
+}
+
+func mapped(values map[string]string, to func(string) string) map[string]string {
+	values = maps.Clone(values)
+	for name, value := range values {
+		values[name] = to(value)
+	}
+	return values
 }
 
 // Record gives what a source's phone sends and is sent from now on, byte for byte, until stop. Errors: notfound for a source the profile does

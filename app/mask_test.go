@@ -96,6 +96,9 @@ func (a *agent) everythingReadable(t *testing.T, leg string) map[string]string {
 	put("preview", preview, err)
 	who, err := a.client.Identify(t.Context(), knownNumber)
 	put("identify", who, err)
+	var events []cti.Event
+	err = a.client.Events(t.Context(), wire.EventQuery{}, func(e cti.Event) error { events = append(events, e); return nil })
+	put("events", events, err)
 	for _, f := range wire.Formats {
 		var text bytes.Buffer
 		put("export "+string(f), nil, a.ExportOutbox(&text, f))

@@ -124,6 +124,23 @@ func (m Mode) Text(text string, numbers ...cti.Number) string {
 	})
 }
 
+// Numbers masks whatever in a text reads as a number of an outside line, whoever's it is; where all is hidden, also what may be one.
+func (m Mode) Numbers(p *Plan, text string) string {
+	if m == ShowAll || text == "" {
+		return text
+	}
+	return written.ReplaceAllStringFunc(text, func(found string) string {
+		n := p.Callee(found, "")
+		switch {
+		case n.E164 != "" && (n.Class == cti.ClassPerson || n.Class == cti.ClassPrivacy):
+			return m.within(found, Digits(n.E164))
+		case m == MaskAll && len(Digits(ascii(found))) >= sameTail:
+			return allMasked
+		}
+		return found
+	})
+}
+
 // within masks the digits of a group that are those of a number; before and behind them others may stand.
 func (m Mode) within(group, number string) string {
 	if len(number) < sameTail {
