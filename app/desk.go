@@ -167,6 +167,9 @@ func (a *App) calls(limit int) ([]wire.LoggedCall, error) {
 	logged, err := a.store.Calls(limit)
 	list := make([]wire.LoggedCall, 0, len(logged))
 	for _, l := range logged {
+		if l.Call.Purpose != "" && l.WrapUp.Note == "" {
+			continue // no customer's call of its own; it is kept because it had a card at first
+		}
 		list = append(list, a.mask.call(loggedCall(l)))
 	}
 	return list, err

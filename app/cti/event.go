@@ -138,6 +138,7 @@ type Purpose string
 const (
 	Consultation Purpose = "consultation" // the agent asks a colleague while the customer is on hold
 	Monitoring   Purpose = "monitoring"   // a supervisor listens to a colleague's call
+	Duplicate    Purpose = "duplicate"    // it is MainLeg: two sources told of one call before anything joined what they said
 )
 
 // Remote is the other party.

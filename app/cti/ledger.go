@@ -98,6 +98,7 @@ func (l *Ledger) apply(e Event, listed bool) []Change {
 		return l.settle(leg, e)
 	}
 	delete(l.restored, leg)
+	joined := l.join(leg, e)
 	before, known := l.calls[leg]
 	call := before
 	if !known {
@@ -113,14 +114,14 @@ func (l *Ledger) apply(e Event, listed bool) []Change {
 		if len(call.Also) != len(before.Also) {
 			l.keep(call)
 		}
-		return nil
+		return joined
 	}
 	l.keep(after)
 	l.noteYoung(after, e)
 	if after.State == StateClosed {
 		l.settling[leg] = after
 	}
-	return []Change{{Before: before, After: after}}
+	return append(joined, Change{Before: before, After: after})
 }
 
 // refer notes what a source calls a call, but not the references of a live call that had them first. Two sources may use one name for ids of

@@ -143,3 +143,23 @@ func TestADialledNumberIsKnownByHowItWasDialled(t *testing.T) {
 		t.Errorf("%s to %+v, want outgoing to the number that was asked for", c.Direction, c.Remote.Number)
 	}
 }
+
+// The exchange shows another number than the phone, and learns the SIP Call-ID a moment after it told of the ring.
+func TestACallThatTurnsOutToBeOneWithAnotherLeavesNothing(t *testing.T) {
+	both := map[string]string{cti.RefSIPCallID: "a", "vendor_asterisk": "1"}
+	got := booked(saw(desktop, cti.Delivered, 0, "1002", sip("a")), saw(exchange, cti.Delivered, 100*time.Millisecond, "138", ami("1")),
+		saw(exchange, cti.Info, 300*time.Millisecond, "138", both), saw(desktop, cti.Established, 5*time.Second, "1002", sip("a")),
+		saw(exchange, cti.Established, 5*time.Second, "138", both), saw(exchange, cti.Cleared, 60*time.Second, "138", ami("1")))
+	calls, same := 0, 0
+	for _, c := range got {
+		switch {
+		case c.Purpose == cti.Duplicate && c.State == cti.StateClosed:
+			same++
+		case c.State == cti.StateClosed && !c.EstablishedAt.IsZero() && c.Remote.Raw == "138" && len(c.Also) == 1:
+			calls++
+		}
+	}
+	if calls != 1 || same != 1 || len(got) != 2 {
+		t.Errorf("%d calls and %d that were found to be the same, of %d; want one of each", calls, same, len(got))
+	}
+}

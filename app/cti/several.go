@@ -120,6 +120,37 @@ func (l *Ledger) twin(e Event, listed bool) string {
 	return found
 }
 
+// join ends what a source told of a live call under names of its own, before an event shows that it is another one: so an exchange that learns
+// the SIP Call-ID a moment after it told of the ring. What it knew goes to that one.
+func (l *Ledger) join(leg string, e Event) []Change {
+	main, live := l.calls[leg]
+	if !live || len(e.Call.Refs) < 2 || main.ToldBy(e.Source) { // one source does not tell of one call twice
+		return nil
+	}
+	var changes []Change
+	for _, name := range strongestFirst(e.Call.Refs) {
+		same := l.refs[reference{spaceOf(e.Source, name), e.Call.Refs[name]}.key()]
+		other, live := l.calls[same]
+		if name == RefJourney || same == leg || !live || len(other.Also) > 0 || !other.ToldBy(e.Source) || !main.mayBe(other.Refs) {
+			continue
+		}
+		main, _ = main.Apply(Event{At: e.At, Source: e.Source, Remote: other.Remote, Dialled: other.Dialled, Queue: other.Queue, Data: other.Data, Recording: other.Recording})
+		l.calls[leg] = main
+		after := other
+		after.Purpose, after.MainLeg = Duplicate, leg
+		after.clear(nil, Cause{Code: CauseUnknown, By: BySystem, Raw: "another source told of it, too"}, other.clock(e))
+		names := l.names[same]
+		l.keep(after)
+		delete(l.young, same)
+		for _, r := range names {
+			l.refs[r.key()] = leg
+			l.names[leg] = append(l.names[leg], r)
+		}
+		changes = append(changes, Change{Before: other, After: after})
+	}
+	return changes
+}
+
 // alike tells whether an event of another source may be about the call.
 func (y young) alike(e Event) bool {
 	c := y.call

@@ -301,3 +301,31 @@ func TestAColleagueWhoPassesACallOnIsReplacedByTheCustomerAndPopsOnceMore(t *tes
 		}
 	})
 }
+
+// The exchange and the phone show different callers, and the exchange learns the SIP Call-ID a moment late: two cards, then one.
+func TestACallOfTwoSourcesThatHadTwoCardsHasOneRecordWithWhatWasTyped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.several = true
+		colleagues := ring("a")
+		colleagues.Remote.Number = cti.Number{Raw: "1002", Key: "1002", Class: cti.ClassInternal}
+		first := other(ring("b"))
+		first.Call.Refs = map[string]string{"vendor_asterisk": "1"}
+		r.start().tell(colleagues, first)
+		second := r.card().Call.Leg
+		if second == "a" {
+			t.Fatal("no second card")
+		}
+		must(t, r.flow.SaveWrapUp(t.Context(), second, cti.WrapUp{Note: "typed on the second"}, true))
+		both := other(answer("a"))
+		both.Call.Refs = map[string]string{"vendor_asterisk": "1", cti.RefSIPCallID: "a"}
+		r.tell(both, hangup("a"))
+		pass(cti.SettleFor)
+		if w := r.writes(); len(w) != 1 || w[0].Leg != "a" || !slices.Contains(r.dropped, second) || r.card().WrapUp.Note != "typed on the second" {
+			t.Errorf("%d records, dropped %v, note %q; want one record, the second card gone, its note on the first", len(w), r.dropped, r.card().WrapUp.Note)
+		}
+		if _, live := r.onDisk()[second]; live {
+			t.Error("the second is live on the disk")
+		}
+	})
+}
