@@ -20,6 +20,12 @@ type PresenceConfig struct {
 // asks tells whether after-call work is a state at all.
 func (c PresenceConfig) asks() bool { return c.Seconds > 0 || c.Required }
 
+// left is how much of the after-call work of a call that ended then is left.
+func (c PresenceConfig) left(ended, now time.Time) time.Duration {
+	all := time.Duration(c.Seconds) * time.Second
+	return min(all, all-now.Sub(ended)) // a clock that was set back gives nobody more
+}
+
 // Presence is the agent's state as the screen shows it.
 type Presence struct {
 	State  cti.Presence
@@ -160,10 +166,16 @@ func (f *Flow) wrap(card *Card) {
 	if p.Owed == "" && (c.Seconds == 0 || !card.saved.SavedAt.IsZero()) {
 		return // it was finished during the call
 	}
+	last := c.left(card.Call.ClearedAt, time.Now())
+	if c.Seconds > 0 && last <= 0 {
+		if p.Owed == "" {
+			return // it ended long ago, and we hear of it now
+		}
+		last = c.left(time.Now(), time.Now())
+	}
 	p.turn++
 	p.leg, p.Until = card.Call.Leg, time.Time{}
 	if c.Seconds > 0 {
-		last := time.Duration(c.Seconds) * time.Second
 		p.Until = time.Now().UTC().Add(last)
 		turn := p.turn
 		f.after(last, func() { f.wrapOver(turn) })

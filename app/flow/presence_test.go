@@ -367,3 +367,48 @@ func TestAnOutcomeThatWasChosenAndNotSavedBeatsTheDefault(t *testing.T) {
 		}
 	})
 }
+
+// A relay tells after a break what happened meanwhile; a call of yesterday ends when Ringside starts.
+func TestACallThatEndedLongAgoHasHadItsAfterCallWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Seconds: 30}
+		told := r.told()
+		r.start().tell(agent(cti.Ready, ""), ring("a"), answer("a"))
+		over := hangup("a")
+		pass(31 * time.Second)
+		r.tell(over)
+		if s := r.state(); s.State != cti.Ready || len(*told) != 0 || len(r.writes()) != 1 {
+			t.Errorf("%+v, told %v, %d records; want a record, and the agent as ready as before", s, *told, len(r.writes()))
+		}
+	})
+}
+
+func TestACallThatEndedAMomentAgoHasTheRestOfItsAfterCallWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Seconds: 30}
+		r.start().tell(ring("a"), answer("a"))
+		over := hangup("a")
+		pass(10 * time.Second)
+		r.tell(over)
+		pass(20 * time.Second)
+		if s := r.state(); s.State != cti.Ready {
+			t.Errorf("%+v, 30 s after the end", s)
+		}
+	})
+}
+
+func TestAnOutcomeIsOwedHoweverLateTheEndIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Seconds: 30, Required: true}
+		r.start().tell(ring("a"), answer("a"))
+		over := hangup("a")
+		pass(time.Hour)
+		r.tell(over)
+		if s := r.state(); s.State != cti.AfterCall || s.Owed != "a" || !s.Until.After(time.Now()) {
+			t.Errorf("%+v, want the outcome owed, and time to choose it", s)
+		}
+	})
+}
