@@ -31,8 +31,10 @@ type eventLog struct {
 func (l *eventLog) note(e cti.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.newest = append(l.newest, e); len(l.newest) > keptEvents {
-		l.newest = append([]cti.Event(nil), l.newest[len(l.newest)-keptEvents:]...)
+	if l.newest = append(l.newest, e); len(l.newest) >= 2*keptEvents { // not at each: calls may not wait
+		n := copy(l.newest, l.kept())
+		clear(l.newest[n:])
+		l.newest = l.newest[:n]
 	}
 	for c := range l.followers {
 		select {
@@ -41,6 +43,8 @@ func (l *eventLog) note(e cti.Event) {
 		}
 	}
 }
+
+func (l *eventLog) kept() []cti.Event { return l.newest[max(0, len(l.newest)-keptEvents):] }
 
 // follow gives what is there, and a channel of what comes; stop may be called more than once.
 func (l *eventLog) follow() (newest []cti.Event, next <-chan cti.Event, stop func()) {
@@ -51,7 +55,7 @@ func (l *eventLog) follow() (newest []cti.Event, next <-chan cti.Event, stop fun
 		l.followers = map[chan cti.Event]struct{}{}
 	}
 	l.followers[c] = struct{}{}
-	return append([]cti.Event(nil), l.newest...), c, func() {
+	return append([]cti.Event(nil), l.kept()...), c, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.followers, c)
