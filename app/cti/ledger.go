@@ -79,14 +79,23 @@ func (l *Ledger) Apply(e Event) []Change {
 		return l.reconcile(e)
 	default: // tells about one call
 	}
-	return l.apply(e, false)
+	return l.apply(e, news)
 }
 
-// apply books an event of one call; listed tells that it is from a snapshot, so that its time is not that of what it tells.
-func (l *Ledger) apply(e Event, listed bool) []Change {
+// origin is where an event is from.
+type origin int
+
+const (
+	news      origin = iota // it happened now
+	listed                  // from a snapshot: its time is not that of what it tells
+	lookalike               // from a snapshot in which another leg is like it, so that likeness tells nothing
+)
+
+// apply books an event of one call.
+func (l *Ledger) apply(e Event, from origin) []Change {
 	leg := l.find(e)
 	if leg == "" {
-		leg = l.twin(e, listed)
+		leg = l.twin(e, from)
 	}
 	if leg == "" {
 		if !opens(e.Type) || onlyJourney(e) {
@@ -156,24 +165,50 @@ func (l *Ledger) keep(c Call) {
 // reconcile is reducer rule 8: what the source lists is brought up to date, what it does not list any more is cleared, cause unknown.
 func (l *Ledger) reconcile(e Event) []Change {
 	var changes []Change
-	listed := map[string]bool{}
+	there := map[string]bool{}
+	for _, live := range l.inOrder(e) {
+		for _, c := range l.apply(live.Event, live.from) {
+			changes = append(changes, c)
+			there[c.After.Leg] = true
+		}
+		there[l.find(live.Event)] = true
+	}
+	for _, leg := range l.liveOf(e.Source) {
+		if !there[leg] {
+			changes = append(changes, l.end(leg, e.At, "not in the source's list of calls"))
+		}
+	}
+	return changes
+}
+
+type listedLeg struct {
+	Event
+
+	from origin
+}
+
+// inOrder are the legs of a snapshot: first those whose names are known, so that none of the others is taken for their calls.
+func (l *Ledger) inOrder(e Event) []listedLeg {
+	var known, others []listedLeg
 	for _, live := range e.Legs {
 		live.Source = e.Source
 		if live.At.IsZero() {
 			live.At = e.At
 		}
-		for _, c := range l.apply(live, true) {
-			changes = append(changes, c)
-			listed[c.After.Leg] = true
-		}
-		listed[l.find(live)] = true
-	}
-	for _, leg := range l.liveOf(e.Source) {
-		if !listed[leg] {
-			changes = append(changes, l.end(leg, e.At, "not in the source's list of calls"))
+		if l.find(live) != "" {
+			known = append(known, listedLeg{live, listed})
+		} else {
+			others = append(others, listedLeg{live, listed})
 		}
 	}
-	return changes
+	for i := range others {
+		for j := range others[:i] {
+			if a, b := &others[i], &others[j]; sameNumber(a.Remote.Number, b.Remote.Number) && a.Local.Extension == b.Local.Extension {
+				a.from, b.from = lookalike, lookalike
+			}
+		}
+	}
+	return append(known, others...)
 }
 
 // Sweep ends calls of which nothing was heard for GhostAfter and forgets tombstones.

@@ -163,3 +163,29 @@ func TestACallThatTurnsOutToBeOneWithAnotherLeavesNothing(t *testing.T) {
 		t.Errorf("%d calls and %d that were found to be the same, of %d; want one of each", calls, same, len(got))
 	}
 }
+
+// Two people of one company ring; the phone shows one of them, the exchange lists both.
+func TestASnapshotWithTwoCallsOfANumberIsNotMergedByLikeness(t *testing.T) {
+	list := cti.Event{V: 1, Type: cti.Snapshot, At: start.Add(time.Minute), Source: exchange, Legs: []cti.Event{
+		saw(exchange, cti.Delivered, time.Minute, "138", ami("2")), saw(exchange, cti.Established, time.Minute, "138", ami("1"))}}
+	phone := []cti.Event{saw(desktop, cti.Delivered, 0, "138", sip("a")), saw(desktop, cti.Established, time.Second, "138", sip("a"))}
+	for _, c := range booked(append(phone, list)...) {
+		if len(c.Also) != 0 {
+			t.Errorf("the phone's call is taken for %v", c.Refs)
+		}
+	}
+	both := ami("1")
+	both[cti.RefSIPCallID] = "a"
+	list.Legs[1] = saw(exchange, cti.Established, time.Minute, "138", both)
+	if got := booked(append(phone, list)...); len(got) != 2 {
+		t.Errorf("%d calls, want two: one of them is known by its SIP Call-ID", len(got))
+	}
+}
+
+func TestNumbersOfTwoCountriesAreTwo(t *testing.T) {
+	here, abroad := saw(desktop, cti.Delivered, 0, "138", sip("a")), saw(exchange, cti.Delivered, 0, "138", ami("1"))
+	here.Remote.E164, abroad.Remote.E164 = "+86138", "+49138"
+	if got := booked(here, abroad); len(got) != 2 {
+		t.Errorf("%d calls, want two", len(got))
+	}
+}

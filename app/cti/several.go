@@ -102,14 +102,14 @@ func landmark(t EventType) EventType {
 
 // twin finds the call of another source that an event of an unknown one tells of: the same extension, number and direction, the same thing
 // seen at most MergeWithin apart, and exactly one such call. With two there is no telling, and two records are better than one lost.
-func (l *Ledger) twin(e Event, listed bool) string {
+func (l *Ledger) twin(e Event, from origin) string {
 	kind := landmark(e.Type)
-	if kind == "" {
+	if kind == "" || from == lookalike {
 		return ""
 	}
 	found := ""
 	for leg, y := range l.young {
-		if !y.alike(e) || !y.near(e, kind, listed) {
+		if !y.alike(e) || !y.near(e, kind, from == listed) {
 			continue
 		}
 		if found != "" {
@@ -180,6 +180,8 @@ func sameNumber(a, b Number) bool {
 	switch {
 	case a.Withheld || b.Withheld: // one source may show a word for it, the other nothing
 		return a.Withheld && b.Withheld
+	case a.E164 != "" && b.E164 != "":
+		return a.E164 == b.E164 && a.Ext == b.Ext
 	case a.Key != "" && b.Key != "":
 		return a.Key == b.Key && a.Ext == b.Ext
 	}
