@@ -94,7 +94,7 @@ func (s *Source) note(what cti.Command, id, to string) {
 func (s *Source) lineOf(c cti.Call, what cti.Command) (line, id string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.running {
+	if !s.once.Runs() {
 		return "", "", offline("the phone is not listened to", nil)
 	}
 	i := slices.IndexFunc(s.calls.Open, func(o call) bool { return o.ID != "" && c.Refs[o.Ref] == o.ID })
@@ -165,10 +165,7 @@ func checkDigits(s string) error {
 }
 
 func (s *Source) dial(ctx context.Context, number string) error {
-	s.mu.Lock()
-	running := s.running
-	s.mu.Unlock()
-	if !running {
+	if !s.once.Runs() {
 		return offline("the phone is not listened to", nil)
 	}
 	if err := checkDigits(number); err != nil {

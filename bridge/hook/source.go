@@ -21,6 +21,7 @@ import (
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/hook/mailbox"
+	"ringside.dev/ringside/bridge/running"
 	"ringside.dev/ringside/bridge/tape"
 )
 
@@ -32,9 +33,10 @@ const (
 	keepFor = 2 * time.Second
 	// pastAfter is the age at which nobody waits for an event any more.
 	pastAfter = 15 * time.Second
-	// againFirst and againMost bound the wait after the mailbox could not be read.
-	againFirst, againMost = time.Second, 30 * time.Second
 )
+
+// backoff after the mailbox could not be read.
+var backoff = running.Backoff{First: time.Second, Most: 30 * time.Second, Proven: lookEvery}
 
 // Source is one workstation's phone with a hook. Make it with New.
 type Source struct {
@@ -46,9 +48,10 @@ type Source struct {
 	wake      chan struct{} // holds one token when somebody knocked
 	tape      tape.Deck
 
-	mu      sync.Mutex
-	running bool
-	calls   *calls
+	once running.Once
+
+	mu    sync.Mutex
+	calls *calls
 }
 
 // New makes the source for a phone of a preset's name (see Presets), whose mailbox is in a folder; an empty one means this user's own
@@ -82,18 +85,11 @@ func (s *Source) Look() {
 // and must let go when ctx ends. First comes source.up, and source.down when the mailbox cannot be read. There is never a source.snapshot:
 // a hook cannot say which calls live (reducer rule 8). It runs once at a time: a second Run beside the first fails with kind conflict.
 func (s *Source) Run(ctx context.Context, emit func(cti.Event)) error {
-	s.mu.Lock()
-	if s.running {
-		s.mu.Unlock()
-		return cti.Errorf(cti.Conflict, "run the phone's source: it runs already", nil)
+	end, err := s.once.Begin()
+	if err != nil {
+		return err
 	}
-	s.running = true
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		s.running = false
-		s.mu.Unlock()
-	}()
+	defer end()
 	t := &taking{Source: s, emit: emit, taken: map[string]time.Time{}}
 	t.run(ctx)
 	return nil
@@ -109,27 +105,10 @@ type taking struct {
 }
 
 func (t *taking) run(ctx context.Context) {
-	look := time.NewTicker(lookEvery)
-	defer look.Stop()
-	wait := againFirst
-	for ctx.Err() == nil {
-		err := t.look(ctx)
-		switch {
-		case ctx.Err() != nil:
-		case err == nil:
-			wait = againFirst
-			select {
-			case <-ctx.Done():
-			case <-t.wake:
-			case <-look.C:
-			}
-		default:
-			t.down(err)
-			t.log.Warn("mailbox not read", "error", err, "retry_in", wait)
-			sleep(ctx, wait)
-			wait = min(2*wait, againMost)
-		}
-	}
+	backoff.Again(ctx, t.watch, nil, func(err error, _, pause time.Duration) {
+		t.down(err)
+		t.log.Warn("mailbox not read", "error", err, "retry_in", pause)
+	})
 	if t.up {
 		if err := t.settle(time.Now().Add(keepFor)); err != nil {
 			t.log.Warn("mailbox not tidied: its events will be told again", "error", err)
@@ -137,12 +116,27 @@ func (t *taking) run(ctx context.Context) {
 	}
 }
 
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+// watch takes what comes as long as the mailbox can be read, and tells for how long that was.
+func (t *taking) watch(ctx context.Context) (time.Duration, error) {
+	began := time.Now()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for reads := 0; ; reads++ {
+		err := t.look(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return 0, ctx.Err()
+		case err != nil && reads == 0:
+			return 0, err
+		case err != nil:
+			return time.Since(began), err
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-t.wake:
+		case <-look.C:
+		}
 	}
 }
 

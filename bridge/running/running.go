@@ -23,6 +23,9 @@ func (o *Once) Begin() (end func(), err error) {
 	return func() { o.runs.Store(false) }, nil
 }
 
+// Runs tells whether a Run goes on.
+func (o *Once) Runs() bool { return o.runs.Load() }
+
 // Deliver passes what is queued on in order until ctx ends. The queue is there so that a source reads on, and hears the replies to commands, while emit
 // blocks.
 func Deliver[T any](ctx context.Context, queue <-chan T, emit func(T)) {

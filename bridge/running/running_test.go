@@ -96,7 +96,13 @@ func TestASecondRunIsRefusedWhileTheFirstGoesOn(t *testing.T) {
 	if _, err := o.Begin(); cti.KindOf(err) != cti.Conflict {
 		t.Errorf("the second got %v", err)
 	}
+	if !o.Runs() {
+		t.Error("it runs, and says that it does not")
+	}
 	end()
+	if o.Runs() {
+		t.Error("it runs no more, and says that it does")
+	}
 	if _, err := o.Begin(); err != nil {
 		t.Errorf("after the first: %v", err)
 	}
