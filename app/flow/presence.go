@@ -196,15 +196,15 @@ func (f *Flow) wrap(card *Card) {
 // wrapOver is the end of the seconds: the outcome the site chose for that case, if one is owed, and the agent is what they were before.
 func (f *Flow) wrapOver(turn int) {
 	p := &f.presence
-	if p.turn != turn || p.State != cti.AfterCall {
-		return
+	if p.turn != turn && p.State == cti.AfterCall {
+		return // of a later call, whose own timer will come
 	}
 	if f.cfg.Presence.Default != "" {
 		for _, leg := range slices.Clone(p.owes) {
 			f.chooseDefault(f.cards[leg])
 		}
 	}
-	if p.Owed == "" && p.State == cti.AfterCall {
+	if p.Owed == "" && p.State == cti.AfterCall && p.turn == turn {
 		f.endWrap(cti.ByTimer)
 	}
 }

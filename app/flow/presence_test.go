@@ -412,3 +412,25 @@ func TestAnOutcomeIsOwedHoweverLateTheEndIsTold(t *testing.T) {
 		}
 	})
 }
+
+func TestTheDefaultOutcomeIsSavedAlsoWhenTheStateBecameAnother(t *testing.T) {
+	for name, becomes := range map[string]func(r *rig){
+		"by the exchange": func(r *rig) { r.tell(agent(cti.Ready, "")) },
+		"by the agent": func(r *rig) {
+			must(r.t, r.flow.SetPresence(r.t.Context(), cti.AgentStatus{State: cti.NotReady, Reason: "Lunch"}))
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			r.presence = flow.PresenceConfig{Seconds: 30, Required: true, Default: "not stated"}
+			r.start().tell(ring("a"), answer("a"), hangup("a"))
+			pass(10 * time.Second)
+			becomes(r)
+			now := r.state()
+			pass(20 * time.Second)
+			if w := r.lastAccepted(); w.wrap.Outcome != "not stated" || r.state().Owed != "" || r.state().State != now.State {
+				t.Errorf("%s: outcome %q, %+v; want the default, nothing owed, and the state as it became", name, w.wrap.Outcome, r.state())
+			}
+		})
+	}
+}

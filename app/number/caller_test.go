@@ -41,9 +41,10 @@ func TestWhomACallReachesIsReadWithoutTheOutsideLine(t *testing.T) {
 		{"with its country", "CN", "9", "+913800138000", "+913800138000"},
 		{"in an address", "CN", "9", "sip:913800138000@pbx", "+8613800138000"},
 		{"a site without", "CN", "", "13800138000", "+8613800138000"},
+		{"as phones show callers", "GB", "9", "702079460958", "+442079460958"},
 		{"a colleague", "CN", "9", "9001", ""},
 	} {
-		p := &number.Plan{Region: c.region, DialPrefix: c.prefix}
+		p := &number.Plan{Region: c.region, DialPrefix: c.prefix, OutsidePrefix: "7"}
 		if n := p.Callee(c.dialled, ""); n.E164 != c.want || n.Raw != c.dialled {
 			t.Errorf("%s: %+v, want %s", c.name, n, c.want)
 		}

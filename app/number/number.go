@@ -77,7 +77,11 @@ func (p *Plan) Callee(dialled, asserted string) cti.Number {
 	if p.DialPrefix != "" {
 		out.OutsidePrefix = p.DialPrefix
 	}
-	return out.Caller(dialled, asserted)
+	n := out.Caller(dialled, asserted)
+	if as := p.Caller(dialled, asserted); n.Class == cti.ClassInvalid && as.E164 != "" {
+		return as // shown as phones show callers
+	}
+	return n
 }
 
 // privacyWanted is a Remote-Party-ID whose number is not to be shown.
