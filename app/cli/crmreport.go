@@ -180,7 +180,7 @@ func (e *env) reported(reports []crmReport) string {
 				}
 			}
 			for _, title := range r.Excess {
-				row(w, e.say("more than an agent needs", "超出座席所需的权限"), title)
+				row(w, e.say("more than an agent needs", "超出坐席所需的权限"), title)
 			}
 		}
 	})
@@ -223,7 +223,7 @@ func (e *env) opWords(state string) string {
 func (e *env) verdict(reports []crmReport, noAgent bool) error {
 	for _, r := range reports {
 		if !r.IsAgent && !noAgent {
-			return cti.Errorf(cti.Denied, fmt.Sprintf(e.say("records in %s would be written as %s, who is not the agent of the profile", "%s 中的记录会以 %s 的身份写入，而此人不是配置文件中的座席"), r.System, r.Agent.Name), nil)
+			return cti.Errorf(cti.Denied, fmt.Sprintf(e.say("records in %s would be written as %s, who is not the agent of the profile", "%s 中的记录会以 %s 的身份写入，而此人不是配置文件中的坐席"), r.System, r.Agent.Name), nil)
 		}
 		for _, op := range r.Operations {
 			if op.State == opRefused || op.State == opLacking {

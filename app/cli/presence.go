@@ -12,7 +12,7 @@ import (
 )
 
 func (e *env) presenceCommand() *cobra.Command {
-	show := command("show", e.say("Show whether the agent is ready", "显示座席当前状态"), 0, func(ctx context.Context, _ []string) error {
+	show := command("show", e.say("Show whether the agent is ready", "显示坐席当前状态"), 0, func(ctx context.Context, _ []string) error {
 		s, err := e.client().Snapshot(ctx)
 		if err != nil {
 			return err
@@ -35,12 +35,12 @@ func (e *env) presenceCommand() *cobra.Command {
 	away := command("not-ready REASON", e.say("Not be ready, for one of the profile's reasons", "设为未就绪，原因取自配置文件"), 1, func(ctx context.Context, args []string) error {
 		return e.setPresence(ctx, cti.NotReady, args[0])
 	})
-	return group("presence", e.say("Whether the agent is ready for calls", "座席是否就绪"), show, ready, away, e.presenceLogCommand())
+	return group("presence", e.say("Whether the agent is ready for calls", "坐席是否就绪"), show, ready, away, e.presenceLogCommand())
 }
 
 func (e *env) presenceLogCommand() *cobra.Command {
 	var back time.Duration
-	log := command("log", e.say("List the agent's states, the oldest first, each with how long the one before lasted", "按时间列出座席状态，并显示前一状态的持续时间"), 0,
+	log := command("log", e.say("List the agent's states, the oldest first, each with how long the one before lasted", "按时间列出坐席状态，并显示前一状态的持续时间"), 0,
 		func(ctx context.Context, _ []string) error {
 			changes, err := e.client().PresenceLog(ctx, time.Now().Add(-back))
 			if err != nil {

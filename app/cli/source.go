@@ -71,7 +71,7 @@ func (e *env) replayCommand() *cobra.Command {
 		r := replayOf(events)
 		return e.print(r, r.text)
 	})
-	replay.Flags().StringVar(&extension, "extension", "", e.say("the agent's own, where the recording does not name it", "座席自己的分机号，记录中没有时使用"))
+	replay.Flags().StringVar(&extension, "extension", "", e.say("the agent's own, where the recording does not name it", "坐席自己的分机号，记录中没有时使用"))
 	return replay
 }
 

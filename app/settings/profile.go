@@ -34,7 +34,7 @@ func (r *reader) fields() []field {
 		{key: "language", read: r.text(&p.Language, oneOf("en", "zh-CN"))},
 		{key: "agent", need: write("a section agent: with name: and email:", "包含 name: 和 email: 的 agent: 小节"), within: []field{
 			{key: "id", read: r.text(&p.Agent.ID, nil)},
-			{key: "name", need: write("the agent's name as the CRM has it", "座席在 CRM 中的姓名"), read: r.text(&p.Agent.Name, nil)},
+			{key: "name", need: write("the agent's name as the CRM has it", "坐席在 CRM 中的姓名"), read: r.text(&p.Agent.Name, nil)},
 			{key: "email", read: r.text(&p.Agent.Email, email)},
 		}},
 		{key: "phone", need: write("a section phone: with source: and extension:", "包含 source: 和 extension: 的 phone: 小节"), within: []field{
@@ -43,7 +43,7 @@ func (r *reader) fields() []field {
 			{key: "program", need: needProgram(&p.Phone.Source), read: r.program(&p.Phone.Source, &p.Phone.Program)},
 			{key: "also", read: r.alsoPhones},
 			{key: "data", read: r.callData},
-			{key: "extension", need: write("the agent's own extension, such as 201", "座席自己的分机号，例如 201"), read: r.text(&p.Phone.Extension, nil)},
+			{key: "extension", need: write("the agent's own extension, such as 201", "坐席自己的分机号，例如 201"), read: r.text(&p.Phone.Extension, nil)},
 			{key: "exchange", read: r.access(&p.Phone.Exchange)},
 		}},
 		{key: "region", need: write("the country whose national numbers you dial, such as GB or CN", "拨打国内号码所属的国家或地区，例如 CN 或 GB"),
@@ -70,7 +70,7 @@ func (r *reader) fields() []field {
 			{key: "stop_statuses", read: func(path string, n *yaml.Node) { r.choices(path, n, &p.Dialling.StopStatuses) }},
 		}},
 		{key: "wrapup", need: write("a section wrapup: with a list outcomes:", "包含 outcomes: 列表的 wrapup: 小节"), within: []field{
-			{key: "outcomes", need: write("a list of what an agent may choose after a call", "座席在通话后可选择的结果列表"), read: r.outcomes},
+			{key: "outcomes", need: write("a list of what an agent may choose after a call", "坐席在通话后可选择的结果列表"), read: r.outcomes},
 			{key: "seconds", read: r.wrapSeconds},
 			{key: "required", read: r.truth(&p.WrapUp.Required)},
 			{key: "default", read: r.wrapDefault},
