@@ -63,9 +63,10 @@ func (f *Flow) accept(card *Card, writes []cti.WriteBack) error {
 // decided tells whether the call is over and nothing better will be known about its end: only then it is written down.
 func (c *Card) decided() bool { return c.Call.State == cti.StateClosed && !c.settling }
 
-// writes tells what a finished call brings to the CRM: no drafts. Who did not answer because a colleague did writes nothing.
+// writes tells what a finished call brings to the CRM: no drafts. Who did not answer because a colleague did writes nothing,
+// but puts right what was written before that was known.
 func (f *Flow) writes(card *Card) []cti.WriteBack {
-	if card.Call.Ending() == cti.EndAnsweredElsewhere {
+	if card.Call.Ending() == cti.EndAnsweredElsewhere && card.accepted.Key == "" {
 		return nil
 	}
 	record := cti.NewRecord(f.cfg.Tenant, card.Call, card.saved)

@@ -162,3 +162,17 @@ func TestWhatWasTypedOnAConsultationIsNotLost(t *testing.T) {
 		})
 	}
 }
+
+// The exchange's word came when the record was written already: it is put right, not left as a missed call.
+func TestARecordOfAMissedCallIsCorrectedWhenAColleagueTurnsOutToHaveAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := undecided(t)
+		elsewhere := other(event(cti.Diverted, "a"))
+		pass(cti.SettleFor + time.Second)
+		r.tell(elsewhere)
+		w := r.writes()
+		if len(w) != 2 || w[0].Key != w[1].Key || w[1].Record.Ending != cti.EndAnsweredElsewhere || !slices.Contains(r.dropped, "a") {
+			t.Errorf("%d write-backs %+v, dropped %v; want the same record with the true ending, and no card", len(w), w, r.dropped)
+		}
+	})
+}
