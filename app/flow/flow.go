@@ -225,7 +225,7 @@ func (f *Flow) follow(change cti.Change) {
 		f.wrap(card)
 		f.tidy(call.ClearedAt)
 	}
-	if call.Direction == cti.Out && change.Before.Direction != cti.Out {
+	if call.Direction == cti.Out && change.Before.Direction != cti.Out && !f.past {
 		f.dialled()
 	}
 }

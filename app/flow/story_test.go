@@ -329,3 +329,22 @@ func TestACallOfTwoSourcesThatHadTwoCardsHasOneRecordWithWhatWasTyped(t *testing
 		}
 	})
 }
+
+// While the phone is asked to dial, its history may be read: a call of this morning is not the one that was asked for.
+func TestACallOfTheHistoryIsNotTheOneThatWasDialled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.phone.Dial = func(context.Context, string) error { return nil }
+		r.start()
+		said := make(chan error, 1)
+		go func() { said <- r.flow.Dial(context.Background(), customersNumber) }()
+		synctest.Wait()
+		past := dialled("morning")
+		past.Past = true
+		r.tell(past)
+		pass(5 * time.Second)
+		if err := <-said; cti.KindOf(err) != cti.Offline {
+			t.Errorf("%v, want that the phone did not answer", err)
+		}
+	})
+}
