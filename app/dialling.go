@@ -30,8 +30,7 @@ func (d dialling) allow(ctx context.Context, n cti.Number) error {
 	if !slices.ContainsFunc(matches, likely) {
 		ctx, cancel := context.WithTimeout(ctx, stopLimit)
 		defer cancel()
-		var err error
-		if matches, err = d.find(ctx, n); err != nil {
+		if err := guarded(func() (err error) { matches, err = d.find(ctx, n); return err }); err != nil {
 			return nil // an unreachable CRM is no reason: who may not be called is mostly known here
 		}
 	}

@@ -133,3 +133,11 @@ func TestAClickOnAnotherNumberIsAnotherDialAndWhoWaitsMayGo(t *testing.T) {
 		}
 	})
 }
+
+func TestAConnectorThatBreaksKeepsNobodyFromDialling(t *testing.T) {
+	d := dialling{stop: cti.DiallingProfile{StopTags: []string{"do-not-call"}}, known: func(cti.Number) []cti.Match { return nil },
+		find: func(context.Context, cti.Number) ([]cti.Match, error) { panic("a broken connector") }}
+	if err := d.allow(t.Context(), cti.Number{Raw: "138", E164: "+86138", Key: "138"}); err != nil {
+		t.Errorf("%v", err)
+	}
+}
