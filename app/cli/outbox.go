@@ -89,6 +89,7 @@ func (e *env) outboxShow() *cobra.Command {
 func (e *env) itemText(it wire.OutboxItem) string {
 	text := table(func(w io.Writer) {
 		row(w, "item", strconv.FormatUint(it.Seq, 10))
+		row(w, e.say("what", "操作"), string(it.Op))
 		row(w, e.say("state", "状态"), string(it.State))
 		row(w, e.say("why", "原因"), e.why(it))
 		row(w, e.say("direction", "方向"), string(it.Direction))

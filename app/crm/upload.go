@@ -299,7 +299,6 @@ func (h *handing) put(ctx context.Context, offset int64, piece []byte) (now int6
 	case err != nil:
 		return 0, false, err
 	case res.status == http.StatusNotFound || res.status == http.StatusGone: // whatever named this address has to name another
-		h.done, h.uploads = nil, nil
 		cti.StepsDone(ctx, "")
 		return 0, false, h.refused(classTransient, "the CRM has forgotten the upload: it begins anew")
 	case res.status != statusResume:

@@ -184,6 +184,14 @@ func TestAnUploadThatIsGoneIsBegunAnew(t *testing.T) {
 		t.Errorf("%d uploads were begun", l.made)
 	}
 
+	w = handsOver()
+	l.cut = 1000
+	wantKind(t, try(t, l.o, tusOperation, file, w, nil), cti.Uncertain)
+	l.cut, l.length = 0, 5 // what the CRM has under this address is another file by now
+	if err := try(t, l.o, tusOperation, file, w, nil); err != nil || l.made != 4 || !bytes.Equal(l.got["/files/4"], file) {
+		t.Errorf("one of another length ends with %v after %d uploads", err, l.made)
+	}
+
 	l.odd = func(w http.ResponseWriter, r *http.Request) bool { // whatever is begun is forgotten at once
 		if r.Method == http.MethodPatch {
 			w.WriteHeader(http.StatusGone)

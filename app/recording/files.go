@@ -67,9 +67,11 @@ type job struct {
 	Digests  map[string]string `json:"digests,omitempty"`
 	Damaged  int               `json:"damaged,omitempty"` // how often it arrived otherwise than its checksum says
 
-	File    spool.File     `json:"file,omitzero"`   // where it is whole
-	Write   *cti.WriteBack `json:"write,omitempty"` // what wants it; nil: nobody yet, or a person has to see to it first
-	Steps   string         `json:"steps,omitempty"` // how far the CRM has it, in the connector's words
+	File    spool.File     `json:"file,omitzero"`     // where it is whole
+	Write   *cti.WriteBack `json:"write,omitempty"`   // what wants it; nil: nobody yet
+	Steps   string         `json:"steps,omitempty"`   // how far the CRM has it, in the connector's words
+	Parked  bool           `json:"parked,omitempty"`  // a person has to see to it first
+	Dropped bool           `json:"dropped,omitempty"` // nobody wants it; what remains is that this is known
 	Done    time.Time      `json:"done,omitzero"`
 	Receipt cti.Receipt    `json:"receipt,omitzero"`
 }
@@ -83,6 +85,7 @@ type state struct {
 	best     int64 // how far it ever came
 	trouble  *cti.Error
 	failed   *cti.Error // for a person
+	parked   bool       // it was told, and nobody wanted it again yet
 	news     bool       // Send has something to tell
 	handing  bool       // moved and best are about the handing on, not the fetching
 	verified bool       // the whole file was read in this run and is what was fetched
@@ -123,8 +126,8 @@ func Open(o Options) (*Files, error) {
 			return f.jobs.Remove(id)
 		}
 		named[j.File.ID] = j.File.ID != ""
-		if !j.Wanted.IsZero() && j.Done.IsZero() {
-			f.states[id] = &state{due: time.Now(), write: j.Write}
+		if !j.Wanted.IsZero() && j.Done.IsZero() && !j.Dropped {
+			f.states[id] = &state{due: time.Now(), write: j.Write, parked: j.Parked}
 		}
 		return nil
 	})
@@ -153,7 +156,7 @@ func (f *Files) Note(r cti.Recording) (string, error) {
 		j = &job{ID: id, Told: time.Now().UTC()}
 	case err != nil:
 		return "", err
-	case !j.Done.IsZero() || j.URL == address:
+	case !j.Done.IsZero() || j.Dropped || j.URL == address:
 		return id, nil
 	}
 	j.URL, j.Recording = address, Policy{Links: cti.LinksID}.Admit(r)
@@ -184,7 +187,7 @@ func (f *Files) wanted(id string) error {
 	if err != nil {
 		return err
 	}
-	if !j.Done.IsZero() {
+	if !j.Done.IsZero() || j.Dropped {
 		return nil
 	}
 	if j.Wanted.IsZero() {
@@ -205,7 +208,7 @@ func (f *Files) Send(w cti.WriteBack) (cti.Receipt, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	j, err := f.load(id)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && j.Dropped {
 		return cti.Receipt{}, cti.Errorf(cti.Invalid, "the file of this recording is no longer in Ringside's folder: attach it in the CRM by hand, then discard this", nil)
 	}
 	if err != nil {
@@ -219,8 +222,8 @@ func (f *Files) Send(w cti.WriteBack) (cti.Receipt, error) {
 		return cti.Receipt{}, err
 	}
 	s := f.states[id]
-	if s.failed == nil && (j.Write == nil || !j.Write.Equal(w)) {
-		j.Write = &w
+	if s.failed == nil && (j.Write == nil || !j.Write.Equal(w) || j.Parked) {
+		j.Write, j.Parked = &w, false
 		if err := f.keep(j); err != nil {
 			return cti.Receipt{}, err
 		}
@@ -230,9 +233,11 @@ func (f *Files) Send(w cti.WriteBack) (cti.Receipt, error) {
 	}
 	s.news, s.write = false, &w
 	if failed := s.failed; failed != nil {
-		s.failed, s.trouble, s.attempts, s.due = nil, nil, 0, time.Now()
-		s.write = nil // until a person wants it again
+		s.failed, s.trouble, s.write, s.parked = nil, nil, nil, true
 		return cti.Receipt{}, failed
+	}
+	if s.parked {
+		s.parked, s.attempts, s.due = false, 0, time.Now()
 	}
 	f.nudge()
 	if s.trouble != nil && s.trouble.Kind == cti.Auth {
@@ -309,7 +314,7 @@ func (f *Files) next() (id string, wait time.Duration) {
 		case s.news && s.write != nil:
 			remind = append(remind, *s.write)
 			first = earlier(first, now.Add(remindEvery))
-		case s.failed != nil:
+		case s.failed != nil || s.parked:
 		case s.due.Before(first):
 			id, first = one, s.due
 		}
@@ -331,7 +336,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// forget removes what was dropped.
+// forget removes what was dropped. The note stays without all that was in it: the phone system may tell of the recording again.
 func (f *Files) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -341,7 +346,10 @@ func (f *Files) forget() {
 			err = f.Spool.Remove(j.File.ID)
 		}
 		if err == nil {
-			err = f.jobs.Remove(id)
+			err = f.jobs.Clear(id)
+		}
+		if err == nil {
+			err = f.keep(&job{ID: id, Told: j.Told, Dropped: true})
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			f.log.Warn("a discarded recording was not removed", "recording", id, "err", err)
@@ -434,7 +442,7 @@ func (f *Files) withdraw(id string) error {
 	if err != nil {
 		return err
 	}
-	j.Write = nil
+	j.Write, j.Parked = nil, true
 	return f.keep(j)
 }
 

@@ -259,12 +259,21 @@ func TestAPersonsRetryBeginsAnew(t *testing.T) {
 	if _, err := d.end(id); cti.KindOf(err) != cti.Invalid {
 		t.Fatalf("the end is %v", err)
 	}
-	asked := len(x.requests())
-	x.with(func() { x.before = nil })
-	d.arrives(id, file)
-	if asked != 1 {
-		t.Errorf("what was refused was asked for %d times", asked)
+	x.with(func() { x.before = nil }) // somebody saw to it
+	d.arrives(d.note(cti.Recording{ID: "rec-2", URL: x.URL + "/2.wav"}), file)
+	d.stop()
+	d.start() // nor does another run try it by itself
+	d.arrives(d.note(cti.Recording{ID: "rec-3", URL: x.URL + "/3.wav"}), file)
+	asked := 0
+	for _, r := range x.requests() {
+		if r.URL.Path == "/1.wav" {
+			asked++
+		}
 	}
+	if asked != 1 {
+		t.Errorf("what was refused was asked for %d times before a person wanted it again", asked)
+	}
+	d.arrives(id, file)
 }
 
 func TestWhatIsNotThereYetIsWaitedFor(t *testing.T) {
@@ -415,8 +424,16 @@ func TestADiscardedFileIsStoppedAndGone(t *testing.T) {
 	if _, err := d.files.Send(write(id)); cti.KindOf(err) != cti.Invalid || !strings.Contains(cti.MessageOf(err), "discard") {
 		t.Errorf("what was discarded gives %v", err)
 	}
-	left, err := filepath.Glob(filepath.Join(d.dir, "*", id+"*"))
-	if err != nil || len(left) != 0 {
+	if again, err := d.files.Note(at(x)); err != nil || again != id {
+		t.Errorf("told again it is %q, %v", again, err)
+	}
+	if err := d.files.Wanted(id); err != nil || !d.files.Idle() {
+		t.Errorf("told again it is fetched: %v", err)
+	}
+	d.stop()
+	onDisk(t, d.dir, "c0ffee")
+	left, err := filepath.Glob(filepath.Join(d.dir, "*", "*"))
+	if err != nil || len(left) != 3 { // two notes, the spool's identity
 		t.Errorf("left is %v, %v", left, err)
 	}
 }
