@@ -272,6 +272,7 @@ func (l *line) next(device string, cursor uint64, snapshot bool) batch {
 	room := relayed.Window - (from - l.after(l.acks[device].Seq))
 	if room > 0 {
 		b.entries = slices.Clone(l.entries[from:min(from+room, len(l.entries))])
+		l.markPast(b.entries, time.Now().UTC())
 	}
 	if snapshot && len(b.entries) == 0 && from == len(l.entries) {
 		b.done = true
@@ -282,6 +283,21 @@ func (l *line) next(device string, cursor uint64, snapshot bool) batch {
 		}
 	}
 	return b
+}
+
+// staleAfter is the age at which what was told of a call that is over by now is of the past: a window that came up for it would go at once.
+const staleAfter = 10 * time.Second
+
+// markPast marks what a workstation that comes back is told of calls which are over. Their ends are not: they are news.
+func (l *line) markPast(entries []entry, now time.Time) {
+	for i := range entries {
+		e := &entries[i].event
+		if len(e.Call.Refs) == 0 || e.Type == cti.Cleared || now.Sub(e.At) < staleAfter {
+			continue
+		}
+		live := slices.ContainsFunc(l.tracks, func(t *track) bool { _, live := t.find(e.Call.Refs); return live })
+		e.Past = e.Past || !live
+	}
 }
 
 // past tells of the calls that ended since a time, for exchanges without a history of their own; of tells which to ask.
