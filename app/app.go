@@ -128,7 +128,8 @@ func (a *App) takeUp(connector crm.Connector, told *storage) (err error) {
 	if err != nil {
 		return err
 	}
-	unfinished, err := a.unfinishedCalls()
+	owing := a.owing(time.Now())
+	unfinished, err := a.unfinishedCalls(owing)
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func (a *App) takeUp(connector crm.Connector, told *storage) (err error) {
 		Screen: &screen{board: a.board, mask: a.mask, links: a.links, timings: a.timings, presence: firstPresence(p, a.phones.joined())}, Log: a.cfg.Log, Outcomes: p.WrapUp.Outcomes,
 		Number: func(dialled string) cti.Number { return a.plan.Callee(dialled, "") }, Several: len(a.phones) > 1,
 		Presence: flow.PresenceConfig{Seconds: p.WrapUp.Seconds, Required: p.WrapUp.Required, Default: p.WrapUp.Default, Reasons: p.Presence.Reasons}, Journal: a.states.note,
-		Unfinished: unfinished, Earlier: earlier})
+		Unfinished: unfinished, Earlier: earlier, Owing: owing})
 	a.customers.told = func(page cti.CustomerPage) { a.flow.Refreshed(page.Customers, page.Deleted) }
 	a.intake = &intake{flow: a.flow, plan: a.plan, extension: p.Phone.Extension, data: p.Phone.Data, log: &a.events,
 		policy: recording.Policy{Links: p.Recordings.Links, Open: p.Recordings.Open}, files: a.files, warn: a.cfg.Log}

@@ -3,6 +3,7 @@ package app
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/flow"
@@ -20,7 +21,7 @@ const (
 )
 
 // unfinishedCalls are those of earlier runs whose records have not reached the CRM, each with its newest write-back, the oldest first.
-func (a *App) unfinishedCalls() ([]flow.Unfinished, error) {
+func (a *App) unfinishedCalls(owing *cti.PresenceChange) ([]flow.Unfinished, error) {
 	newest := map[string]flow.Unfinished{}
 	for _, f := range []outbox.Filter{{Limit: newestCards, Newest: true}, {Limit: reviewCards, Newest: true, States: []outbox.State{outbox.Review}}} {
 		items, err := a.outbox.List(f)
@@ -33,6 +34,9 @@ func (a *App) unfinishedCalls() ([]flow.Unfinished, error) {
 		}
 	}
 	a.addDrafts(newest)
+	if owing != nil {
+		a.addOwing(newest, owing.Leg)
+	}
 	if err := a.addChanges(newest); err != nil {
 		return nil, err
 	}
@@ -76,6 +80,41 @@ func (a *App) addChanges(unfinished map[string]flow.Unfinished) error {
 		unfinished[w.Leg] = u
 	}
 	return nil
+}
+
+// owing gives the after-call work that the agent was in when Ringside ended, if it was asked to end with an outcome; nil: there was none.
+func (a *App) owing(now time.Time) *cti.PresenceChange {
+	changes, err := a.states.journal.Since(now.Add(-owedFor))
+	if err != nil {
+		a.cfg.Log.Error("the agent's last state not read", "err", err)
+	}
+	if len(changes) == 0 || !a.cfg.Profile.WrapUp.Required {
+		return nil
+	}
+	if last := changes[len(changes)-1]; last.State == cti.AfterCall && last.Leg != "" {
+		return &last
+	}
+	return nil
+}
+
+// owedFor is how long ago after-call work may have begun that goes on after a start: nobody remembers yesterday's call.
+const owedFor = 12 * time.Hour
+
+// addOwing adds the call whose outcome is owed, also when its record was delivered.
+func (a *App) addOwing(unfinished map[string]flow.Unfinished, leg string) {
+	if _, there := unfinished[leg]; there {
+		return
+	}
+	logged, err := a.store.Call(leg)
+	if err == nil {
+		var newest outbox.Item
+		if newest, err = a.store.Latest(leg, cti.WriteKey(a.cfg.Profile.Tenant, leg, cti.LogCall, 0)); err == nil && newest.Seq != 0 {
+			unfinished[leg] = flow.Unfinished{Call: logged.Call, WrapUp: logged.WrapUp, WriteBack: newest.WriteBack, Write: writeOf(newest, false)}
+		}
+	}
+	if err != nil { // no reason not to start: the outcome is not asked for
+		a.cfg.Log.Error("call whose outcome is owed not read", "leg", leg, "err", err)
+	}
 }
 
 // addDrafts adds calls whose record was delivered, and for which more was typed that was never saved.

@@ -76,8 +76,9 @@ type Config struct {
 	Presence PresenceConfig
 	Journal  func(cti.PresenceChange) // keeps the changes of the agent's state; must not block; nil: nobody does
 
-	Unfinished []Unfinished // calls of an earlier run whose records have not reached the CRM, the oldest first
-	Earlier    []Earlier    // calls of an earlier run: live when it ended, or over for less than cti.TombstoneFor
+	Unfinished []Unfinished        // calls of an earlier run whose records have not reached the CRM, the oldest first
+	Earlier    []Earlier           // calls of an earlier run: live when it ended, or over for less than cti.TombstoneFor
+	Owing      *cti.PresenceChange // the after-call work it ended in; nil: none
 }
 
 // The times of the flow.

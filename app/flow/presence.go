@@ -193,6 +193,24 @@ func (f *Flow) wrap(card *Card) {
 	}
 }
 
+// restoreWork goes on with the after-call work that Ringside ended in, as far as an outcome is owed: a start does not get round it.
+func (f *Flow) restoreWork(was cti.PresenceChange) {
+	c, p, card := f.cfg.Presence, &f.presence, f.cards[was.Leg]
+	if !c.Required || card == nil || card.saved.Outcome != "" {
+		return
+	}
+	p.owes, p.Owed, p.leg = []string{was.Leg}, was.Leg, was.Leg
+	p.State, p.Since, p.before = cti.AfterCall, was.At, cti.AgentStatus{State: cmp.Or(was.Before, cti.Ready)}
+	p.turn++
+	if c.Seconds > 0 {
+		last := c.left(time.Now(), time.Now()) // all of it: the time without Ringside was no time to choose
+		p.Until = time.Now().UTC().Add(last)
+		turn := p.turn
+		f.after(last, func() { f.wrapOver(turn) })
+	}
+	f.cfg.Screen.Presence(p.Presence)
+}
+
 // wrapOver is the end of the seconds: the outcome the site chose for that case, if one is owed, and the agent is what they were before.
 func (f *Flow) wrapOver(turn int) {
 	p := &f.presence

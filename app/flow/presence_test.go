@@ -434,3 +434,53 @@ func TestTheDefaultOutcomeIsSavedAlsoWhenTheStateBecameAnother(t *testing.T) {
 		})
 	}
 }
+
+func TestAStartDoesNotGetRoundAnOutcomeThatIsOwed(t *testing.T) {
+	begun := func(r *rig, outcome string) {
+		u := unfinished(cti.IdentityKnown, "c1", flow.Write{State: flow.WriteDelivered})
+		u.WriteBack.Record.WrapUp.Outcome = outcome
+		r.earlier = []flow.Unfinished{u}
+		r.owing = &cti.PresenceChange{State: cti.AfterCall, Leg: "a", At: u.Call.ClearedAt, Before: cti.Ready}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Required: true}
+		told := r.told()
+		begun(r, "")
+		r.start()
+		synctest.Wait()
+		if s := r.state(); s.State != cti.AfterCall || s.Owed != "a" || !s.Since.Equal(r.owing.At) {
+			t.Fatalf("%+v, want the after-call work to go on", s)
+		}
+		if err := r.flow.SetPresence(t.Context(), cti.AgentStatus{State: cti.Ready}); cti.KindOf(err) != cti.Conflict {
+			t.Errorf("ready without an outcome: %v", err)
+		}
+		must(t, r.save("sale", ""))
+		synctest.Wait()
+		if s := r.state(); s.State != cti.Ready || s.Owed != "" || !slices.Equal(*told, []cti.AgentStatus{{State: cti.Ready}}) {
+			t.Errorf("%+v, and the phone was told %+v; want ready", s, *told)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // the default comes after a start, too
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Required: true, Seconds: 30, Default: "none"}
+		begun(r, "")
+		r.start()
+		pass(31 * time.Second)
+		if s := r.state(); s.State != cti.Ready || r.card().WrapUp.Outcome != "none" {
+			t.Errorf("%+v with outcome %q, want ready with the default", s, r.card().WrapUp.Outcome)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.presence = flow.PresenceConfig{Required: true}
+		begun(r, "sale")
+		r.start()
+		synctest.Wait()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if len(r.states) > 0 {
+			t.Errorf("%+v, and the outcome was chosen", r.states)
+		}
+	})
+}

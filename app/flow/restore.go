@@ -34,9 +34,12 @@ func (f *Flow) restoreAll() {
 	}
 	newest := len(f.cfg.Unfinished) - maxUnderWay
 	for i, u := range f.cfg.Unfinished {
-		if draft := u.WrapUp != u.WriteBack.Record.WrapUp; i >= newest || draft || u.Write.State == WriteReview || len(u.Changes) > 0 {
+		if draft := u.WrapUp != u.WriteBack.Record.WrapUp; i >= newest || draft || u.Write.State == WriteReview || len(u.Changes) > 0 || f.cfg.Owing != nil && f.cfg.Owing.Leg == u.Call.Leg {
 			f.restore(u)
 		}
+	}
+	if f.cfg.Owing != nil {
+		f.restoreWork(*f.cfg.Owing)
 	}
 }
 

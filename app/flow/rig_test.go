@@ -33,6 +33,7 @@ type rig struct {
 	presence flow.PresenceConfig
 	outcomes []string
 	earlier  []flow.Unfinished
+	owing    *cti.PresenceChange
 	calls    []flow.Earlier // of an earlier run
 	cached   func(n cti.Number) []cti.Match
 	find     func(ctx context.Context, n cti.Number) ([]cti.Match, error)
@@ -69,7 +70,7 @@ func newRig(t *testing.T) *rig {
 func (r *rig) start() *rig {
 	r.flow = flow.New(flow.Config{Tenant: "site", Phone: r.phone, Finder: finder{r}, Screen: screen{r}, Queue: queue{r},
 		Log: slog.New(slog.DiscardHandler), Outcomes: r.outcomes, Several: r.several, Presence: r.presence,
-		Journal: func(c cti.PresenceChange) { r.journal = append(r.journal, c) }, Unfinished: r.earlier, Earlier: r.calls})
+		Journal: func(c cti.PresenceChange) { r.journal = append(r.journal, c) }, Unfinished: r.earlier, Earlier: r.calls, Owing: r.owing})
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop, r.ended = stop, make(chan error, 1)
 	go func() { r.ended <- r.flow.Run(ctx) }()
