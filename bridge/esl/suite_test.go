@@ -103,6 +103,8 @@ func newRig(t *testing.T) sourcetest.Rig {
 
 func TestSource(t *testing.T) { sourcetest.Run(t, newRig) }
 
+func TestLatency(t *testing.T) { sourcetest.Latency(t, newRig) }
+
 // deaf is the phone that takes NOTIFY and does nothing (reducer rule 4).
 func TestAPhoneThatDoesNotObey(t *testing.T) {
 	server := esltest.Start(t, nil)

@@ -79,7 +79,9 @@ func orUnknown(v string) string {
 }
 
 // line makes a value fit for one line, as Asterisk does.
-func line(v string) string { return strings.NewReplacer("\r", "", "\n", "\\n", "\x00", "").Replace(v) }
+func line(v string) string { return lines.Replace(v) }
+
+var lines = strings.NewReplacer("\r", "", "\n", "\\n", "\x00", "")
 
 // about gives the fields of a channel, each name with a prefix.
 func (c *Channel) about(prefix string) []Field {
