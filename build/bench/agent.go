@@ -116,7 +116,7 @@ func (a *agent) feed(ctx context.Context, e cti.Event) error {
 	return a.client.Feed(ctx, e)
 }
 
-// numbers gives the first number of n customers who share it with nobody.
+// numbers gives the first number of n customers who share it with nobody, and who may be taken for certain: inactive ones must be chosen.
 func (a *agent) numbers(ctx context.Context, n int) ([]string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.crm.URL()+"/api/contacts?limit=500", nil)
 	if err != nil {
@@ -129,7 +129,10 @@ func (a *agent) numbers(ctx context.Context, n int) ([]string, error) {
 	}
 	defer func() { _ = res.Body.Close() }() // read whole
 	var list struct {
-		Items []struct{ Phones []struct{ Number string } }
+		Items []struct {
+			Status string
+			Phones []struct{ Number string }
+		}
 	}
 	if err := json.NewDecoder(res.Body).Decode(&list); err != nil {
 		return nil, err
@@ -142,7 +145,7 @@ func (a *agent) numbers(ctx context.Context, n int) ([]string, error) {
 	}
 	var numbers []string
 	for _, c := range list.Items {
-		if len(numbers) < n && len(c.Phones) > 0 && holders[c.Phones[0].Number] == 1 {
+		if len(numbers) < n && c.Status != "inactive" && len(c.Phones) > 0 && holders[c.Phones[0].Number] == 1 {
 			numbers = append(numbers, c.Phones[0].Number)
 		}
 	}
