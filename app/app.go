@@ -107,7 +107,7 @@ func (a *App) build() error {
 		return errors.Join(err, a.store.Close())
 	}
 	a.customers = openCustomers(cfg, watched, plan, a.store.Latest)
-	a.dialling = dialling{&clicks{}, p.Dialling, a.customers.Cached, a.customers.Find}
+	a.dialling = dialling{&clicks{}, p.Dialling, a.customers.Cached, a.customers.Find, cfg.Log}
 	if err := a.takeUp(watched, told); err != nil {
 		return errors.Join(err, a.customers.index.Close(), a.store.Close())
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ type dialling struct {
 	stop   cti.DiallingProfile
 	known  func(n cti.Number) []cti.Match
 	find   func(ctx context.Context, n cti.Number) ([]cti.Match, error)
+	log    *slog.Logger
 }
 
 // stopLimit is how long a dial may wait for the CRM to say whom it reaches; the index mostly knows at once.
@@ -31,7 +33,9 @@ func (d dialling) allow(ctx context.Context, n cti.Number) error {
 		ctx, cancel := context.WithTimeout(ctx, stopLimit)
 		defer cancel()
 		if err := guarded(func() (err error) { matches, err = d.find(ctx, n); return err }); err != nil {
-			return nil // an unreachable CRM is no reason: who may not be called is mostly known here
+			// An unreachable CRM is no reason: who may not be called is mostly known here.
+			d.log.Warn("dialled without the CRM's word on who must not be called", "kind", cti.KindOf(err)) // not the error: an address it names may hold the number
+			return nil
 		}
 	}
 	for _, m := range matches {

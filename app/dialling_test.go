@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,7 +34,7 @@ func TestWhoMustNotBeCalledIsNotWithTheReason(t *testing.T) {
 		"the CRM cannot be reached": {err: offline},
 		"a customer like others":    {known: customer(cti.Sure, "active", "VIP")},
 	} {
-		d := dialling{stop: cti.DiallingProfile{StopTags: []string{"do-not-call"}, StopStatuses: []string{"locked"}},
+		d := dialling{log: slog.New(slog.DiscardHandler), stop: cti.DiallingProfile{StopTags: []string{"do-not-call"}, StopStatuses: []string{"locked"}},
 			known: func(cti.Number) []cti.Match { return test.known },
 			find:  func(context.Context, cti.Number) ([]cti.Match, error) { return test.found, test.err }}
 		err := d.allow(t.Context(), n)
@@ -135,7 +136,7 @@ func TestAClickOnAnotherNumberIsAnotherDialAndWhoWaitsMayGo(t *testing.T) {
 }
 
 func TestAConnectorThatBreaksKeepsNobodyFromDialling(t *testing.T) {
-	d := dialling{stop: cti.DiallingProfile{StopTags: []string{"do-not-call"}}, known: func(cti.Number) []cti.Match { return nil },
+	d := dialling{log: slog.New(slog.DiscardHandler), stop: cti.DiallingProfile{StopTags: []string{"do-not-call"}}, known: func(cti.Number) []cti.Match { return nil },
 		find: func(context.Context, cti.Number) ([]cti.Match, error) { panic("a broken connector") }}
 	if err := d.allow(t.Context(), cti.Number{Raw: "138", E164: "+86138", Key: "138"}); err != nil {
 		t.Errorf("%v", err)

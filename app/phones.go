@@ -76,7 +76,7 @@ func (p phones) joined() cti.Phone {
 	return bridge.Join(all...)
 }
 
-// name is what a person sees of them.
+// phonesName is what a person sees of them.
 func phonesName(p cti.PhoneProfile) string {
 	var names []string
 	for _, s := range p.Sources() {

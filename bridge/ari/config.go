@@ -13,10 +13,10 @@ import (
 const appDefault = "ringside"
 
 var (
-	appName    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	context_   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,80}$`)    // AST_MAX_CONTEXT
-	extension_ = regexp.MustCompile(`^[A-Za-z0-9_.+*#-]{1,80}$`) // AST_MAX_EXTENSION
-	device_    = regexp.MustCompile(`^[A-Za-z0-9]{2,20}/[A-Za-z0-9_.+@*-]{1,80}$`)
+	appName       = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	context_      = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,80}$`)    // AST_MAX_CONTEXT
+	extensionName = regexp.MustCompile(`^[A-Za-z0-9_.+*#-]{1,80}$`) // AST_MAX_EXTENSION
+	device_       = regexp.MustCompile(`^[A-Za-z0-9]{2,20}/[A-Za-z0-9_.+@*-]{1,80}$`)
 )
 
 // checked gives the settings with their defaults, and the address.
@@ -45,7 +45,7 @@ func (c Config) checked() (Config, *url.URL, error) {
 		return c, nil, invalid("the dialplan's context may have letters, digits, _ - and ., 80 at most")
 	}
 	for extension, devices := range c.Devices {
-		if !extension_.MatchString(extension) || len(devices) == 0 {
+		if !extensionName.MatchString(extension) || len(devices) == 0 {
 			return c, nil, invalid("each extension with devices needs a name without spaces, and at least one device")
 		}
 		for _, d := range devices {
@@ -91,7 +91,7 @@ func (d devices) extension(channel string) string {
 		return e
 	}
 	tech, name, _ := strings.Cut(device, "/")
-	if (tech == "PJSIP" || tech == "SIP") && d.owned[name] == nil && extension_.MatchString(name) {
+	if (tech == "PJSIP" || tech == "SIP") && d.owned[name] == nil && extensionName.MatchString(name) {
 		return name
 	}
 	return ""

@@ -13,7 +13,7 @@ const maxExtensions = 8192
 
 // watch notes that an extension is wanted; false if it is noted already, or cannot be one.
 func (i *interpreter) watch(extension string) bool {
-	if i.watched[extension] || len(i.watched) >= maxExtensions || !extension_.MatchString(extension) {
+	if i.watched[extension] || len(i.watched) >= maxExtensions || !extensionName.MatchString(extension) {
 		return false
 	}
 	i.watched[extension] = true

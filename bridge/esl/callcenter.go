@@ -47,7 +47,7 @@ var statuses = map[string]cti.Presence{"Available": cti.Ready, "Available (On De
 func (i *interpreter) agentState(e event, w when) []told {
 	state, known := statuses[e.get("CC-Agent-Status")]
 	extension, _, _ := strings.Cut(clean(e.get("CC-Agent")), "@")
-	if !known || !extension_.MatchString(extension) {
+	if !known || !extensionName.MatchString(extension) {
 		return nil
 	}
 	return []told{{extension, cti.Event{V: cti.EnvelopeVersion, Type: cti.AgentState, At: w.at, SourceAt: w.source, Source: i.source,

@@ -39,11 +39,11 @@ func (x *Exchange) Phone(extension string) cti.Phone {
 			return x.phoneEvent(ctx, extension, c, "talk", established)
 		}
 	}
-	if x.config.Context != "" && extension_.MatchString(extension) {
+	if x.config.Context != "" && extensionName.MatchString(extension) {
 		p.Dial = func(ctx context.Context, to string) error { return x.dialNumber(ctx, extension, to) }
 		p.Transfer = func(ctx context.Context, c cti.Call, to string) error { return x.transfer(ctx, extension, c, to) }
 	}
-	if x.config.AgentDomain != "" && extension_.MatchString(extension) {
+	if x.config.AgentDomain != "" && extensionName.MatchString(extension) {
 		p.Presence = func(ctx context.Context, s cti.AgentStatus) error { return x.presence(ctx, extension, s) }
 	}
 	return p

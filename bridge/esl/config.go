@@ -13,12 +13,12 @@ import (
 // What may stand in a command. FreeSWITCH splits commands at spaces, and reads quotes, braces, commas, dollars and pipes in them, so none of
 // these is let through from outside.
 var (
-	extension_ = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-	domain_    = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,128}$`)
-	context_   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-	device_    = regexp.MustCompile(`^[A-Za-z0-9_.+@:/%-]{1,128}$`)
-	uuid_      = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
-	number     = regexp.MustCompile(`^\+?[0-9*#]{1,64}$`)
+	extensionName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+	domain_       = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,128}$`)
+	context_      = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+	device_       = regexp.MustCompile(`^[A-Za-z0-9_.+@:/%-]{1,128}$`)
+	uuid_         = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+	number        = regexp.MustCompile(`^\+?[0-9*#]{1,64}$`)
 )
 
 // checked gives the settings with their defaults.
@@ -43,7 +43,7 @@ func (c Config) checked() (Config, error) {
 		return c, invalid("the dialplan's context may have letters, digits, _ - and .")
 	}
 	for extension, devices := range c.Devices {
-		if !extension_.MatchString(extension) || len(devices) == 0 {
+		if !extensionName.MatchString(extension) || len(devices) == 0 {
 			return c, invalid("each extension with devices needs a name without spaces, and at least one device")
 		}
 		for _, d := range devices {
@@ -102,14 +102,14 @@ func (d devices) extension(name, presence string, known func(string) bool) strin
 		return ""
 	}
 	if user != "" {
-		if d.listed[user] || !extension_.MatchString(user) {
+		if d.listed[user] || !extensionName.MatchString(user) {
 			return ""
 		}
 		return user
 	}
 	last := name[strings.LastIndexByte(name, '/')+1:]
 	user, _, _ = strings.Cut(last, "@")
-	if extension_.MatchString(user) && !d.listed[user] && known(user) {
+	if extensionName.MatchString(user) && !d.listed[user] && known(user) {
 		return user
 	}
 	return ""

@@ -43,7 +43,7 @@ func channels(text string) ([]row, error) {
 
 // watch notes that an extension is wanted; false if it is noted already, or cannot be one.
 func (i *interpreter) watch(extension string) bool {
-	if i.watched[extension] || len(i.watched) >= maxExtensions || !extension_.MatchString(extension) {
+	if i.watched[extension] || len(i.watched) >= maxExtensions || !extensionName.MatchString(extension) {
 		return false
 	}
 	i.watched[extension] = true

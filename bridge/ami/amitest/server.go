@@ -317,7 +317,7 @@ func (s *Server) signIn(c *client, a Block, challenge *string) bool {
 		c.send(reply(id, "Success", "Message", "Authentication accepted"))
 		s.signIns++
 		if s.options.Scene != nil && s.signIns == 1 {
-			s.play(c)
+			s.play()
 		}
 	case !c.in:
 		c.send(reply(id, "Error", "Message", "Authentication Required"))
@@ -340,13 +340,12 @@ func (s *Server) hangUpSoon(c *client) {
 }
 
 // play sends what the exchange said in a scene, without the replies to whoever it was recorded from.
-func (s *Server) play(c *client) {
+func (s *Server) play() {
 	for _, b := range s.options.Scene.Blocks {
 		if b.Get("Event") != "" && b.Get("ActionID") == "" {
 			s.event(b)
 		}
 	}
-	_ = c
 }
 
 // event sends a block to all who may see it; the lock is held.
