@@ -161,7 +161,8 @@ func (w *witness) one(c cti.Change, e cti.Event) {
 	if leg == "" || c.Before.Leg != "" && c.Before.Leg != leg {
 		w.t.Fatalf("%s changed %q to %q", e.Type, c.Before.Leg, leg)
 	}
-	if _, over := w.ended[leg]; over {
+	if end, over := w.ended[leg]; over && (c.Before.State != cti.StateClosed || c.After.State != cti.StateClosed || !c.After.ClearedAt.Equal(end) ||
+		e.At.Sub(end).Abs() > cti.SettleFor) { // for so long it may become known better what it was, and nothing more
 		w.t.Fatalf("%s changed %s after its end: %+v", e.Type, leg, c.After)
 	}
 	if before, known := w.calls[leg]; known && !reflect.DeepEqual(before, c.Before) {
