@@ -61,6 +61,7 @@ var ours = []rule{
 	{pkg: "bridge/esl/esltest"},
 	{pkg: "bridge/ami", may: []string{"app/cti", "bridge/tape", "bridge/running"}},
 	{pkg: "bridge/ami/amitest"},
+	{pkg: "bridge/asterisktest", may: []string{"app/cti", "bridge/baresip/phonetest", "bridge/sourcetest"}},
 	{pkg: "bridge/webhook", may: []string{"app/cti", "bridge/tape", "bridge/running"}},
 	{pkg: "bridge/relayed", may: []string{"app/cti", "bridge/tape", "bridge/running"}},
 	{pkg: "bridge/hook", may: []string{"app/cti", "bridge/hook/handlers", "bridge/hook/mailbox", "bridge/running", "bridge/tape"}},

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing for the parts named: window (build the window), display (show it without a screen), phones (real SIP
-# phones), keychain (a real keychain for tests), crms (real CRMs for tests), wine (run the Windows programs), faults (a disk whose power
-# can be cut), stack (the same below real file systems and kernels), kernel (Debian's, into build/bin/kernel, for QEMU), node (the page's
-# packages). What is there already is left alone.
+# phones), asterisk (a real PBX, into build/bin/asterisk: Debian 12 has none), keychain (a real keychain for tests), crms (real CRMs for
+# tests), wine (run the Windows programs), faults (a disk whose power can be cut), stack (the same below real file systems and kernels),
+# kernel (Debian's, into build/bin/kernel, for QEMU), node (the page's packages). What is there already is left alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -38,7 +38,7 @@ for part in "$@"; do
 	Linux:stack) packages+=(fuse3 xfsprogs btrfs-progs e2fsprogs qemu-system-x86 busybox-static cpio) ;;
 	Linux:wine) packages+=(wine wine64 gcc-mingw-w64-x86-64-win32) ;;
 	Darwin:phones) command -v baresip >/dev/null || brew install baresip ;;
-	Linux:node | Linux:kernel | Darwin:*) ;;
+	Linux:node | Linux:kernel | Linux:asterisk | Darwin:*) ;;
 	*)
 		say "install.sh does not know the part $part on $(uname -s)"
 		exit 2
@@ -74,7 +74,47 @@ if [ ${#missing[@]} -gt 0 ]; then
 	done
 fi
 
+# asterisk unpacks Asterisk and all it needs, the C library too, out of Ubuntu 24.04, which Ubuntu has signed: nothing is installed.
+asterisk() {
+	folder=$(mktemp -d)
+	mkdir -p "$folder"/etc/{apt.conf.d,preferences.d} "$folder"/{lists,archives}/partial "$folder/root"
+	touch "$folder/status"
+	keyring=ubuntu-keyring_2021.03.26_all.deb
+	apt_helper=/usr/lib/apt/apt-helper
+	"$apt_helper" download-file "http://archive.ubuntu.com/ubuntu/pool/main/u/ubuntu-keyring/$keyring" "$folder/$keyring" \
+		SHA256:0d0e7ed6b112f5d03eabf3c7eb01ebdacf9c57714b279e90495cfc58c8c4520f >/dev/null
+	dpkg-deb -x "$folder/$keyring" "$folder/keys"
+	echo "deb [arch=amd64 signed-by=$folder/keys/usr/share/keyrings/ubuntu-archive-keyring.gpg] http://archive.ubuntu.com/ubuntu noble main universe" \
+		>"$folder/etc/sources.list"
+	cat >"$folder/apt.conf" <<-EOF
+		Dir::Etc "$folder/etc";
+		Dir::Etc::sourcelist "$folder/etc/sources.list";
+		Dir::State::lists "$folder/lists";
+		Dir::State::status "$folder/status";
+		Dir::Cache "$folder";
+		APT::Architecture "amd64";
+		APT::Architectures { "amd64"; };
+		APT::Install-Recommends "false";
+		APT::Sandbox::User "";
+		Acquire::Languages "none";
+	EOF
+	export APT_CONFIG="$folder/apt.conf"
+	if ! { apt-get update && apt-get install --download-only --yes -o Debug::NoLocking=1 asterisk; } >"$folder/log" 2>&1; then
+		tail -n 30 "$folder/log" >&2
+		say "Asterisk could not be fetched; the whole output is in $folder/log"
+		exit 1
+	fi
+	unset APT_CONFIG
+	for package in "$folder"/archives/*.deb; do dpkg-deb -x "$package" "$folder/root"; done
+	rm -rf build/bin/asterisk && mkdir -p build/bin && mv "$folder/root" build/bin/asterisk
+	rm -rf "$folder"
+}
+
 for part in "$@"; do
+	if [ "$part" = asterisk ] && [ "$(uname -sm)" = 'Linux x86_64' ] && [ ! -x build/bin/asterisk/usr/sbin/asterisk ]; then
+		say "fetching an Asterisk"
+		asterisk
+	fi
 	if [ "$part" = kernel ] && [ "$(uname -sm)" = 'Linux x86_64' ] && [ ! -d build/bin/kernel/boot ]; then
 		say "fetching a kernel"
 		folder=$(mktemp -d)

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${SOAK_SECONDS:-120}
-if [ "$(uname -s)" = Linux ]; then build/install.sh faults stack kernel phones; fi
+if [ "$(uname -s)" = Linux ]; then build/install.sh faults stack kernel phones asterisk; fi
 for target in $(grep -rlE '^func Fuzz' --include=*_test.go app bridge store | xargs -n1 dirname | sort -u); do
 	for name in $(grep -rhoE '^func Fuzz[A-Za-z0-9_]*' --include=*_test.go "$target" --exclude-dir=testdata | sed 's/func //'); do
 		grep -qhE "^func $name\b" "$target"/*_test.go || continue

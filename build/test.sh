@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 began=$(date +%s)
 if [ "$(uname -s)" = Linux ]; then
-	build/install.sh window display phones keychain crms faults wine node
+	build/install.sh window display phones asterisk keychain crms faults wine node
 else
 	build/install.sh phones node
 fi

@@ -188,7 +188,7 @@ func (p extensionPhone) dtmf(ctx context.Context, c cti.Call, digits string) err
 		return cti.Errorf(cti.Conflict, "it cannot be told who is to hear the tones: use the phone itself", nil)
 	}
 	for i := range len(digits) {
-		if i > 0 && !running.Sleep(ctx, toneBreak) {
+		if !running.Sleep(ctx, p.toneIn(found.leg)) {
 			return cti.Errorf(cti.Uncertain, "only "+strconv.Itoa(i)+" of the digits were sent", ctx.Err())
 		}
 		err := l.do(ctx, action{{"Action", "PlayDTMF"}, {"Channel", found.peers[0]}, {"Digit", digits[i : i+1]},
@@ -196,8 +196,29 @@ func (p extensionPhone) dtmf(ctx context.Context, c cti.Call, digits string) err
 		if err != nil {
 			return err
 		}
+		p.toned(found.leg)
 	}
 	return nil
+}
+
+// toneIn takes the next turn for a tone, and tells how long it is until then. Without a break between two tones they have one RTP time stamp (observed), and
+// whoever hears them takes the second for the first going on (RFC 4733): also when they were typed one by one.
+func (p extensionPhone) toneIn(l *leg) time.Duration {
+	p.exchange.mu.Lock()
+	defer p.exchange.mu.Unlock()
+	now := time.Now()
+	wait := max(0, l.nextTone.Sub(now))
+	l.nextTone = now.Add(wait + toneFor + toneBreak)
+	return wait
+}
+
+// toned puts the next turn off: the exchange says yes when the tone is over.
+func (p extensionPhone) toned(l *leg) {
+	p.exchange.mu.Lock()
+	defer p.exchange.mu.Unlock()
+	if free := time.Now().Add(toneBreak); free.After(l.nextTone) {
+		l.nextTone = free
+	}
 }
 
 // mute keeps what the agent says from the exchange. No event tells of it, so that the exchange's yes is told as one.

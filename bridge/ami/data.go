@@ -74,7 +74,9 @@ func (m *machine) tellData(l *leg, name, value string) {
 	l.data[name] = value
 	if l.settled && l.begun {
 		m.out(l, cti.Event{Type: cti.Info, Data: map[string]string{name: value}})
+		return
 	}
+	l.untold = true
 }
 
 // askData asks for the call data that no VarSet told: of the caller's channel, and where that has none, of the agent's.

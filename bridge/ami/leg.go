@@ -35,7 +35,9 @@ type leg struct {
 	settled  bool        // what is known of its identity is known: events need not wait
 	waiting  []cti.Event // for the answers
 	data     map[string]string
-	recorded *string // what was told of its recording
+	untold   bool      // of its data
+	nextTone time.Time // when the next may begin
+	recorded *string   // what was told of its recording
 
 	begun, farRang, established bool
 	heldBy                      map[cti.Party]bool
@@ -314,8 +316,7 @@ func (m *machine) about(l *leg, e cti.Event) {
 		e.Queue = &q
 	}
 	if l.settled {
-		e.Call.Refs = l.refs()
-		m.emit(l.extension, e)
+		m.withIdentity(l, e)
 		return
 	}
 	if len(l.waiting) == 0 {
@@ -368,13 +369,18 @@ func (m *machine) identified(l *leg) {
 	l.settled = true
 	waiting := l.waiting
 	l.waiting = nil
-	for i, e := range waiting {
-		e.Call.Refs = l.refs()
-		if i == 0 {
-			e.Data = maps.Clone(l.data)
-		}
-		m.emit(l.extension, e)
+	for _, e := range waiting {
+		m.withIdentity(l, e)
 	}
+}
+
+// withIdentity lets an event go, with what names the leg; the first of them has the call data that was known before it.
+func (m *machine) withIdentity(l *leg, e cti.Event) {
+	e.Call.Refs = l.refs()
+	if l.untold {
+		e.Data, l.untold = maps.Clone(l.data), false
+	}
+	m.emit(l.extension, e)
 }
 
 // callIDVariable is how the channel driver calls the Call-ID of its dialog: observed with chan_sip, from source with chan_pjsip.

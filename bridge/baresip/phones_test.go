@@ -77,12 +77,12 @@ func farEnd(c *phonetest.Running) sourcetest.FarEnd {
 	}
 }
 
-// rig has the agent's phone behind a relay that can be cut, so that the source loses it while its calls go on.
+// rig has the agent's phone behind a line that can be cut, so that the source loses it while its calls go on.
 func rig(t *testing.T, p phonetest.Phone) sourcetest.Rig {
 	t.Helper()
 	agent := phone(t, p)
-	between := newRelay(t, agent.Address())
-	s, err := baresip.New(between.address, "1001", nil)
+	between := sourcetest.NewLine(t, agent.Address(), netstring)
+	s, err := baresip.New(between.Address(), "1001", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,18 +108,18 @@ func rig(t *testing.T, p phonetest.Phone) sourcetest.Rig {
 				Hangup: func(t *testing.T) { t.Helper(); act(t, c.Hangup) },
 				FarEnd: farEnd(c)}
 		},
-		Break: between.cut, Restore: between.restore,
+		Break: between.Cut, Restore: between.Restore,
 		Kill: func(t *testing.T) {
 			t.Helper()
 			act(t, func(context.Context) error { return agent.Kill() })
-			between.cut(t)
+			between.Cut(t)
 		},
 		Revive: func(t *testing.T) {
 			t.Helper()
 			act(t, func(context.Context) error { return agent.Revive(context.Background()) })
-			between.restore(t)
+			between.Restore(t)
 		},
-		Garbage: between.inject, Disorder: func(*testing.T) { between.disorder.Store(true) },
+		Garbage: between.Inject, Disorder: func(*testing.T) { between.Disorder(isEvent) },
 		TellsMute: true,
 	}
 }

@@ -1,16 +1,12 @@
 package baresip_test
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,149 +14,24 @@ import (
 	"ringside.dev/ringside/bridge/sourcetest"
 )
 
-// relay passes a TCP port on to another one, and can be cut: the port is closed then and all connections with it. It can also put words
-// into the phone's mouth, and let it stammer.
-type relay struct {
-	address, target string
-	disorder        atomic.Bool // every event comes twice, and once more after the next one
-
-	mu       sync.Mutex
-	listener net.Listener
-	conns    []net.Conn
-	source   net.Conn      // the newest connection of the source
-	joined   chan struct{} // closed when there is another
-	running  sync.WaitGroup
-}
-
-func newRelay(t *testing.T, target string) *relay {
-	t.Helper()
-	r := &relay{address: "127.0.0.1:0", target: target, joined: make(chan struct{})}
-	r.restore(t)
-	t.Cleanup(func() { r.cut(t) })
-	return r
-}
-
-func (r *relay) restore(t *testing.T) {
-	t.Helper()
-	l, err := net.Listen("tcp", r.address)
+// netstring splits what the phone says into its messages.
+func netstring(data []byte, _ bool) (int, []byte, error) {
+	head, _, whole := bytes.Cut(data, []byte(":"))
+	if !whole {
+		return 0, nil, nil
+	}
+	size, err := strconv.Atoi(string(head))
 	if err != nil {
-		t.Fatal(err)
+		return 0, nil, err
 	}
-	r.mu.Lock()
-	r.address, r.listener = l.Addr().String(), l
-	r.mu.Unlock()
-	r.running.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return // cut
-			}
-			r.pass(conn)
-		}
-	})
+	if end := len(head) + 1 + size + 1; len(data) >= end {
+		return end, data[:end], nil
+	}
+	return 0, nil, nil
 }
 
-func (r *relay) pass(from net.Conn) {
-	to, err := net.Dial("tcp", r.target)
-	if err != nil {
-		_ = from.Close() // the source sees that the phone is gone
-		return
-	}
-	r.mu.Lock()
-	r.conns = append(r.conns, from, to)
-	r.source = from
-	close(r.joined)
-	r.joined = make(chan struct{})
-	r.mu.Unlock()
-	done := func() {
-		_ = from.Close()
-		_ = to.Close()
-		r.mu.Lock()
-		if r.source == from {
-			r.source = nil
-		}
-		r.mu.Unlock()
-	}
-	r.running.Go(func() {
-		defer done()
-		_, _ = io.Copy(to, from) // ends by either side, or by cut
-	})
-	r.running.Go(func() {
-		defer done()
-		r.speak(from, bufio.NewReader(to))
-	})
-}
-
-// speak passes on what the phone says, message by message, until either side ends.
-func (r *relay) speak(source io.Writer, phone *bufio.Reader) {
-	var last []byte
-	for {
-		head, err := phone.ReadString(':')
-		if err != nil {
-			return
-		}
-		size, err := strconv.Atoi(strings.TrimSuffix(head, ":"))
-		if err != nil {
-			return
-		}
-		body := make([]byte, size+1)
-		if _, err := io.ReadFull(phone, body); err != nil {
-			return
-		}
-		frame := append([]byte(head), body...)
-		said := frame
-		if r.disorder.Load() && bytes.Contains(body, []byte(`"event":true`)) {
-			said, last = slices.Concat(frame, frame, last), frame
-		}
-		r.mu.Lock() // inject writes too
-		_, err = source.Write(said)
-		r.mu.Unlock()
-		if err != nil {
-			return
-		}
-	}
-}
-
-// inject says something to the source in the phone's place, as soon as the source is connected.
-func (r *relay) inject(t *testing.T, raw []byte) {
-	t.Helper()
-	timeout := time.NewTimer(phoneTimeout)
-	defer timeout.Stop()
-	for {
-		r.mu.Lock()
-		joined := r.joined
-		if r.source != nil {
-			_, err := r.source.Write(raw)
-			r.mu.Unlock()
-			if err == nil {
-				return
-			}
-		} else {
-			r.mu.Unlock()
-		}
-		select {
-		case <-joined:
-		case <-timeout.C:
-			t.Fatal("the source did not come back")
-		}
-	}
-}
-
-func (r *relay) cut(t *testing.T) {
-	t.Helper()
-	r.mu.Lock()
-	if r.listener != nil {
-		if err := r.listener.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-	for _, c := range r.conns {
-		_ = c.Close() // may be closed already
-	}
-	r.listener, r.conns = nil, nil
-	r.mu.Unlock()
-	r.running.Wait()
-}
+// isEvent tells what may come twice from what is an answer.
+func isEvent(message []byte) bool { return bytes.Contains(message, []byte(`"event":true`)) }
 
 // inviteByHand sends an INVITE as no phone does, over TCP since baresip takes 8 KiB at most over UDP, and returns when it rings.
 func inviteByHand(t *testing.T, agent *phonetest.Running, r sourcetest.Ringer) sourcetest.Caller {

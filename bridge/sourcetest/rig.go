@@ -58,7 +58,7 @@ type Rig struct {
 
 // Agent acts at the phone. The functions return when that is done, not when the source has told of it.
 type Agent struct {
-	Answer, Reject, Hangup func(t *testing.T, c cti.Call)
+	Answer, Reject, Hangup, Hold, Resume func(t *testing.T, c cti.Call)
 }
 
 // Ringer is who rings with RingWith. Data has the names the source's wire has them under: X-Order-Id, or a variable's name.

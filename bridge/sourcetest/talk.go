@@ -14,16 +14,16 @@ func (w *watch) phone() cti.Phone { return w.rig.Source.Phone() }
 
 func (w *watch) setHold(c cti.Call, held bool) {
 	w.t.Helper()
-	command := w.phone().Resume
 	if held {
-		command = w.phone().Hold
+		w.act("hold", w.rig.Agent.Hold, w.phone().Hold, c)
+		return
 	}
-	w.do("hold or resume", func(ctx context.Context) error { return command(ctx, c) })
+	w.act("resume", w.rig.Agent.Resume, w.phone().Resume, c)
 }
 
 func canHold(t *testing.T, rig Rig) {
 	t.Helper()
-	if p := rig.Source.Phone(); p.Hold == nil || p.Resume == nil {
+	if p := rig.Source.Phone(); rig.Agent.Hold == nil && (p.Hold == nil || p.Resume == nil) {
 		t.Skip("this source cannot hold")
 	}
 }

@@ -78,7 +78,7 @@ func testParts() []part {
 		{"lint", func() tally { return script("build/lint.sh") }},
 		{"build", func() tally { return script("build/build.sh") }},
 		{"typescript", vitest},
-		{"go", func() tally { return goTest(required("phones,keychain,crms"), "-race", "-count=1", "./...") }},
+		{"go", func() tally { return goTest(required("phones,asterisk,keychain,crms"), "-race", "-count=1", "./...") }},
 		{"go plain", plain},
 		{"window", window},
 		{"pocketbase", pocketbase},

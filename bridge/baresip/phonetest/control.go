@@ -46,6 +46,11 @@ func (r *Running) AwaitRing(ctx context.Context) error {
 	})
 }
 
+// Select makes the call with this SIP Call-ID the one that the other commands are about.
+func (r *Running) Select(ctx context.Context, callID string) error {
+	return r.control.do(ctx, "callfind", callID)
+}
+
 // Hold makes this phone hold its current call; Resume ends that.
 func (r *Running) Hold(ctx context.Context) error { return r.control.do(ctx, "hold", "") }
 

@@ -42,7 +42,7 @@ type Phone struct {
 // Running is a started phone. Its methods may be called concurrently, but Kill and Revive only by themselves.
 type Running struct {
 	phone Phone
-	slot  *slot
+	slot  *Slot
 	dir   string
 	cmd   *exec.Cmd
 	log   *record
@@ -67,17 +67,17 @@ func Start(ctx context.Context, p Phone) (*Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := reserve()
+	s, err := Reserve()
 	if err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "ringside-phone-")
 	if err != nil {
-		return nil, errors.Join(err, s.close())
+		return nil, errors.Join(err, s.Close())
 	}
 	r := &Running{phone: p, slot: s, dir: dir, log: &record{}, ended: make(chan struct{})}
 	r.control = &control{address: r.Address()}
-	c := config{Phone: p, Poll: "poll", Modules: lib, SIP: s.sip, Control: s.control, RTPFrom: rtpFrom, RTPTo: rtpTo}
+	c := config{Phone: p, Poll: "poll", Modules: lib, SIP: s.First, Control: s.First + ctlOffset, RTPFrom: rtpFrom, RTPTo: rtpTo}
 	if runtime.GOOS == "linux" {
 		c.Poll = "epoll"
 	}
@@ -140,10 +140,10 @@ func (r *Running) isMine(ctx context.Context, conn net.Conn) error {
 
 // Address is where its ctrl_tcp listens. It serves one client: a phone that is the agent's must not be driven by the methods here
 // while a call source is connected to it.
-func (r *Running) Address() string { return addr(r.slot.control) }
+func (r *Running) Address() string { return addr(r.slot.First + ctlOffset) }
 
 // SIPAddress is where it takes SIP, over UDP and TCP.
-func (r *Running) SIPAddress() string { return addr(r.slot.sip) }
+func (r *Running) SIPAddress() string { return addr(r.slot.First) }
 
 // AOR is its SIP address, to be dialled by others.
 func (r *Running) AOR() string { return "sip:" + r.phone.User + "@" + r.SIPAddress() }
@@ -196,7 +196,7 @@ func (r *Running) Stop() error {
 }
 
 func (r *Running) cleanUp() error {
-	return errors.Join(r.slot.close(), os.RemoveAll(filepath.Clean(r.dir)))
+	return errors.Join(r.slot.Close(), os.RemoveAll(filepath.Clean(r.dir)))
 }
 
 // record keeps the end of a phone's log.

@@ -14,7 +14,6 @@ const (
 	firstPort = 20000
 	slots     = 700
 	slotSize  = 10
-	tlsOffset = 1
 	ctlOffset = 4
 	ownOffset = 9
 	rtpFrom   = 27000
@@ -22,17 +21,19 @@ const (
 	maxTries  = 50
 )
 
-// slot is a reserved range of ports; close it when the phone has ended.
-type slot struct {
-	own          net.Listener
-	sip, control int
+// Slot is nine ports on loopback, one after the other, that no other Slot has, of any process. Close it when nothing listens on them any more.
+type Slot struct {
+	own net.Listener
+	// First is the first of the ports.
+	First int
 }
 
-func (s *slot) close() error { return s.own.Close() }
+// Close lets others have the ports.
+func (s *Slot) Close() error { return s.own.Close() }
 
-// reserve finds a slot of which every port is free. Between the check and the phone's start only a program that does not know our
+// Reserve finds a slot of which every port is free. Between the check and the program's start only a program that does not know our
 // listener can take one: Start then notices, since the phone that answers is not its own.
-func reserve() (*slot, error) {
+func Reserve() (*Slot, error) {
 	var last error
 	for range maxTries {
 		base := firstPort + slotSize*mathrand.IntN(slots) //nolint:gosec // a port to try first is no secret
@@ -42,7 +43,7 @@ func reserve() (*slot, error) {
 			continue
 		}
 		if last = free(base); last == nil {
-			return &slot{own: own, sip: base, control: base + ctlOffset}, nil
+			return &Slot{own, base}, nil
 		}
 		last = errors.Join(last, own.Close())
 	}
@@ -57,8 +58,8 @@ func free(base int) error {
 	if err := u.Close(); err != nil {
 		return err
 	}
-	for _, offset := range []int{0, tlsOffset, ctlOffset} {
-		l, err := net.Listen("tcp", addr(base+offset))
+	for port := base; port < base+ownOffset; port++ {
+		l, err := net.Listen("tcp", addr(port))
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,63 @@
+package asterisktest
+
+import (
+	"cmp"
+	"embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+//go:embed config
+var files embed.FS
+
+var templates = template.Must(template.ParseFS(files, "config/*.conf"))
+
+// empty are files that Asterisk will not do without, though there is nothing to say.
+var empty = []string{"acl", "ccss", "cdr", "cel", "geolocation", "musiconhold", "pjproject", "res_parking", "stasis", "stir_shaken", "udptl"}
+
+// settings is what the files of config are filled with.
+type settings struct {
+	Options
+	Secret, Dir, Modules, Data string
+	first                      int
+}
+
+// Port gives the port of sip, ami, amis or ari.
+func (s settings) Port(name string) (int, error) {
+	port, known := map[string]int{"sip": portSIP, "ami": portAMI, "amis": portAMIS, "ari": portARI}[name]
+	if !known {
+		return 0, fmt.Errorf("asterisktest: no port is called %q", name)
+	}
+	return s.first + port, nil
+}
+
+// configure writes Asterisk's folder.
+func (a *Asterisk) configure(root string) error {
+	s := settings{Options: a.options, Secret: a.Secret, Dir: a.dir, first: a.slot.First,
+		Modules: filepath.Join(root, "usr", "lib", "x86_64-linux-gnu", "asterisk", "modules"), Data: filepath.Join(root, "usr", "share", "asterisk")}
+	s.Read = cmp.Or(s.Read, "call,agent,user,dialplan")
+	s.Write = cmp.Or(s.Write, "call,originate,agent,reporting,system")
+	for _, folder := range []string{"etc", "lib", "spool", "run", "log"} {
+		if err := os.MkdirAll(filepath.Join(a.dir, folder), 0o700); err != nil {
+			return err
+		}
+	}
+	for _, name := range empty {
+		if err := os.WriteFile(filepath.Join(a.dir, "etc", name+".conf"), nil, 0o600); err != nil {
+			return err
+		}
+	}
+	for _, t := range templates.Templates() {
+		var text strings.Builder
+		if err := t.Execute(&text, s); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(a.dir, "etc", t.Name()), []byte(text.String()), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
