@@ -117,7 +117,7 @@ func (m *machine) whoHungUp(l *leg) cti.Party {
 func (m *machine) concludeRing(l *leg) (cti.Event, bool) {
 	c := l.channel
 	switch {
-	case l.weRefused, c.outcome == "BUSY", c.outcome == "" && (c.cause == 17 || c.cause == 21):
+	case l.weRefused, c.outcome == "BUSY", c.outcome == "" && c.cause == 17, (c.outcome == "" || c.outcome == "NOANSWER") && c.cause == 21:
 		return cleared(cti.CauseRejected, cti.ByLocal), true
 	case c.cause == 26, m.answeredElsewhere(l): // AST_CAUSE_ANSWERED_ELSEWHERE
 		return diverted(cti.CauseAnsweredElsewhere), true
@@ -187,6 +187,9 @@ func (m *machine) concludeFirstRing(l *leg) (cti.Event, bool) {
 func (m *machine) concludeAttempt(l *leg) (cti.Event, bool) {
 	c := l.channel
 	if code, is := results[c.result]; is {
+		if better := causes[c.cause]; c.result == "NOANSWER" && better != "" { // which is what DialEnd says of all it has no word for (observed)
+			code = better
+		}
 		return failed(code, farOrSystem(code)), true
 	}
 	switch {

@@ -1,6 +1,7 @@
 package asterisktest
 
 import (
+	"bytes"
 	"cmp"
 	"embed"
 	"fmt"
@@ -16,13 +17,18 @@ var files embed.FS
 var templates = template.Must(template.ParseFS(files, "config/*.conf"))
 
 // empty are files that Asterisk will not do without, though there is nothing to say.
-var empty = []string{"acl", "ccss", "cdr", "cel", "geolocation", "musiconhold", "pjproject", "res_parking", "stasis", "stir_shaken", "udptl"}
+var empty = []string{"acl", "ccss", "cdr", "cel", "geolocation", "musiconhold", "pjproject", "stasis", "stir_shaken", "udptl"}
+
+// prompts are what Asterisk says before it goes on, a tenth of a second of silence each.
+var prompts = []string{"pbx-transfer", "pbx-invalid", "beep", "beeperr", "conf-onlyperson", "conf-hasjoin", "conf-hasleft"}
+
+const silence = 0xff // a sample of G.711 µ-law
 
 // settings is what the files of config are filled with.
 type settings struct {
 	Options
-	Secret, Dir, Modules, Data string
-	first                      int
+	Secret, Dir, Modules string
+	first                int
 }
 
 // Port gives the port of sip, ami, amis or ari.
@@ -34,14 +40,32 @@ func (s settings) Port(name string) (int, error) {
 	return s.first + port, nil
 }
 
+// Has tells whether this Asterisk has a module: later versions have split some up.
+func (s settings) Has(module string) bool {
+	_, err := os.Stat(filepath.Join(s.Modules, module))
+	return err == nil
+}
+
 // configure writes Asterisk's folder.
 func (a *Asterisk) configure(root string) error {
 	s := settings{Options: a.options, Secret: a.Secret, Dir: a.dir, first: a.slot.First,
-		Modules: filepath.Join(root, "usr", "lib", "x86_64-linux-gnu", "asterisk", "modules"), Data: filepath.Join(root, "usr", "share", "asterisk")}
+		Modules: filepath.Join(root, "usr", "lib", "x86_64-linux-gnu", "asterisk", "modules")}
 	s.Read = cmp.Or(s.Read, "call,agent,user,dialplan")
 	s.Write = cmp.Or(s.Write, "call,originate,agent,reporting,system")
 	for _, folder := range []string{"etc", "lib", "spool", "run", "log"} {
 		if err := os.MkdirAll(filepath.Join(a.dir, folder), 0o700); err != nil {
+			return err
+		}
+	}
+	data := filepath.Join(a.dir, "data")
+	if err := os.MkdirAll(filepath.Join(data, "sounds", "en"), 0o700); err != nil {
+		return err
+	}
+	if err := os.Symlink(filepath.Join(root, "usr", "share", "asterisk", "documentation"), filepath.Join(data, "documentation")); err != nil {
+		return err
+	}
+	for _, name := range prompts {
+		if err := os.WriteFile(filepath.Join(data, "sounds", "en", name+".ulaw"), bytes.Repeat([]byte{silence}, 800), 0o600); err != nil {
 			return err
 		}
 	}

@@ -57,6 +57,16 @@ func (r *Running) Hold(ctx context.Context) error { return r.control.do(ctx, "ho
 // Resume ends a Hold.
 func (r *Running) Resume(ctx context.Context) error { return r.control.do(ctx, "resume", "") }
 
+// Tones sends digits in this phone's current call.
+func (r *Running) Tones(ctx context.Context, digits string) error {
+	return r.control.do(ctx, "sndcode", digits)
+}
+
+// Transfer gives this phone's current call away (REFER, RFC 3515).
+func (r *Running) Transfer(ctx context.Context, uri string) error {
+	return r.control.do(ctx, "transfer", uri)
+}
+
 // AwaitDigits waits until this phone heard these digits, and fails when it heard others. What was heard is forgotten then.
 func (r *Running) AwaitDigits(ctx context.Context, digits string) error {
 	return r.control.with(ctx, func(s *session) error {
