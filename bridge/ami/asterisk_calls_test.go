@@ -109,6 +109,78 @@ func TestReal_queueGoesOnToAColleague(t *testing.T) {
 	})
 }
 
+// As FreePBX has it: the queue's members are Local channels, a piece of dialplan each.
+func TestReal_queueOfLocalMembers(t *testing.T) {
+	f := newFloor(t)
+	c := f.Call(t, customer, "Zhang San", "601", nil)
+	ring := f.call(agent, 0, cti.Alerting)
+	if ring.Queue == nil || ring.Queue.Name != "sales" || ring.Dialled != "601" || ring.Remote.Raw != customer || ring.Remote.Name != "Zhang San" {
+		t.Errorf("queue %+v, dialled %q, from %+v", ring.Queue, ring.Dialled, ring.Remote)
+	}
+	f.do("answer", f.Agent.Answer)
+	f.call(agent, 0, cti.Connected)
+	c.Hangup(t)
+	wantEnd(t, f.call(agent, 0, cti.StateClosed), cti.EndAnswered, cti.CauseNormal, cti.ByRemote)
+
+	c = f.Call(t, "13700137000", "Li Si", "601", nil)
+	f.call(agent, 1, cti.Alerting)
+	c.Hangup(t)
+	wantEnd(t, f.call(agent, 1, cti.StateClosed), cti.EndAbandoned, cti.CauseAbandoned, cti.ByRemote)
+
+	f.Call(t, "13600136000", "Wang Wu", "601", nil)
+	first := f.call(agent, 2, cti.Alerting)
+	f.call(colleague, 0, cti.Alerting) // after two seconds
+	wantEnd(t, f.call(agent, 2, cti.StateClosed), cti.EndMissed, cti.CauseNoAnswer, cti.BySystem)
+	f.do("answer", f.Colleague.Answer)
+	if c := f.call(colleague, 0, cti.Connected); c.Queue == nil || c.Queue.Name != "sales" || c.Remote.Raw != "13600136000" {
+		t.Errorf("queue %+v, from %+v", c.Queue, c.Remote)
+	}
+	f.await("the first learns that it was answered elsewhere", func() bool {
+		return f.calls[agent][first.Leg].Cause.Code == cti.CauseAnsweredElsewhere
+	})
+	f.do("hang up", f.Colleague.Hangup)
+	wantEnd(t, f.call(colleague, 0, cti.StateClosed), cti.EndAnswered, cti.CauseNormal, cti.ByLocal)
+
+	if err := f.exchange.Phone(agent).Presence(t.Context(), cti.AgentStatus{State: cti.NotReady, Reason: "lunch"}); err != nil {
+		t.Fatal(err)
+	}
+	f.await("the agent is paused", func() bool {
+		last := f.events[len(f.events)-1]
+		return last.extension == agent && last.Agent != nil && last.Agent.State == cti.NotReady && last.Agent.Reason == "lunch"
+	})
+	f.Call(t, "13500135000", "Zhao Liu", "601", nil)
+	f.call(colleague, 1, cti.Alerting)
+	if len(f.order[agent]) != 3 {
+		t.Error("it rang at an agent who is paused")
+	}
+}
+
+func TestReal_ringGroupOfLocalMembers(t *testing.T) {
+	f := newFloor(t)
+	c := f.Call(t, customer, "Zhang San", "701", nil)
+	ring := f.call(agent, 0, cti.Alerting)
+	f.call(colleague, 0, cti.Alerting)
+	if ring.Dialled != "701" || ring.Remote.Raw != customer {
+		t.Errorf("dialled %q, from %+v", ring.Dialled, ring.Remote)
+	}
+	f.do("answer", f.Colleague.Answer)
+	f.call(colleague, 0, cti.Connected)
+	wantEnd(t, f.call(agent, 0, cti.StateClosed), cti.EndAnsweredElsewhere, cti.CauseAnsweredElsewhere, cti.BySystem)
+	c.Hangup(t)
+	wantEnd(t, f.call(colleague, 0, cti.StateClosed), cti.EndAnswered, cti.CauseNormal, cti.ByRemote)
+
+	c = f.Call(t, customer, "Zhang San", "701", nil)
+	f.call(agent, 1, cti.Alerting)
+	f.call(colleague, 1, cti.Alerting)
+	c.Hangup(t)
+	wantEnd(t, f.call(agent, 1, cti.StateClosed), cti.EndAbandoned, cti.CauseAbandoned, cti.ByRemote)
+	wantEnd(t, f.call(colleague, 1, cti.StateClosed), cti.EndAbandoned, cti.CauseAbandoned, cti.ByRemote)
+
+	f.Call(t, customer, "Zhang San", "701", nil) // who waits on after the two seconds that it rings
+	wantEnd(t, f.call(agent, 2, cti.StateClosed), cti.EndMissed, cti.CauseNoAnswer, cti.BySystem)
+	wantEnd(t, f.call(colleague, 2, cti.StateClosed), cti.EndMissed, cti.CauseNoAnswer, cti.BySystem)
+}
+
 func TestReal_ringGroup(t *testing.T) {
 	f := newFloor(t)
 	c := f.Call(t, customer, "Zhang San", "700", nil)

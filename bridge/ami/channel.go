@@ -283,6 +283,11 @@ func (m *machine) dialEnd(b block) {
 		if to.outcome == "" {
 			to.outcome = status
 		}
+		if status == "NOANSWER" && to.local() { // the agents' phones behind it are cancelled then, as if the caller had gone
+			for _, l := range m.behind(to) {
+				keep(&l.channel.outcome, status)
+			}
+		}
 		m.touch(to)
 	}
 	if from != nil {

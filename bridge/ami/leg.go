@@ -165,8 +165,12 @@ func (m *machine) nameCaller(l *leg) {
 		}
 		l.dialled, l.wrapped = from.dialledTo, from.local()
 	}
-	if root := m.channels[c.journey]; root != nil && !dialable(l.dialled) && dialable(root.extension) {
-		l.dialled = root.extension
+	if root := m.channels[c.journey]; root != nil && (l.wrapped || !dialable(l.dialled)) { // a member of a queue is not what the customer dialled
+		for _, theirs := range []string{root.extension, root.dialledTo} {
+			if dialable(theirs) {
+				l.dialled = theirs
+			}
+		}
 	}
 }
 

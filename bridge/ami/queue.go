@@ -166,9 +166,54 @@ func (m *machine) agentRingNoAnswer(b block) {
 		return
 	}
 	m.touch(to)
-	if to.leg != nil {
-		to.leg.noAnswer = true
+	for _, l := range m.behind(to) {
+		l.noAnswer = true
+		m.touched[l] = true
 	}
+}
+
+// behind gives the legs for which a channel was dialled: its own, or those which a Local channel's dialplan had rung.
+func (m *machine) behind(c *channel) []*leg {
+	var all []*leg
+	if j := m.journeys[c.journey]; j != nil {
+		for l := range j.legs {
+			if !l.ended && m.cameThrough(l, c) {
+				all = append(all, l)
+			}
+		}
+	}
+	return all
+}
+
+// mostHops bounds the Local channels one behind the other.
+const mostHops = 8
+
+// cameThrough tells whether a leg was dialled by a channel of a dialplan's, or by one that that had dialled.
+func (m *machine) cameThrough(l *leg, c *channel) bool {
+	at := l.channel
+	for range mostHops {
+		if at == c {
+			return true
+		}
+		if at = m.otherHalf(m.channels[at.by]); at == nil {
+			return false
+		}
+	}
+	return false
+}
+
+// otherHalf gives the first half of a Local channel of which this is the second.
+func (m *machine) otherHalf(second *channel) *channel {
+	if second == nil || !strings.HasSuffix(second.name, ";2") {
+		return nil
+	}
+	first := strings.TrimSuffix(second.name, ";2") + ";1"
+	for _, c := range m.channels {
+		if c.name == first {
+			return c
+		}
+	}
+	return nil
 }
 
 // member notes a member of a queue, and tells the agent's state where it is another now.
