@@ -17,6 +17,9 @@ import (
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/app/relay"
 	"ringside.dev/ringside/bridge/ami/amitest"
+	"ringside.dev/ringside/bridge/asterisktest"
+	"ringside.dev/ringside/bridge/baresip/phonetest"
+	"ringside.dev/ringside/bridge/sourcetest"
 	"ringside.dev/ringside/bridge/wire"
 )
 
@@ -26,8 +29,23 @@ func TestRelayScripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the scripts end the relay by a signal")
 	}
+	relayScripts(t, testscript.Params{Dir: filepath.Join("testdata", "relay")}, func() exchange {
+		return &small{Server: amitest.Start(t, amitest.Options{Technology: "PJSIP"})}
+	})
+}
+
+// The same with a real Asterisk and real phones.
+func TestARelayAtARealAsterisk(t *testing.T) {
+	w := asterisktest.NewWorld(t, asterisktest.Options{Secret: amitest.Secret})
+	relayScripts(t, testscript.Params{Files: []string{filepath.Join("testdata", "relay", "asterisk.txtar")}}, func() exchange {
+		return &whole{World: w, t: t, line: sourcetest.NewLine(t, w.AMI(), nil)}
+	})
+}
+
+func relayScripts(t *testing.T, p testscript.Params, pbxOf func() exchange) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "relay"),
+		Dir: p.Dir, Files: p.Files,
 		Setup: func(e *testscript.Env) error {
 			if err := surround(e); err != nil {
 				return err
@@ -41,9 +59,9 @@ func TestRelayScripts(t *testing.T) {
 			e.Setenv("STATE", filepath.Join(short, "relay"))
 			e.Setenv("SOCK1", e.Getenv("SOCK"))
 			e.Setenv("SOCK2", filepath.Join(short, "b.sock"))
-			asterisk := amitest.Start(t, amitest.Options{Technology: "PJSIP"})
+			asterisk := pbxOf()
 			e.Setenv("PBX", asterisk.Address())
-			e.Values[pbxKey{}] = &exchange{Server: asterisk}
+			e.Values[pbxKey{}] = asterisk
 			return l.Close()
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -80,32 +98,78 @@ func workstation(ts *testscript.TestScript, _ bool, args []string) {
 type pbxKey struct{}
 
 // exchange is the Asterisk of a script, with its newest call.
-type exchange struct {
-	*amitest.Server
-	leg *amitest.Channel
+type exchange interface {
+	Address() string
+	ring(extension, number string)
+	answer()
+	hangup() // the customer does
+	cut()    // its manager interface cannot be reached until restore
+	restore()
 }
 
 // pbx ring EXTENSION NUMBER | answer | hangup | cut | restore: what happens there, to the newest call.
 func pbx(ts *testscript.TestScript, _ bool, args []string) {
-	x, is := ts.Value(pbxKey{}).(*exchange)
+	x, is := ts.Value(pbxKey{}).(exchange)
 	if !is {
 		ts.Fatalf("there is no Asterisk")
 	}
 	switch args[0] {
 	case "ring":
-		x.leg = x.Ring(args[1], amitest.Caller{Number: args[2], Name: "Zhang San", Vars: map[string]string{"ORDER_ID": "A-17"}})
+		x.ring(args[1], args[2])
 	case "answer":
-		x.leg.Answer()
+		x.answer()
 	case "hangup":
-		x.leg.Peer().Hangup()
+		x.hangup()
 	case "cut":
-		x.Cut()
+		x.cut()
 	case "restore":
-		x.Restore()
+		x.restore()
 	default:
 		ts.Fatalf("an Asterisk does not %s", args[0])
 	}
 }
+
+// small is the Asterisk of our own.
+type small struct {
+	*amitest.Server
+	leg *amitest.Channel
+}
+
+func (s *small) ring(extension, number string) {
+	s.leg = s.Ring(extension, amitest.Caller{Number: number, Name: "Zhang San", Vars: map[string]string{"ORDER_ID": "A-17"}})
+}
+func (s *small) answer()  { s.leg.Answer() }
+func (s *small) hangup()  { s.leg.Peer().Hangup() }
+func (s *small) cut()     { s.Cut() }
+func (s *small) restore() { s.Restore() }
+
+// whole is a real one.
+type whole struct {
+	*asterisktest.World
+	t      *testing.T
+	line   *sourcetest.Line
+	caller *asterisktest.Caller
+	phone  *phonetest.Running
+}
+
+func (w *whole) Address() string { return w.line.Address() }
+
+func (w *whole) ring(extension, number string) {
+	w.phone = map[string]*phonetest.Running{asterisktest.AgentExtension: w.Agent, asterisktest.ColleagueExtension: w.Colleague}[extension]
+	w.caller = w.Call(w.t, number, "Zhang San", extension, map[string]string{"X-Order-Id": "A-17"})
+}
+
+func (w *whole) answer() {
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	if err := w.phone.Answer(ctx); err != nil {
+		w.t.Error(err)
+	}
+}
+
+func (w *whole) hangup()  { w.caller.Hangup(w.t) }
+func (w *whole) cut()     { w.line.Cut(w.t) }
+func (w *whole) restore() { w.line.Restore(w.t) }
 
 // live NAME: waits for the one call that is not over on the agent's screen, and puts its leg into a variable.
 func live(ts *testscript.TestScript, _ bool, args []string) {

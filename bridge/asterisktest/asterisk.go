@@ -8,6 +8,7 @@ package asterisktest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -38,6 +39,7 @@ const (
 type Options struct {
 	Phones map[string]string // extensions, 10XX, and the SIP addresses of their phones
 	Trunk  string            // SIP address of the phone that plays everybody outside
+	Secret string            // of the manager's and of ARI's user; empty: a random one
 	Read   string            // what the manager's user may read; empty: call,agent,user,dialplan
 	Write  string            // what they may command; empty: call,originate,agent,reporting,system
 
@@ -72,7 +74,7 @@ func Start(t *testing.T, o Options) *Asterisk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &Asterisk{Secret: rand.Text(), options: o, dir: dir, slot: slot, said: &log{}}
+	a := &Asterisk{Secret: cmp.Or(o.Secret, rand.Text()), options: o, dir: dir, slot: slot, said: &log{}}
 	t.Cleanup(func() {
 		a.Kill(t)
 		if err := errors.Join(os.RemoveAll(dir), slot.Close()); err != nil {

@@ -27,8 +27,8 @@ const silence = 0xff // a sample of G.711 µ-law
 // settings is what the files of config are filled with.
 type settings struct {
 	Options
-	Secret, Dir, Modules string
-	first                int
+	Dir, Modules string
+	first        int
 }
 
 // Port gives the port of sip, ami, amis or ari.
@@ -48,8 +48,9 @@ func (s settings) Has(module string) bool {
 
 // configure writes Asterisk's folder.
 func (a *Asterisk) configure(root string) error {
-	s := settings{Options: a.options, Secret: a.Secret, Dir: a.dir, first: a.slot.First,
+	s := settings{Options: a.options, Dir: a.dir, first: a.slot.First,
 		Modules: filepath.Join(root, "usr", "lib", "x86_64-linux-gnu", "asterisk", "modules")}
+	s.Secret = a.Secret
 	s.Read = cmp.Or(s.Read, "call,agent,user,dialplan")
 	s.Write = cmp.Or(s.Write, "call,originate,agent,reporting,system")
 	for _, folder := range []string{"etc", "lib", "spool", "run", "log"} {
