@@ -23,6 +23,7 @@ import (
 	"ringside.dev/ringside/app/settings"
 	"ringside.dev/ringside/bridge"
 	"ringside.dev/ringside/bridge/ami/amitest"
+	"ringside.dev/ringside/bridge/asterisktest"
 	"ringside.dev/ringside/bridge/loopback"
 	"ringside.dev/ringside/bridge/sourcetest"
 	"ringside.dev/ringside/bridge/tape"
@@ -76,8 +77,7 @@ func (h handset) Run(ctx context.Context, emit func(cti.Event)) error {
 }
 
 func (h handset) Phone() cti.Phone {
-	can := h.Source.Phone()
-	can.History = nil // what happened while the relay had no manager interface nobody knows; what it heard itself is told in break_test.go
+	can := withoutHistory{h.Source}.Phone()
 	offers := can.Offers
 	can.Offers = func(c cti.Call) []cti.Command {
 		return append(offers(c), cti.CommandAnswer, cti.CommandHold, cti.CommandResume, cti.CommandConsult, cti.CommandComplete)
@@ -162,6 +162,41 @@ func TestConformanceWithAnAsterisk(t *testing.T) {
 			TellsFarHold: true, TellsMute: true,
 		}
 	})
+}
+
+// A real Asterisk with an encrypted manager interface, real phones, the relay and a workstation that was enrolled.
+func TestConformanceWithARealAsterisk(t *testing.T) {
+	pair, ca := certified(t)
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	must(t, err)
+	dir := t.TempDir()
+	certificate, authority := filepath.Join(dir, "asterisk.pem"), filepath.Join(dir, "ca.pem")
+	must(t, os.WriteFile(certificate, append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), ca...), 0o600))
+	must(t, os.WriteFile(authority, ca, 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "manager"), []byte(amitest.Secret+"\n"), 0o600))
+	sourcetest.Run(t, func(t *testing.T) sourcetest.Rig {
+		a := asterisktest.NewWorld(t, asterisktest.Options{Secret: amitest.Secret, Certificate: certificate})
+		line := sourcetest.NewLine(t, a.AMIS(), nil)
+		_, port, err := net.SplitHostPort(line.Address())
+		must(t, err)
+		s := full()
+		s.Exchanges = []settings.RelayExchange{{Kind: "ami", Name: "hq", Address: "tls://localhost:" + port, User: asterisktest.Username,
+			Password: "file:" + filepath.Join(dir, "manager"), Extensions: settings.Extensions{"10xx"}, Variables: []string{"ORDER_ID", "LEVEL"},
+			Params: map[string]string{"tls_ca": authority, "recording_variable": "MIXMONITOR_FILENAME"}}}
+		w := newWorldOf(t, s)
+		rig := a.Rig(withoutHistory{w.source(asterisktest.AgentExtension, w.enrol(asterisktest.AgentExtension))}, line)
+		rig.TellsMute = true
+		return rig
+	})
+}
+
+// withoutHistory: what happened while the relay had no manager interface nobody knows; what it heard itself is told in break_test.go.
+type withoutHistory struct{ bridge.Source }
+
+func (w withoutHistory) Phone() cti.Phone {
+	can := w.Source.Phone()
+	can.History = nil
+	return can
 }
 
 // newWorldOf runs a relay with the exchanges that its file names.

@@ -33,12 +33,19 @@ type Line struct {
 func NewLine(t *testing.T, target string, split bufio.SplitFunc) *Line {
 	t.Helper()
 	if split == nil {
-		split = func(data []byte, _ bool) (int, []byte, error) { return len(data), data, nil }
+		split = asItComes
 	}
 	l := &Line{target: target, split: split, address: "127.0.0.1:0", joined: make(chan struct{})}
 	l.Restore(t)
 	t.Cleanup(func() { l.Cut(t) })
 	return l
+}
+
+func asItComes(data []byte, _ bool) (int, []byte, error) {
+	if len(data) == 0 { // to a Scanner an empty message is one
+		return 0, nil, nil
+	}
+	return len(data), data, nil
 }
 
 // Address is where the source reaches the phone.
