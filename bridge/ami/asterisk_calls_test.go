@@ -1,13 +1,22 @@
 package ami_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/ami"
 	"ringside.dev/ringside/bridge/asterisktest"
 	"ringside.dev/ringside/bridge/baresip/phonetest"
+	"ringside.dev/ringside/bridge/tape"
 )
 
 // What a call centre does all day, with a real Asterisk and real phones.
@@ -31,12 +40,78 @@ func newFloor(t *testing.T) floor {
 	t.Helper()
 	a := asterisktest.NewWorld(t, asterisktest.Options{})
 	x := ofReal(t, a.Asterisk, a.AMI())
+	frames, stop := x.Tape().Listen()
 	x.Phone(agent)
 	x.Phone(colleague)
 	w := run(t, x)
+	t.Cleanup(func() {
+		stop()
+		if *record && !t.Failed() {
+			keepRecording(t, drain(frames))
+		}
+	})
 	w.awaitCount("", cti.SourceUp, 1)
 	w.awaitCount(colleague, cti.AgentState, 1) // the lists came
 	return floor{a, w, x}
+}
+
+// record is how the files of recordings come about.
+var record = flag.Bool("record", false, "keep what the real Asterisk sends, for tests without one")
+
+const recordings = "testdata/recorded"
+
+func keepRecording(t *testing.T, frames []tape.Frame) {
+	t.Helper()
+	var text bytes.Buffer
+	packed, err := gzip.NewWriterLevel(&text, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := json.NewEncoder(packed)
+	for _, f := range frames {
+		err = errors.Join(err, lines.Encode(f))
+	}
+	if err := errors.Join(err, packed.Close()); err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(t.Name(), "TestReal_")
+	if err := os.WriteFile(filepath.Join(recordings, name+".jsonl.gz"), text.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What an Asterisk 20.6 sent in the scenarios below comes to the same events and calls, also where there is none: go test -run TestReal_ -record, then
+// go test -run TestWhatWasRecorded -update.
+func TestWhatWasRecordedOfARealAsterisk(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(recordings, "*.jsonl.gz"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no recordings: %v", err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".jsonl.gz")
+		t.Run(name, func(t *testing.T) {
+			raw, err := os.Open(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = raw.Close() }() // it was read
+			text, err := gzip.NewReader(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var frames []tape.Frame
+			if err := tape.Read(text, func(f tape.Frame) error { frames = append(frames, f); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			events := map[string][]cti.Event{}
+			for _, extension := range []string{agent, colleague} {
+				if events[extension], err = ami.Replay(frames, extension); err != nil {
+					t.Fatal(err)
+				}
+			}
+			compare(t, filepath.Join("recorded", name), events)
+		})
+	}
 }
 
 // do lets somebody do something at their phone.
@@ -210,13 +285,15 @@ func (f floor) given(t *testing.T, kind cti.TransferKind) {
 	if c.Transfer == nil || c.Transfer.Kind != kind || c.Transfer.Role != cti.Transferrer || c.Transfer.To != colleague {
 		t.Errorf("transfer %+v, want %s to %s", c.Transfer, kind, colleague)
 	}
+	if c.Remote.Raw != customer || c.Purpose != "" {
+		t.Errorf("the agent's call is with %q, purpose %q", c.Remote.Raw, c.Purpose)
+	}
 	f.await("the colleague has the customer", func() bool {
-		for _, c := range f.calls[colleague] {
-			if c.State == cti.Connected && c.Remote.Raw == customer {
-				return true
-			}
+		if len(f.order[colleague]) != 1 {
+			return false
 		}
-		return false
+		c := f.calls[colleague][f.order[colleague][0]]
+		return c.State == cti.Connected && c.Remote.Raw == customer && c.Transfer != nil && c.Transfer.Kind == kind && c.Transfer.Role == cti.Target
 	})
 }
 
@@ -250,6 +327,27 @@ func TestReal_attendedTransferByFeatureCode(t *testing.T) {
 	wantEnd(t, f.call(colleague, 0, cti.StateClosed), cti.EndAnswered, cti.CauseNormal, cti.ByRemote)
 }
 
+func TestReal_attendedTransferOfACallTheAgentMade(t *testing.T) {
+	f := newFloor(t)
+	f.dial(f.Agent, outside)
+	f.do("answer", f.Outside.Answer)
+	f.call(agent, 0, cti.Connected)
+	f.tones(f.Agent, "*2")
+	f.tones(f.Agent, colleague)
+	f.do("answer", f.Colleague.Answer)
+	f.call(colleague, 0, cti.Connected)
+	f.do("complete by hanging up", f.Agent.Hangup)
+	c := f.call(agent, 0, cti.StateClosed)
+	wantEnd(t, c, cti.EndTransferred, cti.CauseTransferred, cti.ByLocal)
+	if c.Remote.Raw != outside || c.Purpose != "" || c.Direction != cti.Out {
+		t.Errorf("the agent's call is %s, with %q, purpose %q", c.Direction, c.Remote.Raw, c.Purpose)
+	}
+	f.await("the colleague has the customer", func() bool {
+		c := f.calls[colleague][f.order[colleague][0]]
+		return c.State == cti.Connected && c.Dialled == colleague && c.Remote.Raw == outside && c.Transfer != nil && c.Transfer.Role == cti.Target
+	})
+}
+
 func TestReal_attendedTransferGivenUp(t *testing.T) {
 	f, c := connected(t)
 	f.tones(f.Agent, "*2")
@@ -259,7 +357,9 @@ func TestReal_attendedTransferGivenUp(t *testing.T) {
 	f.call(colleague, 0, cti.Connected)
 	f.do("the colleague hangs up", f.Colleague.Hangup)
 	wantEnd(t, f.call(colleague, 0, cti.StateClosed), cti.EndAnswered, cti.CauseNormal, cti.ByLocal)
-	f.call(agent, 0, cti.Connected)
+	if c := f.call(agent, 0, cti.Connected); c.Remote.Raw != customer {
+		t.Errorf("the agent is back with %q", c.Remote.Raw)
+	}
 	c.Hangup(t)
 	wantEnd(t, f.call(agent, 0, cti.StateClosed), cti.EndAnswered, cti.CauseNormal, cti.ByRemote)
 	if len(f.order[agent]) > 2 {
@@ -333,7 +433,7 @@ func TestReal_pickUp(t *testing.T) {
 func TestReal_parking(t *testing.T) {
 	f, _ := connected(t)
 	f.tones(f.Agent, "*7")
-	f.call(agent, 0, cti.StateClosed)
+	wantEnd(t, f.call(agent, 0, cti.StateClosed), cti.EndAnswered, cti.CauseNormal, cti.ByLocal)
 	f.dial(f.Colleague, "71")
 	f.await("the colleague has the customer", func() bool {
 		for _, c := range f.calls[colleague] {

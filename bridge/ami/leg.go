@@ -55,6 +55,7 @@ type leg struct {
 
 	goneSourceAt time.Time
 	talkStep     uint64 // when it was established
+	home         string // the bridge in which it was
 }
 
 // adopt makes a leg of a channel that is the device of an extension, as soon as it is known how it began.
@@ -101,7 +102,7 @@ func (m *machine) tell(l *leg) {
 		m.out(l, cti.Event{Type: cti.Delivered, Side: cti.SideRemote})
 	}
 	if l.begun && talking && !l.established {
-		l.established, l.talkStep = true, m.step
+		l.established, l.talkStep, l.home = true, m.step, c.bridge
 		if m.nameFar(l) {
 			m.out(l, cti.Event{Type: cti.Info}) // only this replaces the number that was dialled
 		}
@@ -165,13 +166,28 @@ func (m *machine) nameCaller(l *leg) {
 		}
 		l.dialled, l.wrapped = from.dialledTo, from.local()
 	}
-	if root := m.channels[c.journey]; root != nil && (l.wrapped || !dialable(l.dialled)) { // a member of a queue is not what the customer dialled
+	if root := m.channels[c.journey]; root != nil && (m.dialledBy(c, root) || !dialable(l.dialled)) { // a member of a queue is not what the customer dialled
 		for _, theirs := range []string{root.extension, root.dialledTo} {
 			if dialable(theirs) {
 				l.dialled = theirs
 			}
 		}
 	}
+}
+
+// dialledBy tells whether a channel's call goes through Local channels back to another's, which dialled it for somebody: a queue's or a ring group's caller.
+func (m *machine) dialledBy(c, caller *channel) bool {
+	for range mostHops {
+		half := m.otherHalf(m.channels[c.by])
+		if half == nil {
+			return false
+		}
+		if half.by == caller.id {
+			return true
+		}
+		c = half
+	}
+	return false
 }
 
 // dialable tells that an Exten is a number, and none of the dialplan's own labels: s, h, i, t.
@@ -216,9 +232,17 @@ func (m *machine) purposeOf(l *leg) {
 	}
 }
 
+// away: by a feature code the agent asks a colleague in another bridge, with the same channel, while the customer waits.
+func (m *machine) away(l *leg) bool {
+	return l.home != "" && l.channel.bridge != l.home && len(m.bridges[l.home]) > 0
+}
+
 // shown: the phone shows another caller now, after a transfer for instance.
 func (m *machine) shown(l *leg) {
 	c := l.channel
+	if m.away(l) {
+		return
+	}
 	if l.direction != cti.In || !l.begun || l.ended || c.connected == "" || c.connected == l.remote.Raw || c.connected == l.extension || l.remote.Withheld {
 		return
 	}

@@ -202,6 +202,7 @@ var events = map[string]func(m *machine, b block){
 	"Unhold": func(m *machine, b block) { m.hold(b, false) },
 
 	"BlindTransfer":    (*machine).blindTransfer,
+	"ParkedCall":       (*machine).parked,
 	"AttendedTransfer": (*machine).attendedTransfer,
 	"ChanSpyStart":     (*machine).spying,
 

@@ -2,6 +2,7 @@ package ami
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"ringside.dev/ringside/app/cti"
@@ -54,14 +55,17 @@ func (m *machine) passedOn(l *leg, kind cti.TransferKind, to cti.Remote) {
 	m.out(l, cti.Event{Type: cti.Transferred, Transfer: &cti.Transfer{Kind: kind, Role: cti.Transferee, To: to.Raw}})
 }
 
-// attendedTransfer joins the customer with whom the agent consulted. The events are constructed from the documentation of Asterisk: none was
-// recorded. OrigTransferer is the agent's leg with the customer, SecondTransferer the one with the colleague.
+// attendedTransfer joins the customer with whom the agent consulted. OrigTransferer is the agent's leg with the customer, SecondTransferer the one with the
+// colleague; by a feature code both are one, and the colleague is behind a Local channel.
 func (m *machine) attendedTransfer(b block) {
 	if b.get("Result") != "Success" {
 		return
 	}
 	main, aside := m.seen(b, "OrigTransferer"), m.seen(b, "SecondTransferer")
 	customer, colleague := m.seen(b, "Transferee"), m.seen(b, "TransferTarget")
+	if colleague == nil { // left out of one transfer in three (observed)
+		colleague = m.other([]string{b.get("DestBridgeUniqueid"), b.get("SecondBridgeUniqueid")}, main, aside, customer)
+	}
 	for _, c := range []*channel{main, aside, customer, colleague} {
 		m.touch(c)
 	}
@@ -70,7 +74,12 @@ func (m *machine) attendedTransfer(b block) {
 		return
 	}
 	to, from := aside.leg.remote, main.leg.remote
-	if aside.leg.direction == cti.Out && !aside.leg.clickToDial {
+	if aside == main {
+		to = cti.Remote{}
+		if colleague != nil {
+			to = remote(colleague.number, colleague.caller)
+		}
+	} else if aside.leg.direction == cti.Out && !aside.leg.clickToDial {
 		aside.leg.purpose = cmp.Or(aside.leg.purpose, cti.Consultation) // now it is known, though the number was none of a colleague
 	}
 	if b.get("DestType") == "Threeway" { // the agent stays: a conference
@@ -82,9 +91,40 @@ func (m *machine) attendedTransfer(b block) {
 	if customer != nil && customer.leg != nil {
 		m.passedOn(customer.leg, cti.Consult, to)
 	}
-	if colleague != nil && colleague.leg != nil && colleague.leg.begun && !colleague.leg.ended {
-		colleague.leg.remote = from // the customer, and not the agent who asked
-		m.out(colleague.leg, cti.Event{Type: cti.Transferred, Transfer: &cti.Transfer{Kind: cti.Consult, Role: cti.Target, To: colleague.leg.extension}})
+	if colleague == nil {
+		return
+	}
+	for _, l := range m.behind(colleague) {
+		if l.begun {
+			l.remote = from // the customer, and not the agent who asked
+			m.out(l, cti.Event{Type: cti.Transferred, Transfer: &cti.Transfer{Kind: cti.Consult, Role: cti.Target, To: l.extension}})
+		}
+	}
+}
+
+// other gives somebody who is in one of these bridges and none of these.
+func (m *machine) other(bridges []string, none ...*channel) *channel {
+	for _, bridge := range bridges {
+		for id := range m.bridges[bridge] {
+			if c := m.channels[id]; c != nil && !slices.Contains(none, c) {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// parked: the agent has the customer wait where any colleague can fetch them, and is done with them.
+func (m *machine) parked(b block) {
+	customer, by := m.seen(b, "Parkee"), m.extensionOfDevice(b.get("ParkerDialString"))
+	if customer == nil || by == "" {
+		return
+	}
+	for l := range m.journeyOf(customer.journey).legs {
+		if l.extension == by && l.established && !l.ended {
+			l.endBy = cti.ByLocal
+			m.touched[l] = true
+		}
 	}
 }
 
