@@ -23,7 +23,8 @@ type Line struct {
 	address  string
 	listener net.Listener
 	conns    []net.Conn
-	source   net.Conn      // the newest connection of the source
+	source   net.Conn // the connection of the source that Inject speaks on
+	speaks   func(message []byte) bool
 	joined   chan struct{} // closed when there is another
 	again    func(message []byte) bool
 	running  sync.WaitGroup
@@ -100,7 +101,14 @@ func (l *Line) Disorder(of func(message []byte) bool) {
 	l.again = of
 }
 
-// Inject says something to the source in the phone's place, as soon as the source is connected.
+// SpeakWhere makes the newest connection on which the phone said such a message the one that Inject speaks on: a source may have several.
+func (l *Line) SpeakWhere(said func(message []byte) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.speaks, l.source = said, nil
+}
+
+// Inject says something to the source in the phone's place, as soon as the source is connected: on its newest connection, unless SpeakWhere says otherwise.
 func (l *Line) Inject(t *testing.T, raw []byte) {
 	t.Helper()
 	timeout := time.NewTimer(bound)
@@ -133,9 +141,9 @@ func (l *Line) pass(from net.Conn) {
 	}
 	l.mu.Lock()
 	l.conns = append(l.conns, from, to)
-	l.source = from
-	close(l.joined)
-	l.joined = make(chan struct{})
+	if l.speaks == nil {
+		l.speakOn(from)
+	}
 	l.mu.Unlock()
 	done := func() {
 		_ = from.Close()
@@ -156,8 +164,15 @@ func (l *Line) pass(from net.Conn) {
 	})
 }
 
+// speakOn lets Inject speak on a connection; the lock is held.
+func (l *Line) speakOn(source net.Conn) {
+	l.source = source
+	close(l.joined)
+	l.joined = make(chan struct{})
+}
+
 // speak passes on what the phone says, until either side ends.
-func (l *Line) speak(source io.Writer, phone io.Reader) {
+func (l *Line) speak(source net.Conn, phone io.Reader) {
 	messages := bufio.NewScanner(phone)
 	messages.Buffer(nil, maxMessage)
 	messages.Split(l.split)
@@ -170,6 +185,9 @@ func (l *Line) speak(source io.Writer, phone io.Reader) {
 			said, last = slices.Concat(message, message, last), message
 		}
 		_, err := source.Write(said)
+		if l.speaks != nil && l.speaks(messages.Bytes()) {
+			l.speakOn(source)
+		}
 		l.mu.Unlock()
 		if err != nil {
 			return

@@ -46,6 +46,15 @@ func (r *Running) AwaitRing(ctx context.Context) error {
 	})
 }
 
+// Calls is how this phone shows its calls, with the addresses of who is at the other end.
+func (r *Running) Calls(ctx context.Context) (shown string, err error) {
+	err = r.control.with(ctx, func(s *session) error {
+		shown, err = s.command(ctx, "listcalls", "")
+		return err
+	})
+	return shown, err
+}
+
 // Select makes the call with this SIP Call-ID the one that the other commands are about.
 func (r *Running) Select(ctx context.Context, callID string) error {
 	return r.control.do(ctx, "callfind", callID)
