@@ -51,6 +51,7 @@ type channel struct {
 	state               string // Asterisk's: Down, Ring, Ringing, Up
 	caller, connected   party
 	exten               string // the first that it was in: what was dialled
+	app                 string // what the dialplan does with it
 	queue               string // while the queue application has it
 	listens             bool   // it listens to somebody else's call
 	purpose             cti.Purpose
@@ -58,27 +59,34 @@ type channel struct {
 	dials               bool   // it dialled another
 	role                role
 	click               string // the number that is dialled for the agent once they answered; "" for other legs
-	bridge              string
+	bridge, left        string // ids of the bridge that it is in, and of the one that it was in last
 
 	stage    stage
+	rang     when // since when it rings; zero: it does not
 	over     bool // its end was told
 	held     bool // by the agent
 	gone     bool // a hang-up was asked for
 	hungBy   cti.Party
 	ended    string // how dialling it ended
+	refusal  int    // the cause with which its device hung up; 0: none was told
 	dialled  string // how the newest dialling by it ended
+	result   int    // the refusal of whom it dialled then
 	remote   cti.Remote
 	inQueue  string
 	into     string // what was dialled on the way to the agent
 	data     map[string]string
 	recorded string
 	order    uint64
+	endedAt  time.Time
 }
 
 func (c *channel) leg() bool { return c.extension != "" && !c.over }
 
 // outgoing: the agent dialled, or it is dialled for them.
 func (c *channel) outgoing() bool { return c.click != "" || c.role == calling }
+
+// dialledItself tells whether the agent was told to have dialled.
+func (c *channel) dialledItself() bool { return c.role == calling && c.stage != untold }
 
 func (c *channel) spy() bool { return strings.HasPrefix(c.name, "Snoop/") }
 
@@ -102,11 +110,16 @@ func (i *interpreter) learn(s *channelSnap) *channel {
 	if exten := cti.Clean(s.Dialplan.Exten, cti.MaxText); c.exten == "" && exten != "s" {
 		c.exten = exten
 	}
-	c.queue = ""
-	switch s.Dialplan.App {
+	c.queue, c.app = "", cti.Clean(s.Dialplan.App, cti.MaxText)
+	switch c.app {
 	case "AppDial", "AppDial2", "AppQueue": // what Asterisk writes there for a channel that was dialled
-		c.role = called
+		if !c.dialledItself() { // else it dialled a code for picking a call up, and took the place of whom the call rang
+			c.role = called
+		}
+	case "Dial":
+		c.dials = true
 	case "Queue":
+		c.dials = true
 		name, _, _ := strings.Cut(s.Dialplan.AppData, ",")
 		c.queue = cti.Clean(name, cti.MaxText)
 	case "ChanSpy", "ExtenSpy":
@@ -220,6 +233,31 @@ func (i *interpreter) chain(id string) []string {
 		all = append(all, next)
 	}
 	return all
+}
+
+// dialledBy tells whether it is known who dialled a channel, if an application of the dialplan did: then Asterisk says so, but it may say first that the
+// channel rings.
+func (i *interpreter) dialledBy(id string) bool {
+	chain := i.chain(id)
+	root := i.channels[chain[len(chain)-1]]
+	return root == nil || root.app != "AppDial" && root.app != "AppQueue"
+}
+
+// behind gives the agent's leg that a channel is, or that is bridged with the other half of a Local one.
+func (i *interpreter) behind(c *channel) *channel {
+	if c == nil || c.extension != "" {
+		return c
+	}
+	first, is := strings.CutSuffix(c.name, ";1")
+	if !is {
+		return c
+	}
+	for _, other := range i.others(i.channels[i.locals[first+";2"]]) {
+		if other.extension != "" {
+			return other
+		}
+	}
+	return c
 }
 
 // customer tells whether who began the call of an agent's leg is still there; not known is false. A pair of Local channels in between ends

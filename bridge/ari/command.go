@@ -118,9 +118,10 @@ func (x *Exchange) dial(ctx context.Context, extension, to string) error {
 	if !up {
 		return offline(nil)
 	}
-	// POST with the parameters as a JSON body keeps the number out of URLs, which servers log.
+	// POST with the parameters as a JSON body keeps the number out of URLs, which servers log. The number is what the agent's phone shows, as the connected
+	// line; given as callerId it would also be who calls, so that the customer would be called by their own number.
 	err := x.rest.do(ctx, http.MethodPost, []string{"channels"}, nil, map[string]any{"endpoint": x.in.devices.ring(extension), "extension": to,
-		"context": x.config.Context, "priority": 1, "channelId": id, "callerId": to, "timeout": ringFor}, nil)
+		"context": x.config.Context, "priority": 1, "channelId": id, "variables": map[string]string{"CONNECTEDLINE(num,i)": to}, "timeout": x.ringFor}, nil)
 	if err != nil && cti.KindOf(err) != cti.Offline { // else it may have been done
 		x.mu.Lock()
 		delete(x.in.clicks, id)

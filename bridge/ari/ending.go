@@ -2,6 +2,9 @@ package ari
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"ringside.dev/ringside/app/cti"
 )
@@ -44,6 +47,10 @@ func (i *interpreter) attended(m message, w when) []told {
 	if m.Result != succeeded {
 		return nil
 	}
+	if first == second && first != nil { // by a feature code: one channel talked to both
+		second = nil
+		target = i.beside(m.Destination, transferee, first)
+	}
 	to := cti.Remote{}
 	if target != nil {
 		to = remote(target.caller)
@@ -59,7 +66,7 @@ func (i *interpreter) attended(m message, w when) []told {
 	if first != nil && first.leg() {
 		all = append(all, i.given(first, cti.Consult, to.Raw, w))
 	}
-	if target != nil && target.leg() && target.stage == established && first != nil {
+	if target = i.behind(target); target != nil && target.leg() && target.stage == established && first != nil {
 		target.remote = first.remote
 		if transferee != nil && first.remote.Raw == "" {
 			target.remote = remote(transferee.caller)
@@ -74,12 +81,29 @@ func (i *interpreter) attended(m message, w when) []told {
 	return all
 }
 
+// beside gives who is in a bridge besides these two; nil if nobody is.
+func (i *interpreter) beside(bridge string, these ...*channel) *channel {
+	b := i.bridges[bridge]
+	if b == nil {
+		return nil
+	}
+	for _, id := range slices.Sorted(maps.Keys(b.members)) {
+		if c := i.channels[id]; c != nil && !slices.Contains(these, c) {
+			return c
+		}
+	}
+	return nil
+}
+
+// lateFor is how long a colleague's answer still makes a call that rang in vain no missed one; the ledger takes a better cause as long.
+const lateFor = cti.SettleFor - time.Second
+
 func (i *interpreter) destroyed(c *channel, m message, w when) []told {
 	if c == nil {
 		return nil
 	}
 	c.gone = true
-	var all []told
+	all := i.ring(c)
 	if c.leg() && c.stage != untold { // what never rang was never the agent's
 		typ, cause := i.ending(c, m.Cause)
 		cause.Raw = fmt.Sprintf("cause %d", m.Cause)
@@ -87,7 +111,10 @@ func (i *interpreter) destroyed(c *channel, m message, w when) []told {
 			cause.Raw += ", " + status
 		}
 		all = append(all, i.tell(c, w, cti.Event{Type: typ, Cause: &cause}))
-		c.over = true
+		c.over, c.endedAt = true, w.at
+		if cause.Code == cti.CauseNoAnswer && c.role == called && c.stage == ringing && len(i.missed) < maxMembers {
+			i.missed = append(i.missed, c)
+		}
 	}
 	i.bury(c.id, w.at)
 	return all
@@ -141,11 +168,13 @@ func by(p cti.Party) cti.Party {
 func (i *interpreter) incomingEnd(c *channel, q850 int) (cti.EventType, cti.Cause) {
 	lives, known := i.customer(c)
 	switch {
+	case q850 == q850Elsewhere: // also if the exchange asked for it itself, for a colleague who picked the call up
+		return cti.Diverted, cti.Cause{Code: cti.CauseAnsweredElsewhere, By: cti.BySystem}
 	case c.hungBy == cti.ByLocal, c.ended == "BUSY", c.ended == "" && (q850 == q850Busy || q850 == q850Rejected):
 		return cti.Cleared, cti.Cause{Code: cti.CauseRejected, By: cti.ByLocal}
 	case c.hungBy == cti.ByRemote:
 		return cti.Cleared, cti.Cause{Code: cti.CauseAbandoned, By: cti.ByRemote}
-	case q850 == q850Elsewhere, lives && c.ended == "CANCEL":
+	case lives && c.ended == "CANCEL":
 		return cti.Diverted, cti.Cause{Code: cti.CauseAnsweredElsewhere, By: cti.BySystem}
 	case c.ended == "CANCEL", c.ended == "" && known && !lives:
 		return cti.Cleared, cti.Cause{Code: cti.CauseAbandoned, By: cti.ByRemote}
@@ -168,8 +197,15 @@ func outgoingEnd(c *channel, q850 int) (cti.EventType, cti.Cause) {
 		if code == cti.CauseNetwork || code == cti.CauseUnreachable {
 			who = cti.BySystem
 		}
-		if better := byQ850[q850]; better != "" && c.dialled != "NOANSWER" {
+		better := byQ850[q850]
+		if c.dialled == "NOANSWER" { // which Asterisk also says of all it has no word for: a number that does not exist
+			better = byQ850[c.result]
+		}
+		if better != "" {
 			code = better
+		}
+		if code == cti.CauseNotFound {
+			who = cti.BySystem
 		}
 		return cti.Failed, cti.Cause{Code: code, By: who}
 	case c.click != "" && byStatus[c.ended] != "": // the agent's own phone was rung first, and not taken up
@@ -178,6 +214,8 @@ func outgoingEnd(c *channel, q850 int) (cti.EventType, cti.Cause) {
 			code = cti.CauseRejected
 		}
 		return cti.Failed, cti.Cause{Code: code, By: cti.ByLocal}
+	case c.click != "" && c.state == "Ringing" && c.hungBy == "" && (byQ850[q850] == "" || byQ850[q850] == cti.CauseNoAnswer): // of which no Dial tells
+		return cti.Failed, cti.Cause{Code: cti.CauseNoAnswer, By: cti.ByLocal}
 	case c.state == "Up" && c.click == "": // the exchange itself answered: a voice box, an announcement
 		return cti.Cleared, cti.Cause{Code: cti.CauseNormal, By: by(c.hungBy)}
 	case c.hungBy == cti.ByLocal:

@@ -27,6 +27,8 @@ type interpreter struct {
 	watched  map[string]bool   // extensions that were asked for
 	clicks   map[string]string // id of a channel of ours → the number it is for
 	joins    []join
+	ringing  []string   // ids of legs that ring, while it is waited for who dialled them
+	missed   []*channel // legs that rang in vain a moment ago
 	seen     uint64
 	swept    time.Time // when graves were looked through
 }
@@ -69,7 +71,7 @@ func (i *interpreter) events(m message, at time.Time) []told {
 	case "ChannelConnectedLine":
 		return i.better(c, w)
 	case "ChannelHangupRequest":
-		i.hangupAsked(c)
+		i.hangupAsked(c, m)
 	case "ChannelVarset":
 		return i.varset(c, m, w)
 	case "BridgeBlindTransfer":
@@ -133,6 +135,7 @@ func (i *interpreter) settle(c *channel) {
 				who = party{Number: up.caller.Number, Name: firstText(who.Name, up.caller.Name)}
 			}
 			c.into, c.inQueue = firstText(up.exten, c.into), firstText(up.queue, c.inQueue)
+			c.recorded = firstText(up.recorded, c.recorded)
 			for name, value := range up.data {
 				c.keep(name, value)
 			}
@@ -200,14 +203,52 @@ func (i *interpreter) rings(c *channel, w when) []told {
 	if c.stage != untold || c.click != "" {
 		return nil
 	}
+	waits := !c.rang.at.IsZero()
+	if !waits {
+		c.rang = w
+	}
+	if i.dialledBy(c.id) || w.at.Sub(c.rang.at) >= waitDialled || len(i.ringing) >= maxMembers {
+		return i.ring(c)
+	}
+	if !waits {
+		i.ringing = append(i.ringing, c.id)
+	}
+	return nil
+}
+
+// ring tells that a leg rings, if that was not told yet.
+func (i *interpreter) ring(c *channel) []told {
+	if c.rang.at.IsZero() || c.stage != untold || !c.leg() {
+		return nil
+	}
 	c.stage, c.role = ringing, called
-	return []told{i.tell(c, w, cti.Event{Type: cti.Delivered, Side: cti.SideLocal})}
+	return []told{i.tell(c, c.rang, cti.Event{Type: cti.Delivered, Side: cti.SideLocal})}
+}
+
+// waitDialled is how long at most it is waited for the word of who dialled a leg that rings.
+const waitDialled = 150 * time.Millisecond
+
+// awaited tells of the legs that ring and of which is known now who dialled them, or of which nobody says so.
+func (i *interpreter) awaited(now time.Time) []told {
+	var all []told
+	i.ringing = slices.DeleteFunc(i.ringing, func(id string) bool {
+		c := i.channels[id]
+		if c == nil || c.stage != untold || c.over {
+			return true
+		}
+		if !i.dialledBy(id) && now.Sub(c.rang.at) < waitDialled {
+			return false
+		}
+		all = append(all, i.ring(c)...)
+		return true
+	})
+	return all
 }
 
 // dial: the peer is rung for the caller; without a caller the exchange itself does it.
 func (i *interpreter) dial(m message, w when) []told {
 	caller, peer := i.learn(m.Caller), i.learn(m.Peer)
-	if peer != nil {
+	if peer != nil && (m.DialStatus != "ANSWER" || !peer.dialledItself()) {
 		peer.role = called
 		if caller != nil && caller != peer {
 			peer.parent = caller.id
@@ -219,6 +260,10 @@ func (i *interpreter) dial(m message, w when) []told {
 			caller.role = calling
 		}
 	}
+	return append(i.awaited(w.at), i.dialStatus(m, caller, peer, w)...)
+}
+
+func (i *interpreter) dialStatus(m message, caller, peer *channel, w when) []told {
 	switch m.DialStatus {
 	case "":
 		if caller != nil && caller.leg() {
@@ -237,20 +282,32 @@ func (i *interpreter) dial(m message, w when) []told {
 		return all
 	case "ANSWER", "PROCEEDING":
 	default: // it is over: CANCEL, NOANSWER, BUSY, CONGESTION, CHANUNAVAIL, and what later versions add
-		if peer != nil {
-			peer.ended = cti.Clean(m.DialStatus, cti.MaxText)
+		if peer == nil {
+			return nil // told again, of one that is gone
 		}
+		i.dialEnded(peer, cti.Clean(m.DialStatus, cti.MaxText))
 		if caller != nil && !caller.gone {
-			caller.dialled = cti.Clean(m.DialStatus, cti.MaxText)
+			caller.dialled, caller.result = cti.Clean(m.DialStatus, cti.MaxText), peer.refusal
 		}
 	}
 	return nil
+}
+
+// dialEnded notes how dialling a channel ended, for the legs behind a Local one, too. The first word counts: a queue whose agent does not answer says
+// NOANSWER, and CANCEL at once, and what lies behind a Local channel is told CANCEL alone.
+func (i *interpreter) dialEnded(peer *channel, status string) {
+	for id, c := range i.channels {
+		if c.ended == "" && (c == peer || c.leg() && c.stage < established && slices.Contains(i.chain(id), peer.id)) {
+			c.ended = status
+		}
+	}
 }
 
 // entered: with the second party in the bridge they can talk, and not before.
 func (i *interpreter) entered(s *bridgeSnap, c *channel, w when) []told {
 	b := i.gather(s)
 	if b == nil || c == nil {
+		i.parked(s, c)
 		return nil
 	}
 	b.members[c.id], c.bridge = true, s.ID
@@ -269,16 +326,43 @@ func (i *interpreter) entered(s *bridgeSnap, c *channel, w when) []told {
 		}
 		leg.bridge = s.ID
 		if leg.leg() && leg.stage != established && !leg.listens {
+			all = append(all, i.ring(leg)...)
 			leg.stage = established
 			if i.fetched(leg, b) {
 				all = append(all, i.tell(leg, w, cti.Event{Type: cti.Info}))
 			}
-			all = append(all, i.tell(leg, w, cti.Event{Type: cti.Established}))
+			all = append(all, i.tell(leg, w, cti.Event{Type: cti.Established, Recording: leg.recording()}))
+			all = append(all, i.answered(leg, w)...)
 		}
 	}
 	if n > 2 && len(i.joins) < maxMembers {
 		i.joins = append(i.joins, join{s.ID, c.id, w.at})
 	}
+	return all
+}
+
+// parked: who is put into a place where channels wait was put there by the agent they talked to, who does not hang up for it.
+func (i *interpreter) parked(s *bridgeSnap, c *channel) {
+	if s == nil || c == nil || s.Type != "holding" || c.left == "" {
+		return
+	}
+	for _, leg := range i.channels {
+		if leg != c && leg.leg() && leg.stage == established && leg.bridge == c.left && leg.hungBy == "" {
+			leg.hungBy = cti.ByLocal
+		}
+	}
+}
+
+// answered corrects the end of those that a queue rang before in vain: nobody need call back.
+func (i *interpreter) answered(leg *channel, w when) []told {
+	var all []told
+	i.missed = slices.DeleteFunc(i.missed, func(one *channel) bool {
+		if w.at.Sub(one.endedAt) > lateFor || one.journey != leg.journey || one.extension == leg.extension {
+			return false
+		}
+		all = append(all, i.tell(one, w, cti.Event{Type: cti.Diverted, Cause: &cti.Cause{Code: cti.CauseAnsweredElsewhere, By: cti.BySystem}}))
+		return true
+	})
 	return all
 }
 
@@ -323,9 +407,10 @@ func (i *interpreter) listening(c *channel, w when) []told {
 	return []told{i.tell(c, w, cti.Event{Type: cti.Info})}
 }
 
-// due tells of the third parties that stayed.
+// due tells of the third parties that stayed, and forgets what no colleague's answer mends any more.
 func (i *interpreter) due(now time.Time) []told {
-	var all []told
+	i.missed = slices.DeleteFunc(i.missed, func(c *channel) bool { return now.Sub(c.endedAt) > lateFor })
+	all := i.awaited(now)
 	w := when{at: now}
 	i.joins = slices.DeleteFunc(i.joins, func(j join) bool {
 		if now.Sub(j.at) < joinAfter {
@@ -354,7 +439,7 @@ func (i *interpreter) left(m message, c *channel) []told {
 		delete(b.members, c.id)
 	}
 	if m.Bridge != nil && c.bridge == m.Bridge.ID {
-		c.bridge = ""
+		c.bridge, c.left = "", m.Bridge.ID
 	}
 	return nil
 }
@@ -378,15 +463,18 @@ func (i *interpreter) holding(c *channel, held bool, w when) []told {
 			all = append(all, i.tell(other, w, cti.Event{Type: typ, By: cti.ByRemote}))
 		}
 	}
+	if !held {
+		all = append(all, i.better(c, w)...)
+	}
 	return all
 }
 
 // others lists the channels in the same bridge.
 func (i *interpreter) others(c *channel) []*channel {
-	b := i.bridges[c.bridge]
-	if b == nil {
+	if c == nil || i.bridges[c.bridge] == nil {
 		return nil
 	}
+	b := i.bridges[c.bridge]
 	var all []*channel
 	for _, id := range slices.Sorted(maps.Keys(b.members)) {
 		if other := i.channels[id]; other != nil && other != c {
@@ -396,9 +484,10 @@ func (i *interpreter) others(c *channel) []*channel {
 	return all
 }
 
-// better: the exchange knows better who is at the far end of a call that came in. What the agent dialled stays what it is.
+// better: the exchange knows better who is at the far end of a call that came in. What the agent dialled stays what it is. While the agent holds, the
+// same channel may be connected with a colleague who is asked, by a feature code.
 func (i *interpreter) better(c *channel, w when) []told {
-	if c == nil || !c.leg() || c.stage == untold || c.outgoing() {
+	if c == nil || !c.leg() || c.stage == untold || c.outgoing() || c.held {
 		return nil
 	}
 	r := remote(c.connected)
@@ -410,12 +499,15 @@ func (i *interpreter) better(c *channel, w when) []told {
 }
 
 // hangupAsked notes who hung up first: the agent, or who they are connected with or rung by.
-func (i *interpreter) hangupAsked(c *channel) {
+func (i *interpreter) hangupAsked(c *channel, m message) {
 	if c == nil {
 		return
 	}
 	c.gone = true
-	if c.leg() && c.hungBy == "" {
+	if !m.Soft && c.refusal == 0 {
+		c.refusal = m.Cause
+	}
+	if c.leg() && c.hungBy == "" && (c.stage == established || c.outgoing() || refuses(m.Cause)) {
 		c.hungBy = cti.ByLocal
 	}
 	for _, leg := range i.channels {
@@ -423,10 +515,16 @@ func (i *interpreter) hangupAsked(c *channel) {
 			continue
 		}
 		with := c.bridge != "" && leg.bridge == c.bridge && i.bridges[c.bridge] != nil && i.parties(i.bridges[c.bridge]) < 3
-		if with || leg.stage != established && !leg.outgoing() && leg.journey == c.id {
+		if with || leg.stage != established && !leg.outgoing() && leg.journey == c.id && leg.ended == "" && !m.Soft {
 			leg.hungBy = cti.ByRemote
 		}
 	}
+}
+
+// refuses tells whether a phone that rings says so with this cause that its agent does not want the call: others are of a phone that cannot take it.
+func refuses(q850 int) bool {
+	code := byQ850[q850]
+	return code == "" || code == cti.CauseBusy || code == cti.CauseRejected
 }
 
 // varset: a variable that is wanted came, on the agent's channel or on one that it came about through.
@@ -444,9 +542,7 @@ func (i *interpreter) varset(c *channel, m message, w when) []told {
 			leg.keep(name, value)
 		}
 		e := cti.Event{Type: cti.Info}
-		if c.recorded != "" {
-			e.Recording = &cti.Recording{ID: c.recorded, Name: c.recorded[strings.LastIndexByte(c.recorded, '/')+1:]}
-		}
+		e.Recording = c.recording()
 		all = append(all, i.tell(leg, w, e))
 	}
 	return all
@@ -454,6 +550,15 @@ func (i *interpreter) varset(c *channel, m message, w when) []told {
 
 // recordingVariable is where the application MixMonitor writes the name of its file.
 const recordingVariable = "MIXMONITOR_FILENAME"
+
+// recording is where the call is recorded; nil if that is not known.
+func (c *channel) recording() *cti.Recording {
+	name := c.recorded[strings.LastIndexByte(c.recorded, '/')+1:]
+	if name == "" {
+		return nil
+	}
+	return &cti.Recording{ID: name, Name: name}
+}
 
 // note keeps a variable if it is wanted, and tells whether it says anything new.
 func (i *interpreter) note(c *channel, variable, value string) bool {

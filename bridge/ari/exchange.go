@@ -3,7 +3,7 @@
 // that the dialplan controls.
 // It must not know what becomes of the events, other sources and exchanges, who gives commands, or where its password is kept.
 //
-// What is told, and how, is learnt from https://docs.asterisk.org (Asterisk REST Interface) and from the traps the design names:
+// What is told, and how, is learnt from https://docs.asterisk.org (Asterisk REST Interface), from real ones (testdata/recorded) and from the traps the design names:
 // a channel that is up is not a call that is answered; the caller's channel is never the agent's.
 package ari
 
@@ -62,6 +62,8 @@ type Exchange struct {
 	log    *slog.Logger
 	hosts  string // for the log: the address without what may be secret in a URL
 
+	ringFor int // seconds
+
 	once running.Once
 
 	mu        sync.Mutex
@@ -82,7 +84,7 @@ func New(c Config) (*Exchange, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	source := cti.Source{Adapter: Adapter, Instance: c.Instance, Confidence: cti.Signalled}
-	x := &Exchange{config: c, log: log.With("exchange", Adapter, "instance", c.Instance), hosts: address.Host,
+	x := &Exchange{config: c, log: log.With("exchange", Adapter, "instance", c.Instance), hosts: address.Host, ringFor: ringFor,
 		in: newInterpreter(source, newDevices(c.Devices), newWanted(c.Variables))}
 	x.rest = newRest(address, c, &x.tape)
 	return x, nil

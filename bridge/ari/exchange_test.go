@@ -450,7 +450,7 @@ func TestOnlyNumbersAreDialled(t *testing.T) {
 			t.Errorf("%q: %v, want invalid", to, err)
 		}
 	}
-	if slices.ContainsFunc(server.Asked(), func(a string) bool { return strings.HasPrefix(a, http.MethodPost) }) {
+	if slices.ContainsFunc(server.Asked(), func(a string) bool { return strings.HasPrefix(a, http.MethodPost+" /ari/channels") }) {
 		t.Error("one of them reached the exchange")
 	}
 	if p := exchange(t, server, func(c *Config) { c.Context = "" }).Phone("1001"); p.Dial != nil {

@@ -7,3 +7,6 @@ func (x *Exchange) Find(extension string, c cti.Call) (string, error) {
 	id, _, err := x.find(extension, c)
 	return id, err
 }
+
+// RingFor sets how many seconds the agent's own phone rings for click-to-dial.
+func (x *Exchange) RingFor(seconds int) { x.ringFor = seconds }

@@ -24,6 +24,7 @@ type message struct {
 	DialStatus string       `json:"dialstatus"`
 
 	Cause    int    `json:"cause"` // Q.850
+	Soft     bool   `json:"soft"`  // of a hang-up that was asked for within the exchange, and not by the channel's device
 	Variable string `json:"variable"`
 	Value    string `json:"value"`
 
@@ -33,7 +34,7 @@ type message struct {
 	Target      *channelSnap `json:"transfer_target"`
 	FirstLeg    *channelSnap `json:"transferer_first_leg"`
 	SecondLeg   *channelSnap `json:"transferer_second_leg"`
-	Destination string       `json:"destination_type"`
+	Destination string       `json:"destination_bridge"`
 }
 
 // channelSnap is how a channel stood when something happened.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,12 +55,12 @@ func newRest(base *url.URL, c Config, deck *tape.Deck) *rest {
 
 func (r *rest) close() { r.transport.CloseIdleConnections() }
 
-// subscribe opens the WebSocket that events come over. The application's name is the only parameter besides the wish for all events.
-func (r *rest) subscribe(ctx context.Context) (*websocket.Conn, error) {
+// subscribe opens the WebSocket that events come over, all of them or those that are asked for. The application's name is the only other parameter.
+func (r *rest) subscribe(ctx context.Context, all bool) (*websocket.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, shakeTimeout)
 	defer cancel()
 	u := r.base.JoinPath("ari", "events")
-	u.RawQuery = url.Values{"app": {r.app}, "subscribeAll": {"true"}}.Encode()
+	u.RawQuery = url.Values{"app": {r.app}, "subscribeAll": {strconv.FormatBool(all)}}.Encode()
 	header := http.Header{}
 	header.Set("Authorization", r.authorization())
 	conn, answer, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{HTTPClient: r.client, HTTPHeader: header}) //nolint:bodyclose // the library does

@@ -24,7 +24,12 @@ const maxBroken = 16
 // connect serves one connection from its beginning to its end, and tells how long it was up and why it ended.
 func (s *session) connect(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	conn, err := s.exchange.rest.subscribe(ctx)
+	all, err := s.readsOnly(ctx)
+	if err != nil {
+		cancel()
+		return 0, err
+	}
+	conn, err := s.exchange.rest.subscribe(ctx, all)
 	if err != nil {
 		cancel()
 		return 0, err
@@ -38,6 +43,11 @@ func (s *session) connect(ctx context.Context) (time.Duration, error) {
 	running.Go(func() { ended <- read(ctx, conn, &s.exchange.tape, raw) })
 	running.Go(func() { ended <- keepAlive(ctx, conn) })
 
+	if !all {
+		if err := s.want(ctx); err != nil {
+			return 0, err
+		}
+	}
 	if err := s.begin(ctx); err != nil {
 		return 0, err
 	}
@@ -45,6 +55,27 @@ func (s *session) connect(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
 	err = s.serve(ctx, raw, ended)
 	return time.Since(began), err
+}
+
+// want asks for the events of all channels and bridges, and of nothing else. All events there are would include the states of devices, and Asterisk 22.10
+// comes to a standstill when one changes while the connection that is told of them breaks (observed; none of its applications is served any more).
+func (s *session) want(ctx context.Context) error {
+	x := s.exchange
+	return x.rest.do(ctx, http.MethodPost, []string{"applications", x.config.App, "subscription"}, url.Values{"eventSource": {"channel:,bridge:"}}, nil, nil)
+}
+
+// readsOnly tells whether the user may only read: they cannot ask for events, and must take all. What Asterisk says else of an application that is not
+// connected does not matter.
+func (s *session) readsOnly(ctx context.Context) (bool, error) {
+	err := s.want(ctx)
+	switch cti.KindOf(err) {
+	case cti.Denied:
+		return true, nil
+	case cti.Offline, cti.Auth:
+		return false, err
+	default:
+		return false, nil
+	}
 }
 
 // begin makes the connection one of which commands can be given: filter, snapshot, and the word that it is up. Events that come meanwhile wait.

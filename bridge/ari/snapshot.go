@@ -55,8 +55,32 @@ func (i *interpreter) reconcile(channels []channelSnap, bridges []bridgeSnap, at
 				c.bridge = s.ID
 			}
 		}
+		i.guessRoles(b)
 	}
 	return strangers
+}
+
+// guessRoles finds out for two who talk which of them dialled the other, if that was before the exchange was watched: whom somebody dialled is in no
+// application of the dialplan's.
+func (i *interpreter) guessRoles(b *talk) {
+	var callers, others []*channel
+	for id := range b.members {
+		c := i.channels[id]
+		if c == nil {
+			continue
+		}
+		if c.role == unknown && c.app != "" {
+			c.role = calling
+		}
+		if c.dials && c.role == calling {
+			callers = append(callers, c)
+		} else if c.role == called && c.parent == "" {
+			others = append(others, c)
+		}
+	}
+	if len(callers) == 1 && len(others) == 1 {
+		others[0].parent = callers[0].id
+	}
 }
 
 // linked takes what the exchange says about the journey of a leg.
@@ -103,6 +127,9 @@ func (i *interpreter) stands(c *channel) (cti.Event, bool) {
 	switch {
 	case c.stage == established || b != nil && i.parties(b) > 1 && !c.listens:
 		c.stage = established
+		if b != nil {
+			i.fetched(c, b)
+		}
 		if c.held {
 			return cti.Event{Type: cti.Held, By: cti.ByLocal}, true
 		}

@@ -84,7 +84,7 @@ func TestARecordingReplaysToTheEventsItMade(t *testing.T) {
 
 // A recording that begins in the middle replays what is in it.
 func TestARecordingOfEventsAloneReplays(t *testing.T) {
-	for _, name := range []string{"answered", "conference", "attended-transfer", "ring-group"} {
+	for _, name := range []string{"answered", "conference", "attended-transfer", "supervisor-through-snoop"} {
 		sent := lines(wire(scenarios[name]))
 		var frames []tape.Frame
 		for _, line := range sent {

@@ -2,8 +2,8 @@
 // answers requests as the Asterisk REST Interface does.
 // It must not know what anybody makes of its events.
 //
-// It is constructed, not recorded: from the design's facts about ARI and Asterisk's published models (rest-api/api-docs). Where it
-// differs from a real Asterisk, the real one is right.
+// It is constructed from Asterisk's published models (rest-api/api-docs), and corrected where a real Asterisk did otherwise (bridge/ari/testdata/recorded).
+// Where it differs from a real one, the real one is right.
 package aritest
 
 import (
@@ -334,6 +334,7 @@ func (p *PBX) hangup(c *Channel, cause int, soft bool) {
 	p.leave(c)
 	if len(others) == 1 {
 		p.leave(others[0])
+		p.event("ChannelHangupRequest", fields{"channel": others[0].snap(), "cause": cause, "soft": true})
 	}
 	p.drop(c, cause)
 	switch {
@@ -377,19 +378,14 @@ func (p *PBX) fallen(from, c *Channel, cause int, told bool) {
 func (p *PBX) Refuse(c *Channel, cause int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.dialEvent(c.dialler, c, "BUSY")
+	p.event("ChannelHangupRequest", fields{"channel": c.snap(), "cause": cause})
+	status := "BUSY"
+	if cause == 21 {
+		status = "NOANSWER" // as of all Asterisk has no word for
+	}
+	p.dialEvent(c.dialler, c, status)
 	p.drop(c, cause)
 	p.fallen(c.dialler, c, cause, false)
-}
-
-// RingOut lets a phone ring in vain; the caller goes on.
-func (p *PBX) RingOut(c *Channel) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.dialEvent(c.dialler, c, "NOANSWER")
-	p.drop(c, 0)
-	from := c.dialler
-	from.peers = slices.DeleteFunc(from.peers, func(o *Channel) bool { return o == c })
 }
 
 // Unreachable dials a phone that is not registered, or takes no more calls: it never rings.
@@ -413,16 +409,6 @@ func (p *PBX) Park(all ...*Channel) {
 		p.leave(c)
 		p.enter(b, c)
 	}
-}
-
-// Fetch lets a phone that dialled a code talk with a parked channel.
-func (p *PBX) Fetch(by, parked *Channel) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.leave(parked)
-	by.State, by.App = "Up", "ParkedCall"
-	p.event("ChannelStateChange", fields{"channel": by.snap()})
-	p.join(parked, by)
 }
 
 // Hold lets a channel's own end hold, or not any more.
@@ -452,7 +438,7 @@ func (p *PBX) BlindTransfer(c *Channel, exten, result string) *Channel {
 	if other == c {
 		other = c.bridge.members[1]
 	}
-	p.event("ChannelUnhold", fields{"channel": c.snap()}) // seen before every blind transfer
+	p.event("ChannelUnhold", fields{"channel": c.snap()}) // before every blind transfer by a feature code
 	p.event("BridgeBlindTransfer", fields{"bridge": c.bridge.snap(), "channel": c.snap(), "transferee": other.snap(), "context": "from-internal",
 		"exten": exten, "is_external": true, "result": result})
 	if result != "Success" {
@@ -551,14 +537,6 @@ func (p *PBX) Await(t *testing.T, what string, pick func(c *Channel) bool) *Chan
 			t.Fatalf("%s: no such channel", what)
 		}
 	}
-}
-
-// Ignore lets an agent not take up their own phone, which click-to-dial rings.
-func (p *PBX) Ignore(c *Channel) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.dialEvent(nil, c, "NOANSWER")
-	p.drop(c, 0)
 }
 
 // Snoop lets a channel listen to another's call, as a program does over ARI.

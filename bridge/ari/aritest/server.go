@@ -41,6 +41,7 @@ type watcher struct {
 	out   chan []byte
 	late  []byte // told again after the next one
 	close context.CancelFunc
+	wants bool // it is told of what happens
 }
 
 // maxWaiting is how many events may wait for a client that does not read.
@@ -150,6 +151,9 @@ func (s *Server) pass(event []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for w := range s.watchers {
+		if !w.wants {
+			continue
+		}
 		w.out <- event
 		if s.disorder {
 			if w.late != nil {
@@ -174,6 +178,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 	case path[0] == "events":
 		s.events(w, r)
+	case path[0] == "applications" && r.Method == http.MethodPost:
+		s.subscribe(w, r)
 	case path[0] == "applications":
 		s.filter(w, r)
 	case path[0] == "bridges":
@@ -210,6 +216,23 @@ func (s *Server) list(w http.ResponseWriter, bridges bool) {
 	answer(w, all)
 }
 
+// subscribe gives an application that is connected the events it asks for, which are all there are here.
+func (s *Server) subscribe(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case len(s.watchers) == 0:
+		w.WriteHeader(http.StatusNotFound)
+	case r.URL.Query().Get("eventSource") != "channel:,bridge:":
+		w.WriteHeader(http.StatusUnprocessableEntity)
+	default:
+		for one := range s.watchers {
+			one.wants = true
+		}
+		answer(w, fields{"name": "ringside"})
+	}
+}
+
 func (s *Server) filter(w http.ResponseWriter, r *http.Request) {
 	var wanted struct {
 		Disallowed []struct {
@@ -230,8 +253,9 @@ func (s *Server) filter(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) originate(w http.ResponseWriter, r *http.Request) {
 	var o struct {
-		Endpoint, Extension, Context, ChannelID, CallerID string
-		Priority, Timeout                                 int
+		Endpoint, Extension, Context, ChannelID string
+		Variables                               map[string]string
+		Priority, Timeout                       int
 	}
 	if err := json.NewDecoder(r.Body).Decode(&o); err != nil || o.Endpoint == "" || o.Extension == "" || o.Context == "" {
 		w.WriteHeader(http.StatusBadRequest)
@@ -268,7 +292,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithCancel(context.Background()) // r's ends when the handshake is over
 	defer cancel()
-	one := &watcher{out: make(chan []byte, maxWaiting), close: cancel}
+	one := &watcher{out: make(chan []byte, maxWaiting), close: cancel, wants: r.URL.Query().Get("subscribeAll") == "true"}
 	s.mu.Lock() // before the handshake is answered: nothing that happens from then on is lost, as with Asterisk
 	s.watchers[one] = true
 	s.running.Add(1)
