@@ -546,3 +546,23 @@ func TestReal_refusals(t *testing.T) {
 		})
 	}
 }
+
+// The number is shown at the agent's phone, and who is called sees the agent's.
+func TestReal_clickToDialCallsInTheAgentsName(t *testing.T) {
+	f := newFloor(t)
+	f.do("dial", func(ctx context.Context) error { return f.exchange.Phone(agent).Dial(ctx, outside) })
+	shows := func(p *phonetest.Running, number string) {
+		t.Helper()
+		f.do("ring", p.AwaitRing)
+		f.do("look", func(ctx context.Context) error {
+			calls, err := p.Calls(ctx)
+			if !strings.Contains(calls, "sip:"+number+"@") {
+				t.Errorf("a phone shows %q, want %s", calls, number)
+			}
+			return err
+		})
+	}
+	shows(f.Agent, outside)
+	f.do("answer", f.Agent.Answer)
+	shows(f.Outside, agent)
+}

@@ -174,7 +174,7 @@ func TestClickToDialIsOneOutboundCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := s.AwaitAction("Originate", 1)
-	want := map[string]string{"Channel": "SIP/1001", "Context": "internal", "Exten": "13900139000", "Async": "true", "CallerID": "<13900139000>"}
+	want := map[string]string{"Channel": "SIP/1001", "Context": "internal", "Exten": "13900139000", "Async": "true", "CallerID": "", "Variable": "CONNECTEDLINE(num)=13900139000"}
 	for key, value := range want {
 		if a.Get(key) != value {
 			t.Errorf("%s: %q, want %q", key, a.Get(key), value)

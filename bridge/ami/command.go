@@ -257,8 +257,9 @@ func (p extensionPhone) dial(ctx context.Context, number string) error {
 	}
 	id := ourIDs + strings.ToLower(rand.Text())
 	p.note(id, number)
+	// The number is what the agent's phone shows. Given as CallerID it would also be who calls: the customer would be called by their own number (observed).
 	err = l.do(ctx, action{{"Action", "Originate"}, {"ActionID", id}, {"ChannelId", id}, {"Channel", device}, {"Context", p.exchange.config.Context},
-		{"Exten", number}, {"Priority", "1"}, {"CallerID", "<" + number + ">"}, {"Timeout", strconv.FormatInt(ringFor.Milliseconds(), 10)}, {"Async", "true"}})
+		{"Exten", number}, {"Priority", "1"}, {"Variable", "CONNECTEDLINE(num)=" + number}, {"Timeout", strconv.FormatInt(ringFor.Milliseconds(), 10)}, {"Async", "true"}})
 	return err
 }
 

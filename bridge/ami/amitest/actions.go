@@ -141,7 +141,7 @@ func (s *Server) muteAudio(c *client, id string, a Block) {
 // originate is S6; an extension without a phone is constructed from L3.
 func (s *Server) originate(c *client, id string, a Block) {
 	c.send(reply(id, "Success", "Message", "Originate successfully queued"))
-	device, number := a.Get("Channel"), strings.Trim(a.Get("CallerID"), "<>")
+	device, number := a.Get("Channel"), a.Get("Exten")
 	_, extension, _ := strings.Cut(device, "/")
 	if strings.HasPrefix(extension, "absent") {
 		s.tell(say("OriginateResponse", "call", []Field{{"ActionID", id}, {"Response", "Failure"}, {"Channel", device}, {"Exten", a.Get("Exten")},
