@@ -81,7 +81,7 @@ asterisk() {
 	touch "$folder/status"
 	keyring=ubuntu-keyring_2021.03.26_all.deb
 	apt_helper=/usr/lib/apt/apt-helper
-	"$apt_helper" download-file "http://archive.ubuntu.com/ubuntu/pool/main/u/ubuntu-keyring/$keyring" "$folder/$keyring" \
+	"$apt_helper" -o APT::Sandbox::User="" download-file "http://archive.ubuntu.com/ubuntu/pool/main/u/ubuntu-keyring/$keyring" "$folder/$keyring" \
 		SHA256:0d0e7ed6b112f5d03eabf3c7eb01ebdacf9c57714b279e90495cfc58c8c4520f >/dev/null
 	dpkg-deb -x "$folder/$keyring" "$folder/keys"
 	echo "deb [arch=amd64 signed-by=$folder/keys/usr/share/keyrings/ubuntu-archive-keyring.gpg] http://archive.ubuntu.com/ubuntu noble main universe" \
