@@ -95,7 +95,7 @@ func soakParts() []part {
 		}},
 		{"stack", func() tally { return faultTests("-timeout", "180m", "-run", "Stack|Kernel", ".") }},
 		{"long faults", func() tally { return faultTests("-timeout", "180m", "-skip", "Stack|Kernel", "./...") }},
-		{"phones", func() tally { return goTest(longer("phones"), "-count=10", "-timeout", "60m", "./bridge/...") }},
+		{"phones", func() tally { return goTest(longer("phones,asterisk"), "-count=10", "-timeout", "60m", "./bridge/...") }},
 	}
 }
 
