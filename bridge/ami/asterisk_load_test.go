@@ -131,13 +131,13 @@ func TestReal_aBusyMinute(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	answers := exec.CommandContext(ctx, sipp, "-sn", "uas", "-nostdin", "-i", "127.0.0.1", "-p", fmt.Sprint(port)) //nolint:gosec // of this test
+	answers := exec.CommandContext(ctx, sipp, "-sn", "uas", "-nostdin", "-i", "127.0.0.1", "-p", fmt.Sprint(port))
 	answers.Dir = folder
 	if err := answers.Start(); err != nil {
 		t.Fatal(err)
 	}
 	parts.Go(func() { _ = answers.Wait() })                                                                                                     // it is killed
-	customers := exec.CommandContext(ctx, sipp, "-sf", scenario, "-inf", numbers, "-nostdin", "-i", "127.0.0.1", "-p", fmt.Sprint(freePort(t)), //nolint:gosec // of this test
+	customers := exec.CommandContext(ctx, sipp, "-sf", scenario, "-inf", numbers, "-nostdin", "-i", "127.0.0.1", "-p", fmt.Sprint(freePort(t)),
 		"-r", fmt.Sprint(busyRate), "-m", fmt.Sprint(busyCalls), "-l", fmt.Sprint(busyCalls), "-d", fmt.Sprint(busyTalk.Milliseconds()), a.SIP())
 	customers.Dir = folder
 	if said, err := customers.CombinedOutput(); err != nil {
