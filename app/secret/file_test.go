@@ -72,7 +72,7 @@ func TestACredentialComesFromTheUnitsFolder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "pbx"), []byte("hunter2"), 0o440); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := secret.FromCredential("pbx", env); got != "hunter2" || err != nil {
+	if got, err := secret.FromCredential("pbx", env); runtime.GOOS != "windows" && (got != "hunter2" || err != nil) { // which has no units, nor files that are private so
 		t.Errorf("read %q, %v", got, err)
 	}
 	if _, err := secret.FromCredential("../pbx", env); !errors.Is(err, secret.ErrInvalid) {

@@ -99,11 +99,7 @@ func installed(t *testing.T) string {
 	t.Helper()
 	root := os.Getenv("RINGSIDE_ASTERISK")
 	if root == "" {
-		module, err := exec.Command("go", "env", "GOMOD").Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		root = filepath.Join(filepath.Dir(strings.TrimSpace(string(module))), "build", "bin", "asterisk")
+		root = filepath.Join(project(), "build", "bin", "asterisk")
 	}
 	if _, err := os.Stat(filepath.Join(root, "usr", "sbin", "asterisk")); err != nil { //nolint:gosec // whoever runs the test names it
 		const message = "there is no Asterisk here (build/install.sh asterisk)"
@@ -113,6 +109,24 @@ func installed(t *testing.T) string {
 		t.Skip(message)
 	}
 	return root
+}
+
+// project is the folder of the module that is tested; "" where there is none.
+func project() string {
+	here, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(here, "go.mod")); err == nil {
+			return here
+		}
+		up := filepath.Dir(here)
+		if up == here {
+			return ""
+		}
+		here = up
+	}
 }
 
 // The ports, from the first of the slot.
