@@ -451,6 +451,25 @@ func TestReal_withheld(t *testing.T) {
 	}
 }
 
+// The exchange knows who it is, and may tell nobody.
+func TestReal_withheldButKnown(t *testing.T) {
+	f := newFloor(t)
+	hidden := map[string]string{"Privacy": "id", "P-Asserted-Identity": `"Zhang San" <sip:` + customer + `@carrier.example>`}
+	for n, dialled := range []string{agent, "600", "601"} {
+		c := f.Call(t, "anonymous", "Anonymous", dialled, hidden)
+		f.call(agent, n, cti.Alerting)
+		f.do("answer", f.Agent.Answer)
+		f.call(agent, n, cti.Connected)
+		c.Hangup(t)
+		f.call(agent, n, cti.StateClosed)
+	}
+	for _, e := range f.events {
+		if e.Remote.Raw != "" || e.Remote.Name != "" || e.Call.Direction == cti.In && !e.Remote.Withheld {
+			t.Errorf("%s tells %+v", e.Type, e.Remote)
+		}
+	}
+}
+
 func TestReal_attempts(t *testing.T) {
 	f := newFloor(t)
 	f.dial(f.Agent, outside)

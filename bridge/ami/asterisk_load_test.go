@@ -136,7 +136,7 @@ func TestReal_aBusyMinute(t *testing.T) {
 	if err := answers.Start(); err != nil {
 		t.Fatal(err)
 	}
-	parts.Go(func() { _ = answers.Wait() })                                                                                                     // it is killed
+	parts.Go(func() { _ = answers.Wait() }) // it is killed
 	customers := exec.CommandContext(ctx, sipp, "-sf", scenario, "-inf", numbers, "-nostdin", "-i", "127.0.0.1", "-p", fmt.Sprint(freePort(t)),
 		"-r", fmt.Sprint(busyRate), "-m", fmt.Sprint(busyCalls), "-l", fmt.Sprint(busyCalls), "-d", fmt.Sprint(busyTalk.Milliseconds()), a.SIP())
 	customers.Dir = folder

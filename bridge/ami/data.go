@@ -110,6 +110,43 @@ func (m *machine) toldData(l *leg, variable, value string) {
 	m.answered(l)
 }
 
+// presentation tells whether a caller lets others see their number (the exchange knows it all the same, from a trunk that is trusted). The events have it only
+// where it changes.
+const presentation = "CALLERID(num-pres)"
+
+// askWithheld asks whether the caller of a leg withholds the number: of the channel that began it all, else of the one that dialled the agent.
+func (m *machine) askWithheld(l *leg) {
+	from := m.channels[l.channel.journey]
+	if from == nil || from == l.channel {
+		from = m.channels[l.channel.by]
+	}
+	if from == nil || from == l.channel || l.direction != cti.In {
+		return
+	}
+	l.open++
+	m.askVariable(from, presentation, func(value string) {
+		if strings.HasPrefix(value, "prohib") {
+			from.withheld = true
+			m.withhold(l)
+		}
+		m.answered(l)
+	})
+}
+
+// withhold takes the caller's number and name out of what a leg has not told yet; what it has is told anew.
+func (m *machine) withhold(l *leg) {
+	before := l.remote
+	l.remote = cti.Remote{Number: cti.Number{Withheld: true}}
+	for i := range l.waiting {
+		if e := &l.waiting[i]; e.Remote == before {
+			e.Remote = l.remote
+		}
+	}
+	if l.settled && l.begun && !l.ended {
+		m.out(l, cti.Event{Type: cti.Info})
+	}
+}
+
 func (m *machine) askVariable(c *channel, variable string, told func(value string)) {
 	m.ask(action{{"Action", "Getvar"}, {"Channel", c.name}, {"Variable", variable}}, func(b block, ok bool) {
 		value := ""

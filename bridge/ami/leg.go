@@ -161,10 +161,12 @@ func (m *machine) nameCaller(l *leg) {
 		if from.number != "" {
 			l.remote = remote(from.number, from.caller)
 		}
-		if from.withheld {
+		l.dialled, l.wrapped = from.dialledTo, from.local()
+	}
+	for _, id := range []string{c.by, c.journey} {
+		if from := m.channels[id]; from != nil && from.withheld {
 			l.remote = cti.Remote{Number: cti.Number{Withheld: true}}
 		}
-		l.dialled, l.wrapped = from.dialledTo, from.local()
 	}
 	if root := m.channels[c.journey]; root != nil && (m.dialledBy(c, root) || !dialable(l.dialled)) { // a member of a queue is not what the customer dialled
 		for _, theirs := range []string{root.extension, root.dialledTo} {
@@ -318,7 +320,11 @@ func (m *machine) joined(c *channel) {
 			l.parties = map[string]bool{}
 		}
 		l.parties[c.number] = true
-		m.about(l, cti.Event{Type: cti.Conferenced, Remote: remote(c.number, c.caller)})
+		third := remote(c.number, c.caller)
+		if c.withheld {
+			third = cti.Remote{Number: cti.Number{Withheld: true}}
+		}
+		m.about(l, cti.Event{Type: cti.Conferenced, Remote: third})
 	}
 }
 
@@ -371,6 +377,7 @@ func (m *machine) identify(l *leg) {
 	c := l.channel
 	l.open = 1
 	m.askData(l)
+	m.askWithheld(l)
 	if variable := callIDVariable(c.name); variable != "" && c.callID == "" {
 		l.open++
 		m.ask(action{{"Action", "Getvar"}, {"Channel", c.name}, {"Variable", variable}}, func(b block, ok bool) {

@@ -83,7 +83,7 @@ func (p *playback) variables() []string {
 	var all []string
 	for _, b := range p.sent {
 		name, channel := b.get("Variable"), b.get("Channel")
-		if b.get("Action") == "Getvar" && channel != "" && callIDVariable(channel) != name && plainVariable.MatchString(name) && dataName(name) != "" &&
+		if b.get("Action") == "Getvar" && channel != "" && callIDVariable(channel) != name && name != presentation && plainVariable.MatchString(name) && dataName(name) != "" &&
 			!slices.Contains(all, name) {
 			all = append(all, name)
 		}
