@@ -16,9 +16,10 @@ end_agent() {
 	wait "$agent" 2>/dev/null || true
 	agent=
 }
+server() { PATH=$PATH:/usr/lib/wine wineserver "$@" 2>/dev/null; }
 stop_all() {
 	end_agent
-	wineserver -k 2>/dev/null || /usr/lib/wine/wineserver -k 2>/dev/null || true
+	server -k || true
 	wait 2>/dev/null || true
 	rm -rf "$work"
 }
@@ -68,6 +69,8 @@ x86_64-w64-mingw32-gcc -shared -o "$work/bcryptprimitives.dll" "$work/prng.c" -l
 
 echo "== making a Windows"
 timeout 300 wine wineboot -i >"$work/boot.log" 2>&1 || { cat "$work/boot.log"; exit 1; }
+server -k || true # what is installed is started anew: services made in this first run cannot be opened
+server -w
 cp "$work/bcryptprimitives.dll" "$WINEPREFIX/drive_c/windows/system32/"
 
 failed=0

@@ -367,6 +367,24 @@ func TestReal_attendedTransferGivenUp(t *testing.T) {
 	}
 }
 
+func TestReal_theCustomerGivesUpDuringAnAttendedTransfer(t *testing.T) {
+	f, c := connected(t)
+	f.tones(f.Agent, "*2")
+	f.tones(f.Agent, colleague)
+	f.do("answer", f.Colleague.Answer)
+	f.call(colleague, 0, cti.Connected)
+	c.Hangup(t)
+	end := f.call(agent, 0, cti.StateClosed)
+	wantEnd(t, end, cti.EndAnswered, cti.CauseNormal, cti.ByRemote)
+	if end.Remote.Raw != customer {
+		t.Errorf("the agent's call was with %q", end.Remote.Raw)
+	}
+	f.do("hang up", f.Agent.Hangup)
+	f.call(colleague, 0, cti.StateClosed)
+	f.Call(t, "13700137000", "Li Si", agent, nil)
+	f.call(agent, 1, cti.Alerting)
+}
+
 func TestReal_consultationByThePhone(t *testing.T) {
 	f, c := connected(t)
 	f.do("hold", f.Agent.Hold)

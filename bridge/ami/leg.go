@@ -113,8 +113,12 @@ func (m *machine) tell(l *leg) {
 		m.tellHolds(l)
 	}
 	m.tellRecording(l)
-	if c.gone {
+	switch {
+	case c.gone:
 		m.end(l)
+	case l.established && m.leftWaiting(l):
+		l.goneAt, l.goneSourceAt = m.now, sourceTime(m.block)
+		m.finish(l, cleared(cti.CauseNormal, cti.ByRemote))
 	}
 }
 
@@ -237,6 +241,19 @@ func (m *machine) purposeOf(l *leg) {
 // away: by a feature code the agent asks a colleague in another bridge, with the same channel, while the customer waits.
 func (m *machine) away(l *leg) bool {
 	return l.home != "" && l.channel.bridge != l.home && len(m.bridges[l.home]) > 0
+}
+
+// leftWaiting: the customer gave up while the agent asked a colleague by a feature code. The agent's channel goes on, with the colleague.
+func (m *machine) leftWaiting(l *leg) bool {
+	c := l.channel
+	if l.home == "" || c.bridge == "" || c.bridge == l.home || len(m.bridges[l.home]) > 0 {
+		return false
+	}
+	customer := c.journey
+	if l.direction == cti.Out {
+		customer = c.dials
+	}
+	return customer != c.id && m.over[customer]
 }
 
 // shown: the phone shows another caller now, after a transfer for instance.
