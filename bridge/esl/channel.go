@@ -58,6 +58,7 @@ type channel struct {
 	answered bool
 	held     bool   // by the agent
 	gone     bool   // its hang-up was told
+	hidden   bool   // it withholds its number, which the exchange knows all the same: from a trunk that is trusted
 	vain     bool   // it ended as not answered: that a colleague did may still come
 	killed   bool   // we were asked to end it
 	givenTo  string // we were asked to transfer its call there
@@ -118,6 +119,7 @@ func (i *interpreter) learn(e event) *channel {
 	c.number = cmp.Or(c.number, clean(e.get("Caller-Caller-ID-Number")))
 	c.caller = cmp.Or(c.caller, clean(e.get("Caller-Caller-ID-Name")))
 	c.dest = cmp.Or(c.dest, clean(e.get("Caller-Destination-Number")))
+	c.hidden = c.hidden || e.get("Caller-Privacy-Hide-Number") == "true"
 	c.asserted = cmp.Or(c.asserted, cti.Clean(e.get("variable_sip_P-Asserted-Identity"), cti.MaxURI))
 	if e.get("Other-Type") == "originator" {
 		c.parent = cmp.Or(c.parent, i.properOther(e.get("Other-Leg-Unique-ID")))
@@ -231,9 +233,13 @@ func (c *channel) far() cti.Remote {
 		return remote(c.extension, "", "")
 	case c.outbound:
 		return remote(c.dest, "", "")
+	case c.hidden:
+		return withheld
 	}
 	return remote(c.number, c.caller, c.asserted)
 }
+
+var withheld = cti.Remote{Number: cti.Number{Withheld: true}}
 
 // remote makes the far end; nobody, or one who does not want to be known, is withheld.
 func remote(number, name, asserted string) cti.Remote {

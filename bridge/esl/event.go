@@ -140,12 +140,17 @@ func (i *interpreter) settle(c *channel, w when) {
 		c.remote = remote(c.dest, "", "")
 		return
 	}
-	c.remote = remote(c.number, c.caller, "")
+	if c.remote = remote(c.number, c.caller, ""); c.hidden {
+		c.remote = withheld
+	}
 	up := i.channels[c.parent]
 	if up == nil {
 		return
 	}
 	c.remote.Asserted = up.asserted
+	if c.hidden = c.hidden || up.hidden; c.hidden {
+		c.remote = withheld
+	}
 	if up.click == "" {
 		c.into = up.dest
 	}
@@ -241,6 +246,7 @@ func (i *interpreter) bridged(c *channel, e event, w when) []told {
 		peer.outbound = e.get("Other-Leg-Direction") == "outbound"
 		peer.number, peer.caller = clean(e.get("Other-Leg-Caller-ID-Number")), clean(e.get("Other-Leg-Caller-ID-Name"))
 		peer.dest = clean(e.get("Other-Leg-Destination-Number"))
+		peer.hidden = e.get("Other-Leg-Privacy-Hide-Number") == "true"
 		peer.extension = i.devices.extension(peer.name, "", i.known)
 	}
 	all := append(i.talks(c, peer, w), i.talks(peer, c, w)...)
@@ -278,6 +284,8 @@ func (i *interpreter) talks(c, with *channel, w when) []told {
 			c.inherit(with) // what the dialplan learnt of the caller since it rang
 		}
 		return append(all, i.tell(c, w, cti.Event{Type: cti.Established}))
+	case before != "" && before != with.id && with.outbound && with.order > c.order:
+		return nil // dialled from this call: by a code the agent asks a colleague, while the customer waits
 	case before != "" && before != with.id:
 		r := with.far()
 		if i.loops(before) || !r.Withheld && r.Raw == c.remote.Raw {
@@ -332,7 +340,7 @@ func (i *interpreter) holding(c *channel, held bool, w when) []told {
 
 // better: the exchange shows a phone better who is at the far end of a call that came in. What the agent dialled stays what it is.
 func (i *interpreter) better(c *channel, e event, w when) []told {
-	if !c.leg() || c.stage == untold || c.outgoing() {
+	if !c.leg() || c.stage == untold || c.outgoing() || c.hidden {
 		return nil
 	}
 	for _, who := range []string{"Caller-Caller-ID-", "Caller-Callee-ID-"} {

@@ -79,6 +79,11 @@ var scenarios = map[string]func(p *esltest.PBX){
 		p.Answer(leg)
 		p.Hangup(leg)
 	},
+	"withheld-but-known": func(p *esltest.PBX) {
+		c := p.Incoming(zhang, "Zhang San", "600", map[string]string{"Privacy": "id", "P-Asserted-Identity": "<sip:" + zhang + "@carrier.example>"})
+		p.Answer(p.Dial(c, "1001")[0])
+		p.Hangup(c)
+	},
 	"asserted": func(p *esltest.PBX) { // the network knows better than the caller's From
 		c := p.Incoming("1008", "Reception", "600", map[string]string{"P-Asserted-Identity": "<sip:+8613800138000@carrier.example>"})
 		p.Answer(p.Dial(c, "1001")[0])
@@ -220,6 +225,22 @@ var scenarios = map[string]func(p *esltest.PBX){
 		aside := p.Outgoing("1001", "1002")
 		p.Answer(p.Dial(aside, "1002")[0])
 		p.AttendedTransfer(leg, aside)
+		p.Hangup(c)
+	},
+	"attended-transfer-by-code": func(p *esltest.PBX) {
+		c := p.Incoming(zhang, "Zhang San", "600", nil)
+		leg := p.Dial(c, "1001")[0]
+		p.Answer(leg)
+		customer, asked := p.AskByCode(leg, "1002")
+		p.GiveByCode(leg, customer, asked)
+		p.Hangup(c)
+	},
+	"attended-transfer-by-code-given-up": func(p *esltest.PBX) {
+		c := p.Incoming(zhang, "Zhang San", "600", nil)
+		leg := p.Dial(c, "1001")[0]
+		p.Answer(leg)
+		customer, asked := p.AskByCode(leg, "1002")
+		p.BackByCode(leg, customer, asked)
 		p.Hangup(c)
 	},
 	"attended-transfer-to-an-outside-number": func(p *esltest.PBX) { // which is another customer's call until the transfer
@@ -403,6 +424,7 @@ func TestScenariosComeToTheCallsTheyAre(t *testing.T) {
 		"not-reached":             nil,
 		"answered-without-a-ring": {{"1001", zhang, cti.In, cti.EndAnswered, cti.ByRemote}},
 		"withheld":                {{"1001", "", cti.In, cti.EndAnswered, cti.ByLocal}},
+		"withheld-but-known":      {{"1001", "", cti.In, cti.EndAnswered, cti.ByRemote}},
 		"ring-group":              {{"1001", zhang, cti.In, cti.EndAnsweredElsewhere, cti.BySystem}, {"1002", zhang, cti.In, cti.EndAnswered, cti.ByRemote}},
 		"rings-on-then-answered-by-a-colleague-at-once": {{"1001", zhang, cti.In, cti.EndAnsweredElsewhere, cti.BySystem},
 			{"1002", zhang, cti.In, cti.EndAnswered, cti.ByRemote}},
@@ -422,9 +444,11 @@ func TestScenariosComeToTheCallsTheyAre(t *testing.T) {
 		"blind-transfer":             {{"1001", zhang, cti.In, cti.EndTransferred, cti.ByLocal}, {"1002", zhang, cti.In, cti.EndAnswered, cti.ByRemote}},
 		"attended-transfer": {{"1001", zhang, cti.In, cti.EndTransferred, cti.ByLocal}, {"1001", "1002", cti.Out, cti.EndTransferred, cti.ByLocal},
 			{"1002", zhang, cti.In, cti.EndAnswered, cti.ByRemote}},
-		"click-to-dial-a-colleague": {{"1001", "1002", cti.Out, cti.EndAnswered, cti.ByLocal}, {"1002", "1001", cti.In, cti.EndAnswered, cti.ByRemote}},
-		"conference-room":           {{"1001", "3000", cti.Out, cti.EndAnswered, cti.ByLocal}},
-		"conference":                {{"1001", zhang, cti.In, cti.EndAnswered, cti.ByLocal}},
+		"attended-transfer-by-code":          {{"1001", zhang, cti.In, cti.EndAnswered, cti.ByLocal}, {"1002", zhang, cti.In, cti.EndAnswered, cti.ByRemote}},
+		"attended-transfer-by-code-given-up": {{"1001", zhang, cti.In, cti.EndAnswered, cti.ByRemote}, {"1002", zhang, cti.In, cti.EndAnswered, cti.ByLocal}},
+		"click-to-dial-a-colleague":          {{"1001", "1002", cti.Out, cti.EndAnswered, cti.ByLocal}, {"1002", "1001", cti.In, cti.EndAnswered, cti.ByRemote}},
+		"conference-room":                    {{"1001", "3000", cti.Out, cti.EndAnswered, cti.ByLocal}},
+		"conference":                         {{"1001", zhang, cti.In, cti.EndAnswered, cti.ByLocal}},
 	} {
 		var got []call
 		for _, c := range interpreted(t, constructed(), wire(scenarios[name])).Calls {

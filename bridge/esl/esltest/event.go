@@ -101,6 +101,10 @@ func (p *PBX) channel(t *text, c *Channel) {
 	t.add("Caller-Caller-ID-Number", c.Number)
 	t.add("Caller-Destination-Number", c.Dest)
 	t.add("Caller-Unique-ID", c.ID)
+	if c.hides() {
+		t.add("Caller-Privacy-Hide-Name", "true")
+		t.add("Caller-Privacy-Hide-Number", "true")
+	}
 	if other, what := c.other(); other != nil {
 		t.add("Other-Type", what)
 		t.add("Other-Leg-Direction", direction(other.Outbound))
@@ -109,10 +113,18 @@ func (p *PBX) channel(t *text, c *Channel) {
 		t.add("Other-Leg-Destination-Number", other.Dest)
 		t.add("Other-Leg-Unique-ID", other.ID)
 		t.add("Other-Leg-Channel-Name", other.Name)
+		if other.hides() {
+			t.add("Other-Leg-Privacy-Hide-Number", "true")
+		}
 	}
 	for _, name := range c.order {
 		t.add("variable_"+name, c.variables[name])
 	}
+}
+
+// hides tells that the caller's Privacy: id was heeded (mod_sofia), in their channel and those that are dialled from it.
+func (c *Channel) hides() bool {
+	return c.variables["sip_h_Privacy"] == "id" || c.dialler != nil && c.dialler.hides()
 }
 
 func (c *Channel) other() (*Channel, string) {

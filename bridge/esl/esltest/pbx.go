@@ -422,6 +422,37 @@ func (p *PBX) AttendedTransfer(first, second *Channel) {
 	p.hangup(second, "ATTENDED_TRANSFER", "send_bye")
 }
 
+// AskByCode lets the agent's phone type the code of att_xfer (mod_dptools), and a colleague, who is shown the customer, answer: the same channel talks
+// with them, and the customer waits.
+func (p *PBX) AskByCode(c *Channel, who string) (customer, asked *Channel) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	customer = p.unbridge(c)
+	asked = p.dial(c, who, true)
+	asked.State = "ACTIVE"
+	p.event("CHANNEL_ANSWER", asked)
+	p.bridge(c, asked)
+	return customer, asked
+}
+
+// GiveByCode lets the agent hang up then: the colleague has the customer.
+func (p *PBX) GiveByCode(c, customer, asked *Channel) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unbridge(c)
+	p.bridge(customer, asked)
+	p.hangup(c, "NORMAL_CLEARING", "recv_bye")
+}
+
+// BackByCode lets the colleague hang up: the agent has the customer again.
+func (p *PBX) BackByCode(c, customer, asked *Channel) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unbridge(asked)
+	p.hangup(asked, "NORMAL_CLEARING", "recv_bye")
+	p.bridge(customer, c)
+}
+
 // PickUp lets a phone dial a code that takes a call which rings for others (intercept).
 func (p *PBX) PickUp(extension string, ringing *Channel) *Channel {
 	picker := p.Outgoing(extension, "**"+ringing.Dest)
