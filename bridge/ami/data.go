@@ -124,16 +124,20 @@ func (m *machine) askWithheld(l *leg) {
 		return
 	}
 	l.open++
+	l.asksPrivacy = true
 	m.askVariable(from, presentation, func(value string) {
+		l.asksPrivacy = false
 		if strings.HasPrefix(value, "prohib") {
 			from.withheld = true
 			m.withhold(l)
 		}
-		m.answered(l)
+		if m.answered(l); l.overdue {
+			m.identified(l)
+		}
 	})
 }
 
-// withhold takes the caller's number and name out of what a leg has not told yet; what it has is told anew.
+// withhold takes the caller's number and name out of what a leg has not told yet.
 func (m *machine) withhold(l *leg) {
 	before := l.remote
 	l.remote = cti.Remote{Number: cti.Number{Withheld: true}}
@@ -141,9 +145,6 @@ func (m *machine) withhold(l *leg) {
 		if e := &l.waiting[i]; e.Remote == before {
 			e.Remote = l.remote
 		}
-	}
-	if l.settled && l.begun && !l.ended {
-		m.out(l, cti.Event{Type: cti.Info})
 	}
 }
 

@@ -30,14 +30,16 @@ type leg struct {
 	queue       *cti.Queue
 	journey     string
 
-	asked    bool        // the exchange was asked for the Call-ID and the call data
-	open     int         // how many of those questions have no answer yet
-	settled  bool        // what is known of its identity is known: events need not wait
-	waiting  []cti.Event // for the answers
-	data     map[string]string
-	untold   bool      // of its data
-	nextTone time.Time // when the next may begin
-	recorded *string   // what was told of its recording
+	asked   bool        // the exchange was asked for the Call-ID and the call data
+	open    int         // how many of those questions have no answer yet
+	settled bool        // what is known of its identity is known: events need not wait
+	waiting []cti.Event // for the answers
+	data    map[string]string
+	untold  bool // of its data
+
+	asksPrivacy, overdue bool      // whether the caller withholds the number is not known yet; the time for all else is over
+	nextTone             time.Time // when the next may begin
+	recorded             *string   // what was told of its recording
 
 	begun, farRang, established bool
 	heldBy                      map[cti.Party]bool
@@ -371,7 +373,12 @@ func (m *machine) about(l *leg, e cti.Event) {
 		return
 	}
 	if len(l.waiting) == 0 {
-		m.after(identityWait, func() { m.identified(l) })
+		m.after(identityWait, func() {
+			if l.overdue = true; !l.asksPrivacy {
+				m.identified(l)
+			}
+		})
+		m.after(privacyWait, func() { m.identified(l) })
 	}
 	l.waiting = append(l.waiting, e)
 }

@@ -15,6 +15,9 @@ import (
 const (
 	// identityWait is how long the first event of a leg waits for the exchange to tell the leg's SIP Call-ID and call data.
 	identityWait = 150 * time.Millisecond
+	// privacyWait is how long it waits, of all, for the word whether the caller withholds the number, on an exchange that is slow: to show it late is better
+	// than to show what is not to be seen.
+	privacyWait = time.Second
 	// evidenceWait is how long the end of a leg waits for what tells who ended it and why: events come out of order by up to 150 ms.
 	evidenceWait = 300 * time.Millisecond
 	// snapshotWait is how long a snapshot waits for the Call-IDs of the calls it found.

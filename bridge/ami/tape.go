@@ -38,7 +38,7 @@ func Replay(frames []tape.Frame, extension string) ([]cti.Event, error) {
 type playback struct {
 	machine *machine
 	frames  []taped
-	sent    []block // what went out, and is not yet found to be the machine's question again
+	sent    []taped // what went out, and is not yet found to be the machine's question again
 	events  []cti.Event
 }
 
@@ -61,7 +61,7 @@ func newPlayback(frames []tape.Frame, extension string) (*playback, error) {
 		}
 		p.frames = append(p.frames, taped{f.At, f.Out, b})
 		if f.Out {
-			p.sent = append(p.sent, b)
+			p.sent = append(p.sent, taped{f.At, true, b})
 		}
 	}
 	c := Config{Address: "127.0.0.1:5038", Username: "recording", Instance: "recording", Secret: func() (string, error) { return "", nil }, Variables: p.variables(),
@@ -81,7 +81,8 @@ func newPlayback(frames []tape.Frame, extension string) (*playback, error) {
 // variables are the call data that was asked for while it was recorded.
 func (p *playback) variables() []string {
 	var all []string
-	for _, b := range p.sent {
+	for _, one := range p.sent {
+		b := one.block
 		name, channel := b.get("Variable"), b.get("Channel")
 		if b.get("Action") == "Getvar" && channel != "" && callIDVariable(channel) != name && name != presentation && plainVariable.MatchString(name) && dataName(name) != "" &&
 			!slices.Contains(all, name) {
@@ -91,12 +92,12 @@ func (p *playback) variables() []string {
 	return all
 }
 
-// asked finds the same question in the recording, so that its answer is found too; "" when it was not asked.
+// asked finds the same question in the recording, so that its answer is found too; "" when it was not asked. One that went out before was another extension's.
 func (p *playback) asked(a action) string {
-	for i, b := range p.sent {
-		if same(block(a), b) {
+	for i, one := range p.sent {
+		if !one.at.Before(p.machine.now) && same(block(a), one.block) {
 			p.sent = slices.Delete(p.sent, i, i+1)
-			return b.get("ActionID")
+			return one.block.get("ActionID")
 		}
 	}
 	return ""
