@@ -61,17 +61,19 @@ type channel struct {
 	click               string // the number that is dialled for the agent once they answered; "" for other legs
 	bridge, left        string // ids of the bridge that it is in, and of the one that it was in last
 
-	stage    stage
-	rang     when // since when it rings; zero: it does not
-	over     bool // its end was told
-	held     bool // by the agent
-	gone     bool // a hang-up was asked for
-	hungBy   cti.Party
-	ended    string // how dialling it ended
-	refusal  int    // the cause with which its device hung up; 0: none was told
-	dialled  string // how the newest dialling by it ended
-	result   int    // the refusal of whom it dialled then
-	remote   cti.Remote
+	stage   stage
+	rang    when // since when it rings; zero: it does not
+	over    bool // its end was told
+	held    bool // by the agent
+	gone    bool // a hang-up was asked for
+	hungBy  cti.Party
+	ended   string // how dialling it ended
+	refusal int    // the cause with which its device hung up; 0: none was told
+	dialled string // how the newest dialling by it ended
+	result  int    // the refusal of whom it dialled then
+	farEnd
+	asked    bool // whether its own caller is withheld
+	withheld bool // it is
 	inQueue  string
 	into     string // what was dialled on the way to the agent
 	data     map[string]string

@@ -25,7 +25,7 @@ func (i *interpreter) blind(m message, c *channel, w when) []told {
 	}
 	if m.Transferee != nil {
 		if other := i.channels[m.Transferee.ID]; other != nil && other.leg() && other.stage == established {
-			other.remote = remote(party{Number: to})
+			other.farEnd = farEnd{remote: remote(party{Number: to})}
 			all = append(all, i.tell(other, w, cti.Event{Type: cti.Transferred,
 				Transfer: &cti.Transfer{Kind: cti.Blind, Role: cti.Transferee, To: to}}))
 		}
@@ -51,32 +51,32 @@ func (i *interpreter) attended(m message, w when) []told {
 		second = nil
 		target = i.beside(m.Destination, transferee, first)
 	}
-	to := cti.Remote{}
+	to := farEnd{}
 	if target != nil {
-		to = remote(target.caller)
+		to = target.who()
 	}
 	var all []told
 	if second != nil && second.leg() {
 		second.purpose = cti.Consultation
-		if to.Raw == "" {
-			to = second.remote
+		if to.remote.Raw == "" {
+			to = second.farEnd
 		}
-		all = append(all, i.given(second, cti.Consult, to.Raw, w))
+		all = append(all, i.given(second, cti.Consult, to.remote.Raw, w))
 	}
 	if first != nil && first.leg() {
-		all = append(all, i.given(first, cti.Consult, to.Raw, w))
+		all = append(all, i.given(first, cti.Consult, to.remote.Raw, w))
 	}
 	if target = i.behind(target); target != nil && target.leg() && target.stage == established && first != nil {
-		target.remote = first.remote
+		target.farEnd = first.farEnd
 		if transferee != nil && first.remote.Raw == "" {
-			target.remote = remote(transferee.caller)
+			target.farEnd = transferee.who()
 		}
 		all = append(all, i.tell(target, w, cti.Event{Type: cti.Transferred, Transfer: &cti.Transfer{Kind: cti.Consult, Role: cti.Target}}))
 	}
 	if transferee != nil && transferee.leg() && transferee.stage == established {
-		transferee.remote = to
+		transferee.farEnd = to
 		all = append(all, i.tell(transferee, w, cti.Event{Type: cti.Transferred,
-			Transfer: &cti.Transfer{Kind: cti.Consult, Role: cti.Transferee, To: to.Raw}}))
+			Transfer: &cti.Transfer{Kind: cti.Consult, Role: cti.Transferee, To: to.remote.Raw}}))
 	}
 	return all
 }

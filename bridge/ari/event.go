@@ -31,6 +31,7 @@ type interpreter struct {
 	missed   []*channel // legs that rang in vain a moment ago
 	seen     uint64
 	swept    time.Time // when graves were looked through
+	withheld
 }
 
 // join is a channel that came to two others a moment ago.
@@ -41,7 +42,8 @@ type join struct {
 
 func newInterpreter(source cti.Source, d devices, w wanted) *interpreter {
 	return &interpreter{source: source, devices: d, wanted: w, channels: map[string]*channel{}, locals: map[string]string{},
-		bridges: map[string]*talk{}, graves: map[string]time.Time{}, clicks: map[string]string{}, watched: map[string]bool{}}
+		bridges: map[string]*talk{}, graves: map[string]time.Time{}, clicks: map[string]string{}, watched: map[string]bool{},
+		withheld: withheld{open: map[string]bool{}, held: map[string]*held{}}}
 }
 
 // when is the time of an event: here, and by the exchange's own clock.
@@ -49,6 +51,11 @@ type when struct{ at, source time.Time }
 
 // events gives what one event of ARI means: usually nothing, since most channels are nobody's leg. Unknown types say nothing.
 func (i *interpreter) events(m message, at time.Time) []told {
+	all := i.overdue(at)
+	return append(all, i.gate(i.means(m, at))...)
+}
+
+func (i *interpreter) means(m message, at time.Time) []told {
 	w := when{at, stamp(m.Timestamp)}
 	c := i.learn(m.Channel)
 	switch m.Type {
@@ -87,7 +94,7 @@ func (i *interpreter) events(m message, at time.Time) []told {
 // tell makes an event of a leg, with all that is known of it.
 func (i *interpreter) tell(c *channel, w when, e cti.Event) told {
 	if !c.settled {
-		i.settle(c)
+		i.settle(c, w)
 	}
 	e.V, e.At, e.SourceAt, e.Source = cti.EnvelopeVersion, w.at, w.source, i.source
 	e.Call.Direction = cti.In
@@ -114,7 +121,8 @@ func (i *interpreter) tell(c *channel, w when, e cti.Event) told {
 }
 
 // settle finds out, for the first event of a leg, who is at its far end and how they came there.
-func (i *interpreter) settle(c *channel) {
+func (i *interpreter) settle(c *channel, w when) {
+	i.askFor(c, w)
 	c.settled = true
 	if chain := i.chain(c.id); c.journey == "" {
 		c.journey = chain[len(chain)-1]
@@ -140,7 +148,10 @@ func (i *interpreter) settle(c *channel) {
 				c.keep(name, value)
 			}
 		}
-		c.remote = remote(who)
+		if !c.hidden {
+			c.remote = i.far(who)
+		}
+		i.hold(c, w.at)
 	}
 	c.listensNow()
 }
@@ -254,13 +265,14 @@ func (i *interpreter) dial(m message, w when) []told {
 			peer.parent = caller.id
 		}
 	}
+	all := i.askFor(peer, w)
 	if caller != nil {
 		caller.dials = true
 		if caller.role == unknown {
 			caller.role = calling
 		}
 	}
-	return append(i.awaited(w.at), i.dialStatus(m, caller, peer, w)...)
+	return slices.Concat(all, i.awaited(w.at), i.dialStatus(m, caller, peer, w))
 }
 
 func (i *interpreter) dialStatus(m message, caller, peer *channel, w when) []told {
@@ -328,7 +340,7 @@ func (i *interpreter) entered(s *bridgeSnap, c *channel, w when) []told {
 		if leg.leg() && leg.stage != established && !leg.listens {
 			all = append(all, i.ring(leg)...)
 			leg.stage = established
-			if i.fetched(leg, b) {
+			if i.fetched(leg, b, w) {
 				all = append(all, i.tell(leg, w, cti.Event{Type: cti.Info}))
 			}
 			all = append(all, i.tell(leg, w, cti.Event{Type: cti.Established, Recording: leg.recording()}))
@@ -336,6 +348,7 @@ func (i *interpreter) entered(s *bridgeSnap, c *channel, w when) []told {
 		}
 	}
 	if n > 2 && len(i.joins) < maxMembers {
+		i.ask(c.id)
 		i.joins = append(i.joins, join{s.ID, c.id, w.at})
 	}
 	return all
@@ -367,16 +380,18 @@ func (i *interpreter) answered(leg *channel, w when) []told {
 }
 
 // fetched: who takes a parked call back, or picks one up, dialled a code and nobody's number; the bridge shows whose call it is.
-func (i *interpreter) fetched(leg *channel, b *talk) bool {
+func (i *interpreter) fetched(leg *channel, b *talk, w when) bool {
 	if !leg.outgoing() || leg.click != "" || leg.dials {
 		return false
 	}
 	for _, id := range slices.Sorted(maps.Keys(b.members)) {
 		if o := i.channels[id]; o != nil && o != leg && o.role != called && !o.spy() && !o.listens && o.caller.Number != "" && o.caller.Number != leg.extension {
 			if !leg.settled {
-				i.settle(leg)
+				i.settle(leg, w)
 			}
-			leg.remote = remote(o.caller)
+			i.ask(o.id)
+			leg.farEnd = o.who()
+			i.hold(leg, w.at)
 			return true
 		}
 	}
@@ -422,12 +437,12 @@ func (i *interpreter) due(now time.Time) []told {
 		}
 		for _, id := range slices.Sorted(maps.Keys(b.members)) {
 			if leg := i.channels[id]; leg != nil && leg.leg() && leg.stage == established && leg != who {
-				all = append(all, i.tell(leg, w, cti.Event{Type: cti.Conferenced, Remote: remote(who.caller)}))
+				all = append(all, i.tell(leg, w, cti.Event{Type: cti.Conferenced, Remote: who.who().remote}))
 			}
 		}
 		return true
 	})
-	return all
+	return append(i.overdue(now), i.gate(all)...)
 }
 
 func (i *interpreter) left(m message, c *channel) []told {
@@ -487,10 +502,10 @@ func (i *interpreter) others(c *channel) []*channel {
 // better: the exchange knows better who is at the far end of a call that came in. What the agent dialled stays what it is. While the agent holds, the
 // same channel may be connected with a colleague who is asked, by a feature code.
 func (i *interpreter) better(c *channel, w when) []told {
-	if c == nil || !c.leg() || c.stage == untold || c.outgoing() || c.held {
+	if c == nil || !c.leg() || c.stage == untold || c.outgoing() || c.held || c.hidden {
 		return nil
 	}
-	r := remote(c.connected)
+	r := i.far(c.connected)
 	if r.Withheld || r.Raw == c.extension || r == c.remote {
 		return nil
 	}

@@ -131,6 +131,7 @@ type session struct {
 	exchange *Exchange
 	queue    chan<- told
 	said     string // why the exchange is down, as it was told last; "" while it is up
+	mute     bool   // it was logged that the exchange does not say who is withheld
 }
 
 // lost says that the exchange is down, once for each reason.

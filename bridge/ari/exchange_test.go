@@ -87,6 +87,12 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
+// awaitOf is awaitType for one extension: who calls in has a channel of the trunk's, of which is told, too.
+func (h *heard) awaitOf(extension string, t cti.EventType) told {
+	h.t.Helper()
+	return h.await(extension+" "+string(t), func(e told) bool { return e.extension == extension && e.event.Type == t })
+}
+
 func start(t *testing.T, x *Exchange) *heard {
 	t.Helper()
 	h := &heard{t: t, changed: make(chan struct{})}
@@ -400,7 +406,7 @@ func TestAUserWhoMayOnlyReadGetsEventsAndNoCommand(t *testing.T) {
 	h := start(t, x)
 	h.awaitType(cti.SourceUp)
 	server.Dial(server.Incoming("13800138000", "Zhang San", "1001", nil), "PJSIP/1001")
-	ring := h.awaitType(cti.Delivered)
+	ring := h.awaitOf("1001", cti.Delivered)
 	call := cti.Call{Refs: ring.event.Call.Refs}
 	for name, err := range map[string]error{"hang up": x.Phone("1001").Hangup(t.Context(), call), "dial": x.Phone("1001").Dial(t.Context(), "13900139000")} {
 		if cti.KindOf(err) != cti.Denied || !strings.Contains(cti.MessageOf(err), "read_only") {
@@ -416,7 +422,7 @@ func TestACommandReachesOnlyTheExtensionsOwnCalls(t *testing.T) {
 	h.awaitType(cti.SourceUp)
 	customer := server.Incoming("13800138000", "Zhang San", "1001", nil)
 	leg := server.Dial(customer, "PJSIP/1001")[0]
-	call := cti.Call{Refs: h.awaitType(cti.Delivered).event.Call.Refs, State: cti.Alerting}
+	call := cti.Call{Refs: h.awaitOf("1001", cti.Delivered).event.Call.Refs, State: cti.Alerting}
 	stranger := cti.Call{Refs: map[string]string{refChannel: customer.ID}}
 	for name, err := range map[string]error{
 		"a colleague's":  x.Phone("1002").Hangup(t.Context(), call),
@@ -428,7 +434,7 @@ func TestACommandReachesOnlyTheExtensionsOwnCalls(t *testing.T) {
 		}
 	}
 	server.Answer(leg)
-	h.awaitType(cti.Established)
+	h.awaitOf("1001", cti.Established)
 	if err := x.Phone("1001").Reject(t.Context(), call); cti.KindOf(err) != cti.Conflict {
 		t.Errorf("an answered call refused: %v, want conflict", err)
 	}
@@ -436,7 +442,7 @@ func TestACommandReachesOnlyTheExtensionsOwnCalls(t *testing.T) {
 	if err := x.Phone("1001").Hangup(t.Context(), bySIP); err != nil {
 		t.Error(err)
 	}
-	if e := h.awaitType(cti.Cleared); e.event.Cause.By != cti.ByLocal {
+	if e := h.awaitOf("1001", cti.Cleared); e.event.Cause.By != cti.ByLocal {
 		t.Errorf("cause %+v, want by the agent", e.event.Cause)
 	}
 }

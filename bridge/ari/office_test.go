@@ -52,6 +52,7 @@ type booked struct {
 	calls   map[string]cti.Call
 	states  map[string][]cti.State
 	lists   map[string][]cti.Event // the snapshots of an extension
+	all     map[string][]cti.Event // every event of an extension
 	downs   int
 	over    int // calls of the nobody that fence lets call
 	frames  []tape.Frame
@@ -69,7 +70,7 @@ func newOffice(t *testing.T, o asterisktest.Options) *office {
 func book(t *testing.T, x *ari.Exchange) *booked {
 	t.Helper()
 	b := &booked{t: t, changed: make(chan struct{}), ledgers: map[string]*cti.Ledger{}, legs: map[string][]string{}, calls: map[string]cti.Call{},
-		states: map[string][]cti.State{}, lists: map[string][]cti.Event{}}
+		states: map[string][]cti.State{}, lists: map[string][]cti.Event{}, all: map[string][]cti.Event{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	frames, stop := x.Tape().Listen()
 	var running sync.WaitGroup
@@ -112,6 +113,7 @@ func (b *booked) emit(extension string, e cti.Event) {
 		close(b.changed)
 		b.changed = make(chan struct{})
 	}()
+	b.all[extension] = append(b.all[extension], e)
 	switch {
 	case e.Type == cti.SourceDown:
 		b.downs++
@@ -359,6 +361,36 @@ func (o *office) connected() *asterisktest.Caller {
 	o.do("answer", o.Agent.Answer)
 	o.until(agent, 0, cti.Connected)
 	return c
+}
+
+// hiding is a call of a customer who withholds the number, over a carrier that asserts it.
+func (o *office) hiding(dialled string) *asterisktest.Caller {
+	o.t.Helper()
+	return o.Call(o.t, "anonymous", "Anonymous", dialled,
+		map[string]string{"Privacy": "id", "P-Asserted-Identity": `"Zhang San" <sip:` + customer + `@carrier.example>`})
+}
+
+// discreet checks that no extension was told the number or the name of a customer who withholds them.
+func (o *office) discreet() {
+	o.t.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, extension := range []string{agent, colleague} {
+		for _, e := range o.all[extension] {
+			text, err := json.Marshal(e)
+			if err != nil {
+				o.t.Fatal(err)
+			}
+			if strings.Contains(string(text), customer) || strings.Contains(string(text), "Zhang San") {
+				o.t.Errorf("%s is told %s", extension, text)
+			}
+		}
+	}
+}
+
+// told tells whether an extension was told such an event. The lock is held.
+func (b *booked) told(extension string, typ cti.EventType) bool {
+	return slices.ContainsFunc(b.all[extension], func(e cti.Event) bool { return e.Type == typ })
 }
 
 // click lets the agent dial by a command.

@@ -29,7 +29,7 @@ const (
 	dialTimeout   = 5 * time.Second
 	pingEvery     = 20 * time.Second // a cut that nobody tells of is found in this and pingTimeout
 	pingTimeout   = 10 * time.Second
-	maxIdleConns  = 4
+	maxIdleConns  = askers + 2
 	shakeTimeout  = 10 * time.Second
 	idleKeptAlive = time.Minute
 )
@@ -48,7 +48,7 @@ func newRest(base *url.URL, c Config, deck *tape.Deck) *rest {
 	dialer := net.Dialer{Timeout: dialTimeout}
 	// No proxy from the environment: the exchange is near, and a proxy would see the password.
 	t := &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: c.TLS.Clone(), TLSHandshakeTimeout: shakeTimeout,
-		MaxIdleConns: maxIdleConns, IdleConnTimeout: idleKeptAlive, ResponseHeaderTimeout: listTimeout}
+		MaxIdleConns: maxIdleConns, MaxIdleConnsPerHost: maxIdleConns, IdleConnTimeout: idleKeptAlive, ResponseHeaderTimeout: listTimeout}
 	return &rest{base: base, user: c.User, password: c.Password, app: c.App, transport: t, tape: deck, client: &http.Client{Transport: t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}} // else the password would go along
 }
@@ -83,21 +83,51 @@ func (r *rest) authorization() string {
 // do asks, and reads the answer into result if that is not nil. Errors are cti.Errors by HTTP status; offline if there was none.
 func (r *rest) do(ctx context.Context, method string, path []string, query url.Values, body, result any) error {
 	if result == nil {
-		return r.ask(ctx, method, path, query, body, nil)
+		_, err := r.ask(ctx, askTimeout, method, path, query, body, maxReply)
+		return err
 	}
 	r.tape.Note(true, []byte(method+" /ari/"+strings.Join(path, "/")))
-	err := r.ask(ctx, method, path, query, body, result)
-	if err != nil {
-		r.tape.Note(false, []byte(noAnswer+string(cti.KindOf(err))))
+	text, err := r.ask(ctx, listTimeout, method, path, query, body, maxList)
+	if err == nil {
+		err = understood(text, result)
 	}
+	r.note(text, err)
 	return err
 }
 
-func (r *rest) ask(ctx context.Context, method string, path []string, query url.Values, body, result any) error {
-	timeout, limit := askTimeout, int64(maxReply)
-	if result != nil {
-		timeout, limit = listTimeout, maxList
+// note puts an answer, or that there was none, on the tape.
+func (r *rest) note(text []byte, err error) {
+	if err != nil {
+		text = []byte(noAnswer + string(cti.KindOf(err)))
 	}
+	r.tape.Note(false, text)
+}
+
+// variable is a question about a channel: what a variable of it is, or a function of the dialplan.
+type variable struct{ channel, name string }
+
+// variable asks. It is for noted to put it on the tape.
+func (r *rest) variable(ctx context.Context, v variable) (value string, text []byte, err error) {
+	var answer variableAnswer
+	text, err = r.ask(ctx, askTimeout, http.MethodGet, []string{"channels", url.PathEscape(v.channel), "variable"}, url.Values{"variable": {v.name}}, nil, maxReply)
+	if err == nil {
+		err = understood(text, &answer)
+	}
+	return answer.Value, text, err
+}
+
+type variableAnswer struct {
+	Value string `json:"value"`
+}
+
+// noted puts a question and what came of it on the tape, beside each other: others may have been asked at the same time.
+func (r *rest) noted(v variable, text []byte, err error) {
+	r.tape.Note(true, []byte(http.MethodGet+" /ari/channels/"+url.PathEscape(v.channel)+"/variable?"+v.name))
+	r.note(text, err)
+}
+
+// ask gives the text of an answer of at most limit bytes.
+func (r *rest) ask(ctx context.Context, timeout time.Duration, method string, path []string, query url.Values, body any, limit int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	u := r.base.JoinPath(append([]string{"ari"}, path...)...)
@@ -106,7 +136,7 @@ func (r *rest) ask(ctx context.Context, method string, path []string, query url.
 	if body != nil {
 		b, err := json.Marshal(body)
 		if err != nil {
-			return cti.Errorf(cti.Internal, "encode a request", err)
+			return nil, cti.Errorf(cti.Internal, "encode a request", err)
 		}
 		content = bytes.NewReader(b)
 		if method == http.MethodPost {
@@ -115,7 +145,7 @@ func (r *rest) ask(ctx context.Context, method string, path []string, query url.
 	}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), content)
 	if err != nil {
-		return cti.Errorf(cti.Internal, "make a request", err)
+		return nil, cti.Errorf(cti.Internal, "make a request", err)
 	}
 	req.Header.Set("Authorization", r.authorization())
 	if body != nil {
@@ -123,24 +153,25 @@ func (r *rest) ask(ctx context.Context, method string, path []string, query url.
 	}
 	answer, err := r.client.Do(req)
 	if err != nil {
-		return offline(err)
+		return nil, offline(err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, limit+1))
 	switch {
 	case err != nil:
-		return offline(err)
+		return nil, offline(err)
 	case answer.StatusCode < 200 || answer.StatusCode > 299:
-		return refusal(answer.StatusCode)
-	case result == nil:
-		return nil
+		return nil, refusal(answer.StatusCode)
 	case int64(len(text)) > limit:
-		return cti.Errorf(cti.Offline, "the exchange's answer is too long", nil)
+		return nil, cti.Errorf(cti.Offline, "the exchange's answer is too long", nil)
 	}
+	return text, nil
+}
+
+func understood(text []byte, result any) error {
 	if err := json.Unmarshal(text, result); err != nil {
 		return cti.Errorf(cti.Offline, "the exchange's answer is not Asterisk's: is the address right?", withoutText(err))
 	}
-	r.tape.Note(false, text)
 	return nil
 }
 

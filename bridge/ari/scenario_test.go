@@ -149,6 +149,12 @@ func constructed() *interpreter {
 // interpreted reads events as they come, each at the time it bears, and books what concerns agents.
 func interpreted(t testing.TB, i *interpreter, lines [][]byte) played {
 	t.Helper()
+	return interpretedOf(t, i, lines, func(string) string { return "allowed_not_screened" })
+}
+
+// interpretedOf is interpreted where each caller is shown or not as the exchange says when it is asked.
+func interpretedOf(t testing.TB, i *interpreter, lines [][]byte, presented func(channel string) string) played {
+	t.Helper()
 	var got played
 	ledgers, index := map[string]*cti.Ledger{}, map[string]int{}
 	book := func(all []told) {
@@ -179,6 +185,9 @@ func interpreted(t testing.TB, i *interpreter, lines [][]byte) played {
 		at := stamp(m.Timestamp)
 		book(i.due(at))
 		book(i.events(m, at))
+		for _, id := range i.unasked() {
+			book(i.presented(id, presented(id), at))
+		}
 	}
 	return got
 }

@@ -12,7 +12,6 @@ import (
 
 	"ringside.dev/ringside/app/cti"
 	"ringside.dev/ringside/bridge/running"
-	"ringside.dev/ringside/bridge/tape"
 )
 
 // tick is how often it is looked whether something is due: a conference, a snapshot for an extension that is new.
@@ -40,7 +39,7 @@ func (s *session) connect(ctx context.Context) (time.Duration, error) {
 	defer conn.CloseNow() //nolint:errcheck // what Close says of a connection that is over changes nothing
 	defer cancel()
 	ended := make(chan error, 2)
-	running.Go(func() { ended <- read(ctx, conn, &s.exchange.tape, raw) })
+	running.Go(func() { ended <- read(ctx, conn, raw) })
 	running.Go(func() { ended <- keepAlive(ctx, conn) })
 
 	if !all {
@@ -53,7 +52,11 @@ func (s *session) connect(ctx context.Context) (time.Duration, error) {
 	}
 	defer s.exchange.use(false)
 	began := time.Now()
-	err = s.serve(ctx, raw, ended)
+	questions, answers := make(chan string, maxOpen), make(chan answer) // as many as the interpreter has open: to ask never blocks
+	for range askers {
+		running.Go(func() { s.answer(ctx, questions, answers) })
+	}
+	err = s.serve(ctx, raw, questions, answers, ended)
 	return time.Since(began), err
 }
 
@@ -97,6 +100,7 @@ func (s *session) begin(ctx context.Context) error {
 	strangers := x.in.reconcile(channels, bridges, at)
 	x.mu.Unlock()
 	s.linkedIDs(ctx, strangers)
+	known := s.presentations(ctx, at)
 	s.said = ""
 	x.log.Info("exchange connected", "channels", len(channels))
 	x.mu.Lock()
@@ -104,6 +108,7 @@ func (s *session) begin(ctx context.Context) error {
 	lists := x.in.snapshots(at)
 	x.mu.Unlock()
 	s.push(ctx, "", s.about(cti.SourceUp, nil))
+	s.pushAll(ctx, known)
 	s.pushAll(ctx, lists)
 	return nil
 }
@@ -134,19 +139,89 @@ func (s *session) filter(ctx context.Context) error {
 // linkedIDs asks for the journeys of calls that began before this connection. What cannot be told stays unknown.
 func (s *session) linkedIDs(ctx context.Context, channels []string) {
 	for _, id := range channels[:min(len(channels), maxMembers)] {
-		var answer struct {
-			Value string `json:"value"`
-		}
-		err := s.exchange.rest.do(ctx, http.MethodGet, []string{"channels", url.PathEscape(id), "variable"},
-			url.Values{"variable": {"CHANNEL(linkedid)"}}, nil, &answer)
+		v := variable{id, linkedID}
+		journey, text, err := s.exchange.rest.variable(ctx, v)
+		s.exchange.rest.noted(v, text, err)
 		if err != nil {
 			s.exchange.log.Debug("journey of a call not told", "channel", id, "error", err)
 			continue
 		}
 		s.exchange.mu.Lock()
-		s.exchange.in.linked(id, answer.Value)
+		s.exchange.in.linked(id, journey)
 		s.exchange.mu.Unlock()
 	}
+}
+
+// linkedID is the dialplan's function that tells the journey of a channel.
+const linkedID = "CHANNEL(linkedid)"
+
+// presentations asks about the callers of the calls that began before this connection; what is not answered in askTimeout is not waited for.
+func (s *session) presentations(ctx context.Context, at time.Time) []told {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	x := s.exchange
+	var all []told
+	for {
+		x.mu.Lock()
+		x.in.inquire(at)
+		unasked := x.in.unasked()
+		x.mu.Unlock()
+		if len(unasked) == 0 {
+			return all
+		}
+		for _, id := range unasked {
+			a := s.ask(ctx, id)
+			x.mu.Lock()
+			all = append(all, s.take(a, at)...)
+			x.mu.Unlock()
+		}
+	}
+}
+
+// answer is what came of a question about the caller of a channel.
+type answer struct {
+	channel, presentation string
+	text                  []byte
+	err                   error
+}
+
+// askers is how many questions about callers are asked at once.
+const askers = 4
+
+// answer asks what is to be asked until the connection ends.
+func (s *session) answer(ctx context.Context, questions <-chan string, answers chan<- answer) {
+	for {
+		select {
+		case id := <-questions:
+			select {
+			case answers <- s.ask(ctx, id):
+			case <-ctx.Done():
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *session) ask(ctx context.Context, channel string) answer {
+	value, text, err := s.exchange.rest.variable(ctx, variable{channel, presentation})
+	return answer{channel, value, text, err}
+}
+
+// take gives an answer to the interpreter, whose lock is held.
+func (s *session) take(a answer, at time.Time) []told {
+	x := s.exchange
+	x.rest.noted(variable{a.channel, presentation}, a.text, a.err)
+	switch cti.KindOf(a.err) {
+	case "", cti.NotFound: // the caller hung up meanwhile
+	default:
+		if !s.mute {
+			x.log.Warn("exchange does not say whether a caller withholds the number: those are shown as it has them", "error", a.err)
+		}
+		s.mute = true
+	}
+	return x.in.presented(a.channel, a.presentation, at)
 }
 
 func (x *Exchange) use(connected bool) {
@@ -156,7 +231,7 @@ func (x *Exchange) use(connected bool) {
 }
 
 // serve interprets events until the connection ends.
-func (s *session) serve(ctx context.Context, raw <-chan []byte, ended <-chan error) error {
+func (s *session) serve(ctx context.Context, raw <-chan []byte, questions chan<- string, answers <-chan answer, ended <-chan error) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	broken := 0
@@ -167,8 +242,11 @@ func (s *session) serve(ctx context.Context, raw <-chan []byte, ended <-chan err
 		case err := <-ended:
 			return err
 		case <-ticker.C:
-			s.pushAll(ctx, s.exchange.due(time.Now().UTC()))
+			s.step(ctx, questions, s.exchange.due)
+		case a := <-answers:
+			s.step(ctx, questions, func(at time.Time) []told { return s.take(a, at) })
 		case text := <-raw:
+			s.exchange.tape.Note(false, text)
 			m, err := parse(text)
 			if err != nil {
 				s.exchange.log.Warn("event of the exchange skipped", "error", err)
@@ -181,21 +259,25 @@ func (s *session) serve(ctx context.Context, raw <-chan []byte, ended <-chan err
 			if m.Type == "ApplicationReplaced" {
 				return cti.Errorf(cti.Conflict, "another program took the application's name on the exchange: give each relay an app name of its own", nil)
 			}
-			s.pushAll(ctx, s.exchange.interpret(m, time.Now().UTC()))
+			s.step(ctx, questions, func(at time.Time) []told { return s.exchange.in.events(m, at) })
 		}
 	}
 }
 
-func (x *Exchange) interpret(m message, at time.Time) []told {
+// step tells what something means, and asks what it leaves open.
+func (s *session) step(ctx context.Context, questions chan<- string, means func(at time.Time) []told) {
+	x := s.exchange
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.in.events(m, at)
+	all, unasked := means(time.Now().UTC()), x.in.unasked()
+	x.mu.Unlock()
+	for _, id := range unasked {
+		questions <- id
+	}
+	s.pushAll(ctx, all)
 }
 
-// due gives what has become due, and the snapshots that are owed to extensions asked for since the last time.
+// due gives what has become due, and the snapshots that are owed to extensions asked for since the last time. The lock is held.
 func (x *Exchange) due(now time.Time) []told {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	all := x.in.due(now)
 	for _, extension := range x.fresh {
 		all = append(all, x.in.snapshot(extension, now))
@@ -217,13 +299,12 @@ func (x *Exchange) asked(extension string) {
 }
 
 // read passes on what comes over the WebSocket.
-func read(ctx context.Context, conn *websocket.Conn, deck *tape.Deck, raw chan<- []byte) error {
+func read(ctx context.Context, conn *websocket.Conn, raw chan<- []byte) error {
 	for {
 		_, text, err := conn.Read(ctx)
 		if err != nil {
 			return offline(err)
 		}
-		deck.Note(false, text)
 		select {
 		case raw <- text:
 		case <-ctx.Done():

@@ -44,6 +44,7 @@ func (i *interpreter) reconcile(channels []channelSnap, bridges []bridgeSnap, at
 	}
 	clear(i.bridges)
 	i.joins = nil
+	i.resume()
 	for n := range bridges {
 		s := &bridges[n]
 		b := i.gather(s)
@@ -98,7 +99,7 @@ func (i *interpreter) snapshots(at time.Time) []told {
 			wanted[c.extension] = true
 		}
 	}
-	all := make([]told, 0, len(wanted))
+	all := i.overdue(at.Add(waitDialled)) // of legs that are over, and so not in the lists
 	for _, extension := range slices.Sorted(maps.Keys(wanted)) {
 		all = append(all, i.snapshot(extension, at))
 	}
@@ -110,10 +111,10 @@ func (i *interpreter) snapshot(extension string, at time.Time) told {
 	list := cti.Event{V: cti.EnvelopeVersion, Type: cti.Snapshot, At: at, Source: i.source, Local: cti.Local{Extension: extension}, Legs: []cti.Event{}}
 	for _, id := range slices.Sorted(maps.Keys(i.channels)) {
 		c := i.channels[id]
-		if !c.leg() || c.extension != extension {
+		if !c.leg() || c.extension != extension || i.untold(c, at) {
 			continue
 		}
-		if e, ok := i.stands(c); ok {
+		if e, ok := i.stands(c, when{at: at}); ok {
 			list.Legs = append(list.Legs, i.tell(c, when{at: at}, e).event)
 		}
 	}
@@ -121,15 +122,15 @@ func (i *interpreter) snapshot(extension string, at time.Time) told {
 }
 
 // stands says how a leg is now; false for one that does not ring yet.
-func (i *interpreter) stands(c *channel) (cti.Event, bool) {
+func (i *interpreter) stands(c *channel, at when) (cti.Event, bool) {
 	b := i.bridges[c.bridge]
 	c.listensNow()
 	switch {
 	case c.stage == established || b != nil && i.parties(b) > 1 && !c.listens:
-		c.stage = established
-		if b != nil {
-			i.fetched(c, b)
+		if b != nil && c.stage != established {
+			i.fetched(c, b, at)
 		}
+		c.stage = established
 		if c.held {
 			return cti.Event{Type: cti.Held, By: cti.ByLocal}, true
 		}

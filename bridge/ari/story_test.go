@@ -240,6 +240,48 @@ var stories = []struct {
 		o.do("hang up", o.Agent.Hangup)
 		o.wants([]string{"in withheld Anonymous for 1001: alerting connected cleared, normal by local"}, nil)
 	}},
+	{"withheld-but-known", func(o *office) { // the exchange knows who it is, and may tell nobody
+		for n, dialled := range []string{agent, "600", "601"} {
+			c := o.hiding(dialled)
+			o.do("answer", o.Agent.Answer)
+			o.until(agent, n, cti.Connected)
+			c.Hangup(o.t)
+			o.until(agent, n, cti.StateClosed)
+		}
+		o.wants([]string{"in withheld for 1001: alerting connected cleared, normal by remote",
+			"in withheld for 600 of queue support: alerting connected cleared, normal by remote",
+			"in withheld for 601 of queue sales: alerting connected cleared, normal by remote"}, nil)
+	}},
+	{"withheld-but-known-transferred", func(o *office) {
+		c := o.hiding(agent)
+		o.do("answer", o.Agent.Answer)
+		o.until(agent, 0, cti.Connected)
+		o.tones(o.Agent, "*2")
+		o.tones(o.Agent, colleague+"#")
+		o.do("answer", o.Colleague.Answer)
+		o.until(colleague, 0, cti.Connected)
+		o.do("complete by hanging up", o.Agent.Hangup)
+		o.until(agent, 0, cti.StateClosed)
+		c.Hangup(o.t)
+		o.until(colleague, 0, cti.StateClosed)
+	}},
+	{"withheld-but-known-picked-up", func(o *office) {
+		c := o.hiding(agent)
+		o.until(agent, 0, cti.Alerting)
+		o.dial(o.Colleague, "*8"+agent)
+		o.until(colleague, 0, cti.Connected)
+		c.Hangup(o.t)
+		o.until(colleague, 0, cti.StateClosed)
+	}},
+	{"withheld-but-known-conference", func(o *office) {
+		o.dial(o.Agent, "900")
+		o.hiding("900").AwaitAnswer(o.t)
+		o.until(agent, 0, cti.Connected)
+		o.hiding("900").AwaitAnswer(o.t)
+		o.await("a third joins", func() bool { return o.told(agent, cti.Conferenced) })
+		o.do("hang up", o.Agent.Hangup)
+		o.until(agent, 0, cti.StateClosed)
+	}},
 	{"data-and-recording", func(o *office) {
 		c := o.Call(o.t, customer, "Zhang San", agent, map[string]string{"X-Order-Id": "A-17"})
 		o.do("answer", o.Agent.Answer)
@@ -311,6 +353,9 @@ func TestStoriesOfARealAsterisk(t *testing.T) {
 			t.Parallel()
 			o := newOffice(t, asterisktest.Options{})
 			s.play(o)
+			if strings.HasPrefix(s.name, "withheld") {
+				o.discreet()
+			}
 			if *record && !t.Failed() {
 				var file bytes.Buffer
 				for _, f := range o.record() {
@@ -345,6 +390,26 @@ func TestListsOfARealAsterisk(t *testing.T) {
 			c.Hangup(o.t)
 			o.wants([]string{"in 13800138000 Zhang San for 1001: alerting connected hold cleared, normal by remote"}, nil)
 			o.listed(nil, nil)
+		}},
+		{"a caller who is withheld", func(o *office) {
+			c := o.hiding(agent)
+			o.until(agent, 0, cti.Alerting)
+			o.listed([]string{"call.delivered in withheld"}, nil)
+			o.do("answer", o.Agent.Answer)
+			o.until(agent, 0, cti.Connected)
+			o.listed([]string{"call.established in withheld"}, nil)
+			c.Hangup(o.t)
+			o.wants([]string{"in withheld for 1001: alerting connected cleared, normal by remote"}, nil)
+			c = o.hiding("601")
+			o.until(agent, 1, cti.Alerting)
+			o.relisted([]string{"call.delivered in withheld of queue sales"}, nil)
+			o.strange([]string{"call.delivered in withheld"}, nil)
+			o.do("answer", o.Agent.Answer)
+			o.until(agent, 1, cti.Connected)
+			o.listed([]string{"call.established in withheld of queue sales"}, nil)
+			c.Hangup(o.t)
+			o.until(agent, 1, cti.StateClosed)
+			o.discreet()
 		}},
 		{"a queue", func(o *office) {
 			c := o.Call(o.t, customer, "Zhang San", "600", nil)

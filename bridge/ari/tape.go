@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -30,9 +31,15 @@ func Replay(frames []tape.Frame, extension string) ([]cti.Event, error) {
 			return nil, cti.Errorf(cti.Invalid, fmt.Sprintf("frame %d of the recording cannot be read", n+1), err)
 		}
 		p.keep(p.in.due(f.At))
+		if p.listing && !p.asks(f.Out, raw) { // of an earlier version, which did not ask
+			p.list()
+		}
 		if err := p.take(f.Out, bytes.TrimSpace(raw), f.At); err != nil {
 			return nil, cti.Errorf(cti.Invalid, fmt.Sprintf("frame %d of the recording is no message of Asterisk's REST interface", n+1), err)
 		}
+	}
+	if p.listing {
+		p.list()
 	}
 	if n := len(frames); n > 0 {
 		p.keep(p.in.due(frames[n-1].At.Add(time.Second))) // who stayed in a bridge long enough
@@ -47,7 +54,9 @@ type playback struct {
 	events    []cti.Event
 	asked     []string // requests without their answers yet
 	channels  []channelSnap
-	journeys  int // of the channels in the list that are still asked for
+	listing   bool      // the lists are there, and what was asked because of them is not yet answered
+	listed    time.Time // when they were
+	open      int       // of those questions
 }
 
 func (p *playback) keep(all []told) {
@@ -107,19 +116,18 @@ func (p *playback) answered(raw []byte, at time.Time) error {
 	case len(path) == 3 && path[2] == "bridges" && !refused:
 		var bridges []bridgeSnap
 		if err = json.Unmarshal(raw, &bridges); err == nil {
-			p.journeys = min(len(p.in.reconcile(p.channels, bridges, at)), maxMembers)
-			p.listed(at)
+			p.listing, p.listed = true, at
+			p.open = min(len(p.in.reconcile(p.channels, bridges, at)), maxMembers)
+			p.onward()
 		}
-	case len(path) == 5 && path[4] == "variable":
-		var answer struct {
-			Value string `json:"value"`
-		}
+	case len(path) == 5:
+		var answer variableAnswer
 		if !refused {
 			err = json.Unmarshal(raw, &answer)
-			p.in.linked(path[3], answer.Value)
 		}
-		p.journeys--
-		p.listed(at)
+		if channel, unescaped := url.PathUnescape(path[3]); err == nil && unescaped == nil {
+			p.variable(channel, path[4], answer.Value, at)
+		}
 	}
 	if err != nil {
 		return withoutText(err)
@@ -127,9 +135,41 @@ func (p *playback) answered(raw []byte, at time.Time) error {
 	return nil
 }
 
-// listed makes the snapshot once all is known that is asked for.
-func (p *playback) listed(at time.Time) {
-	if p.journeys == 0 {
-		p.keep(p.in.snapshots(at))
+func (p *playback) variable(channel, asked, value string, at time.Time) {
+	switch asked {
+	case "variable", "variable?" + linkedID: // earlier versions did not note which
+		p.in.linked(channel, value)
+	case "variable?" + presentation:
+		p.keep(p.in.presented(channel, value, at))
 	}
+	if p.listing {
+		p.open--
+		p.onward()
+	}
+}
+
+// onward goes on once all is answered that was asked because of the lists: journeys, then callers.
+func (p *playback) onward() {
+	if p.open > 0 {
+		return
+	}
+	p.in.inquire(p.listed)
+	if p.open = len(p.in.unasked()); p.open == 0 {
+		p.list()
+	}
+}
+
+// list makes the snapshot.
+func (p *playback) list() {
+	p.listing = false
+	p.in.resume()
+	p.keep(p.in.snapshots(p.listed))
+}
+
+// asks tells whether a frame is a question about a channel, or its answer.
+func (p *playback) asks(out bool, raw []byte) bool {
+	if out {
+		return bytes.Contains(raw, []byte("/variable"))
+	}
+	return len(p.asked) > 0 && strings.Contains(p.asked[0], "/variable")
 }

@@ -40,6 +40,7 @@ type Channel struct {
 	With, WithName          string // connected line
 	Exten, App, AppData     string
 	Linked                  string
+	Presentation            string     // of its own number
 	peers                   []*Channel // it dials them
 	dialler                 *Channel
 	bridge                  *bridge
@@ -111,7 +112,7 @@ func (p *PBX) add(id, device, state string, f func(c *Channel)) *Channel {
 	if id == "" {
 		id = fmt.Sprintf("1795411938.%d", p.made)
 	}
-	c := &Channel{ID: id, Name: fmt.Sprintf("%s-%08x", device, p.made), State: state, CallID: fmt.Sprintf("call-%d@198.51.100.1", p.made), Linked: id}
+	c := &Channel{Presentation: "allowed_not_screened", ID: id, Name: fmt.Sprintf("%s-%08x", device, p.made), State: state, CallID: fmt.Sprintf("call-%d@198.51.100.1", p.made), Linked: id}
 	if strings.HasPrefix(device, "Local/") {
 		c.CallID = ""
 	}
@@ -130,6 +131,13 @@ func (p *PBX) Incoming(number, name, exten string, data map[string]string) *Chan
 		p.set(c, variable, data[variable])
 	}
 	return c
+}
+
+// Withhold keeps the number of a channel's caller from being shown. Events and lists have it all the same.
+func (p *PBX) Withhold(c *Channel) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.Presentation = "prohib_not_screened"
 }
 
 // Set gives a channel a variable.

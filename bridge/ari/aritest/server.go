@@ -33,6 +33,7 @@ type Server struct {
 	joined   chan struct{}  // closed when one comes
 	asked    []string       // method and path of each request, and its query
 	readOnly bool
+	variable func() (status int)
 	disorder bool
 }
 
@@ -69,6 +70,13 @@ func (s *Server) ReadOnly() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.readOnly = true
+}
+
+// OnVariable is called before a question about a variable is answered, and says with which status of HTTP.
+func (s *Server) OnVariable(f func() (status int)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.variable = f
 }
 
 // Disorder tells everything twice from now on, the second time after what came next.
@@ -167,7 +175,7 @@ func (s *Server) pass(event []byte) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.asked = append(s.asked, r.Method+" "+r.URL.Path+"?"+r.URL.RawQuery)
-	readOnly := s.readOnly
+	readOnly, variable := s.readOnly, s.variable
 	s.mu.Unlock()
 	user, password, ok := r.BasicAuth()
 	path := strings.Split(strings.TrimPrefix(r.URL.Path, "/ari/"), "/")
@@ -188,6 +196,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.list(w, false)
 	case path[0] == "channels" && len(path) == 1 && r.Method == http.MethodPost:
 		s.originate(w, r)
+	case strings.HasSuffix(r.URL.Path, "/variable") && variable != nil:
+		if status := variable(); status != http.StatusOK {
+			w.WriteHeader(status)
+			return
+		}
+		s.channel(w, r, path[1:])
 	case path[0] == "channels":
 		s.channel(w, r, path[1:])
 	default:
@@ -274,6 +288,8 @@ func (s *Server) channel(w http.ResponseWriter, r *http.Request, path []string) 
 		w.WriteHeader(http.StatusNotFound)
 	case len(path) == 2 && path[1] == "variable" && r.URL.Query().Get("variable") == "CHANNEL(linkedid)":
 		answer(w, fields{"value": c.Linked})
+	case len(path) == 2 && path[1] == "variable" && r.URL.Query().Get("variable") == "CALLERID(num-pres)":
+		answer(w, fields{"value": c.Presentation})
 	case len(path) == 1 && r.Method == http.MethodDelete:
 		cause := map[string]int{"busy": 17, "normal": 16}[r.URL.Query().Get("reason")]
 		s.hangup(c, cause, true)
