@@ -99,7 +99,7 @@ func (i *interpreter) snapshots(at time.Time) []told {
 			wanted[c.extension] = true
 		}
 	}
-	all := i.overdue(at.Add(waitDialled)) // of legs that are over, and so not in the lists
+	all := i.overdue(at.Add(waitPresented)) // of legs that are over, and so not in the lists
 	for _, extension := range slices.Sorted(maps.Keys(wanted)) {
 		all = append(all, i.snapshot(extension, at))
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ func Replay(frames []tape.Frame, extension string) ([]cti.Event, error) {
 	source := cti.Source{Adapter: Adapter, Instance: "recording", Confidence: cti.Signalled}
 	p := playback{extension: extension, in: newInterpreter(source, newDevices(nil), newWanted([]string{"X-*"}))}
 	p.in.watch(extension)
+	p.silent = !slices.ContainsFunc(frames, func(f tape.Frame) bool { return f.Out && strings.Contains(f.Text, "num-pres") })
 	for n, f := range frames {
 		raw, err := f.Data()
 		if err != nil {
@@ -37,6 +39,7 @@ func Replay(frames []tape.Frame, extension string) ([]cti.Event, error) {
 		if err := p.take(f.Out, bytes.TrimSpace(raw), f.At); err != nil {
 			return nil, cti.Errorf(cti.Invalid, fmt.Sprintf("frame %d of the recording is no message of Asterisk's REST interface", n+1), err)
 		}
+		p.unanswered(f.At)
 	}
 	if p.listing {
 		p.list()
@@ -47,11 +50,21 @@ func Replay(frames []tape.Frame, extension string) ([]cti.Event, error) {
 	return p.events, nil
 }
 
+// unanswered has nobody wait for the word about a caller in a recording that has none: of events alone, or of an earlier version.
+func (p *playback) unanswered(at time.Time) {
+	if p.silent {
+		for _, id := range p.in.unasked() {
+			p.keep(p.in.presented(id, "", at))
+		}
+	}
+}
+
 // playback feeds an interpreter with a recording.
 type playback struct {
 	extension string
 	in        *interpreter
 	events    []cti.Event
+	silent    bool     // it was not asked whether a caller withholds the number
 	asked     []string // requests without their answers yet
 	channels  []channelSnap
 	listing   bool      // the lists are there, and what was asked because of them is not yet answered

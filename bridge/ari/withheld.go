@@ -20,6 +20,9 @@ const (
 	maxHeldEvents = 32   // of one leg
 )
 
+// waitPresented is how long at most a leg waits for that word, on an exchange that is slow: to show it late is better than to show what is not to be seen.
+const waitPresented = time.Second
+
 // withheldRemote is the far end that does not want to be known.
 var withheldRemote = cti.Remote{Number: cti.Number{Withheld: true}}
 
@@ -112,7 +115,7 @@ func (i *interpreter) far(p party) cti.Remote {
 // hold lets a leg wait for an answer that is open.
 func (i *interpreter) hold(c *channel, since time.Time) {
 	if i.open[c.about] && i.held[c.id] == nil && len(i.held) < maxHeld {
-		i.held[c.id] = &held{leg: c, until: since.Add(waitDialled)}
+		i.held[c.id] = &held{leg: c, until: since.Add(waitPresented)}
 	}
 }
 

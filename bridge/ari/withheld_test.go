@@ -126,7 +126,7 @@ func TestEventsWaitForTheAnswerInTheirOrder(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatComesLateTakesTheNumberBack(t *testing.T) {
+func TestAnAnswerThatComesLateIsToldAllTheSame(t *testing.T) {
 	server := aritest.Start(t)
 	h := start(t, exchange(t, server, nil))
 	h.awaitType(cti.SourceUp)
@@ -134,8 +134,8 @@ func TestAnAnswerThatComesLateTakesTheNumberBack(t *testing.T) {
 	server.OnVariable(func() int { <-release; return http.StatusOK })
 	began := time.Now()
 	leg := server.Dial(hiding(server), "PJSIP/1001")[0]
-	if e := h.awaitOf("1001", cti.Delivered).event; e.Remote.Raw != "13800138000" || time.Since(began) < waitDialled {
-		t.Errorf("%s after %v, want it as the exchange has it, and not before %v", line(e), time.Since(began), waitDialled)
+	if e := h.awaitOf("1001", cti.Delivered).event; e.Remote.Raw != "13800138000" || time.Since(began) < waitPresented {
+		t.Errorf("%s after %v, want it as the exchange has it, and not before %v", line(e), time.Since(began), waitPresented)
 	}
 	close(release)
 	h.awaitOf("1001", cti.Info)
@@ -160,7 +160,7 @@ func TestARefusedQuestionShowsTheCallAndIsLoggedOnce(t *testing.T) {
 		began := time.Now()
 		server.Dial(c, "PJSIP/1001")
 		h.await("the ring", func(e told) bool { return e.extension == "1001" && e.event.Remote.Raw == fmt.Sprint("1380013800", n) })
-		if took := time.Since(began); took >= waitDialled {
+		if took := time.Since(began); took >= waitPresented {
 			t.Errorf("a refusal was waited for %v", took)
 		}
 	}
@@ -310,7 +310,7 @@ func TestQuestionsAndWhatWaitsForThemAreBounded(t *testing.T) {
 	if i.held["leg0"] != nil || told < maxHeldEvents {
 		t.Error("a leg of which very much comes waits all the same")
 	}
-	i.due(at.Add(waitDialled))
+	i.due(at.Add(waitPresented))
 	if len(i.held) != 0 {
 		t.Errorf("%d legs wait for ever", len(i.held))
 	}
