@@ -173,7 +173,7 @@ func TestReal_queueGoesOnToAColleague(t *testing.T) {
 	f := newFloor(t)
 	f.Call(t, customer, "Zhang San", "600", nil)
 	first := f.call(agent, 0, cti.Alerting)
-	f.call(colleague, 0, cti.Alerting) // after two seconds
+	f.call(colleague, 0, cti.Alerting) // when its time is over
 	wantEnd(t, f.call(agent, 0, cti.StateClosed), cti.EndMissed, cti.CauseNoAnswer, cti.BySystem)
 	f.do("answer", f.Colleague.Answer)
 	if c := f.call(colleague, 0, cti.Connected); c.Queue == nil || c.Queue.Name != "support" || c.Case != first.Case {
@@ -204,7 +204,7 @@ func TestReal_queueOfLocalMembers(t *testing.T) {
 
 	f.Call(t, "13600136000", "Wang Wu", "601", nil)
 	first := f.call(agent, 2, cti.Alerting)
-	f.call(colleague, 0, cti.Alerting) // after two seconds
+	f.call(colleague, 0, cti.Alerting) // when its time is over
 	wantEnd(t, f.call(agent, 2, cti.StateClosed), cti.EndMissed, cti.CauseNoAnswer, cti.BySystem)
 	f.do("answer", f.Colleague.Answer)
 	if c := f.call(colleague, 0, cti.Connected); c.Queue == nil || c.Queue.Name != "sales" || c.Remote.Raw != "13600136000" {
@@ -251,7 +251,7 @@ func TestReal_ringGroupOfLocalMembers(t *testing.T) {
 	wantEnd(t, f.call(agent, 1, cti.StateClosed), cti.EndAbandoned, cti.CauseAbandoned, cti.ByRemote)
 	wantEnd(t, f.call(colleague, 1, cti.StateClosed), cti.EndAbandoned, cti.CauseAbandoned, cti.ByRemote)
 
-	f.Call(t, customer, "Zhang San", "701", nil) // who waits on after the two seconds that it rings
+	f.Call(t, customer, "Zhang San", "701", nil) // who waits on after that it rang for two seconds
 	wantEnd(t, f.call(agent, 2, cti.StateClosed), cti.EndMissed, cti.CauseNoAnswer, cti.BySystem)
 	wantEnd(t, f.call(colleague, 2, cti.StateClosed), cti.EndMissed, cti.CauseNoAnswer, cti.BySystem)
 }
