@@ -285,7 +285,9 @@ func (m *machine) dialEnd(b block) {
 		}
 		if status == "NOANSWER" && to.local() { // the agents' phones behind it are cancelled then, as if the caller had gone
 			for _, l := range m.behind(to) {
-				keep(&l.channel.outcome, status)
+				if l.channel.outcome == "" {
+					l.channel.outcome = status
+				}
 			}
 		}
 		m.touch(to)
@@ -344,8 +346,11 @@ func (m *machine) bridgeEnter(b block) {
 		in = map[string]bool{}
 		m.bridges[c.bridge] = in
 	}
-	if swapped := b.get("SwapUniqueid"); swapped != "" { // it takes another's place
+	if swapped := b.get("SwapUniqueid"); swapped != "" { // it takes another's place, which is not going away to ask somebody
 		delete(in, swapped)
+		if c.leg != nil && c.leg.established {
+			c.leg.home = c.bridge
+		}
 	}
 	in[c.id] = true
 	m.touch(c)
@@ -368,6 +373,16 @@ func (m *machine) leave(c *channel) {
 		delete(m.bridges, c.bridge)
 	}
 	c.bridge = ""
+}
+
+// bridgeMerge: all of one bridge go over into another.
+func (m *machine) bridgeMerge(b block) {
+	from, to := b.get("FromBridgeUniqueid"), b.get("ToBridgeUniqueid")
+	for _, c := range m.channels {
+		if l := c.leg; l != nil && from != "" && l.home == from {
+			l.home = strings.Clone(to)
+		}
+	}
 }
 
 func (m *machine) destroyBridge(id string) {

@@ -267,8 +267,20 @@ func (m *machine) shown(l *leg) {
 	if l.direction != cti.In || !l.begun || l.ended || c.connected == "" || c.connected == l.remote.Raw || c.connected == l.extension || l.remote.Withheld {
 		return
 	}
-	l.remote = remote(c.connected, c.connNamed)
+	if l.remote = remote(c.connected, c.connNamed); m.hides(c.connected) {
+		l.remote = cti.Remote{Number: cti.Number{Withheld: true}}
+	}
 	m.out(l, cti.Event{Type: cti.Info})
+}
+
+// hides tells that a number is that of somebody who withholds it.
+func (m *machine) hides(number string) bool {
+	for _, c := range m.channels {
+		if c.withheld && c.number == number {
+			return true
+		}
+	}
+	return false
 }
 
 func remote(number, name string) cti.Remote {

@@ -206,6 +206,7 @@ var events = map[string]func(m *machine, b block){
 
 	"BlindTransfer":    (*machine).blindTransfer,
 	"ParkedCall":       (*machine).parked,
+	"BridgeMerge":      (*machine).bridgeMerge,
 	"AttendedTransfer": (*machine).attendedTransfer,
 	"ChanSpyStart":     (*machine).spying,
 

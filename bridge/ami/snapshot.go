@@ -254,6 +254,9 @@ func (m *machine) asListed(l *leg) cti.Event {
 	e := cti.Event{V: cti.EnvelopeVersion, Type: cti.Originated, At: m.now, Source: m.source, Remote: l.remote, Dialled: l.dialled,
 		Local: cti.Local{Extension: l.extension}, Queue: l.queue,
 		Call: cti.CallRef{Direction: l.direction, Purpose: l.purpose, ClickToDial: l.clickToDial, Refs: l.refs()}}
+	if l.untold {
+		e.Data, l.untold = maps.Clone(l.data), false
+	}
 	switch {
 	case l.heldBy[cti.ByLocal]:
 		e.Type, e.By = cti.Held, cti.ByLocal

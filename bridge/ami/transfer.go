@@ -88,6 +88,7 @@ func (m *machine) attendedTransfer(b block) {
 	}
 	m.given(main.leg, cti.Consult, to.Raw)
 	m.given(aside.leg, cti.Consult, to.Raw)
+	m.settleIn(b.get("DestBridgeUniqueid"), customer, colleague)
 	if customer != nil && customer.leg != nil {
 		m.passedOn(customer.leg, cti.Consult, to)
 	}
@@ -98,6 +99,18 @@ func (m *machine) attendedTransfer(b block) {
 		if l.begun {
 			l.remote = from // the customer, and not the agent who asked
 			m.out(l, cti.Event{Type: cti.Transferred, Transfer: &cti.Transfer{Kind: cti.Consult, Role: cti.Target, To: l.extension}})
+		}
+	}
+}
+
+// settleIn: those who were joined talk in this bridge from now on, wherever they did before.
+func (m *machine) settleIn(bridge string, joined ...*channel) {
+	for _, c := range joined {
+		if c == nil || bridge == "" {
+			continue
+		}
+		for _, l := range m.behind(c) {
+			l.home = strings.Clone(bridge)
 		}
 	}
 }

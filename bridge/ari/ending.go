@@ -51,6 +51,9 @@ func (i *interpreter) attended(m message, w when) []told {
 		second = nil
 		target = i.beside(m.Destination, transferee, first)
 	}
+	if m.JoinedAs == "threeway" {
+		return i.threeway(first, second, target, m.Threeway, w)
+	}
 	to := farEnd{}
 	if target != nil {
 		to = target.who()
@@ -68,7 +71,7 @@ func (i *interpreter) attended(m message, w when) []told {
 	}
 	if target = i.behind(target); target != nil && target.leg() && target.stage == established && first != nil {
 		target.farEnd = first.farEnd
-		if transferee != nil && first.remote.Raw == "" {
+		if transferee != nil && first.remote.Raw == "" && !first.hidden {
 			target.farEnd = transferee.who()
 		}
 		all = append(all, i.tell(target, w, cti.Event{Type: cti.Transferred, Transfer: &cti.Transfer{Kind: cti.Consult, Role: cti.Target}}))
@@ -79,6 +82,24 @@ func (i *interpreter) attended(m message, w when) []told {
 			Transfer: &cti.Transfer{Kind: cti.Consult, Role: cti.Transferee, To: to.remote.Raw}}))
 	}
 	return all
+}
+
+// threeway: the agent joined both and stayed, in the first of their calls.
+func (i *interpreter) threeway(first, second, target *channel, in *bridgeSnap, w when) []told {
+	if first == nil || !first.leg() {
+		return nil
+	}
+	if in != nil && target == nil {
+		target = i.beside(in.ID, first)
+	}
+	third := farEnd{}
+	switch {
+	case target != nil:
+		third = target.who()
+	case second != nil:
+		third = second.farEnd
+	}
+	return []told{i.tell(first, w, cti.Event{Type: cti.Conferenced, Remote: third.remote})}
 }
 
 // beside gives who is in a bridge besides these two; nil if nobody is.

@@ -35,6 +35,8 @@ type message struct {
 	FirstLeg    *channelSnap `json:"transferer_first_leg"`
 	SecondLeg   *channelSnap `json:"transferer_second_leg"`
 	Destination string       `json:"destination_bridge"`
+	JoinedAs    string       `json:"destination_type"`
+	Threeway    *bridgeSnap  `json:"destination_threeway_bridge"`
 }
 
 // channelSnap is how a channel stood when something happened.

@@ -119,7 +119,9 @@ func (i *interpreter) learn(e event) *channel {
 	c.number = cmp.Or(c.number, clean(e.get("Caller-Caller-ID-Number")))
 	c.caller = cmp.Or(c.caller, clean(e.get("Caller-Caller-ID-Name")))
 	c.dest = cmp.Or(c.dest, clean(e.get("Caller-Destination-Number")))
-	c.hidden = c.hidden || e.get("Caller-Privacy-Hide-Number") == "true"
+	if e.get("Caller-Privacy-Hide-Number") == "true" {
+		c.hides()
+	}
 	c.asserted = cmp.Or(c.asserted, cti.Clean(e.get("variable_sip_P-Asserted-Identity"), cti.MaxURI))
 	if e.get("Other-Type") == "originator" {
 		c.parent = cmp.Or(c.parent, i.properOther(e.get("Other-Leg-Unique-ID")))
@@ -137,6 +139,14 @@ func (i *interpreter) learn(e event) *channel {
 	}
 	i.learnData(c, e)
 	return c
+}
+
+// hides: its caller withholds the number. A leg that was told of before is told of so from now on.
+func (c *channel) hides() {
+	if !c.hidden && c.settled && !c.outgoing() {
+		c.remote = withheld
+	}
+	c.hidden = true
 }
 
 // learnQueue takes what mod_callcenter writes into an agent's channel.

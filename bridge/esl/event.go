@@ -284,16 +284,16 @@ func (i *interpreter) talks(c, with *channel, w when) []told {
 			c.inherit(with) // what the dialplan learnt of the caller since it rang
 		}
 		return append(all, i.tell(c, w, cti.Event{Type: cti.Established}))
-	case before != "" && before != with.id && with.outbound && with.order > c.order:
+	case before != "" && before != with.id && with.outbound && with.parent == c.id && !c.passed:
 		return nil // dialled from this call: by a code the agent asks a colleague, while the customer waits
 	case before != "" && before != with.id:
 		r := with.far()
-		if i.loops(before) || !r.Withheld && r.Raw == c.remote.Raw {
-			return nil // a detour of the dialplan that fell away
+		if i.loops(before) || !r.Withheld && r.Raw == c.remote.Raw || r.Withheld && c.remote.Withheld {
+			return nil // a detour of the dialplan that fell away, or the customer is back
 		}
 		// Somebody joined this agent with somebody else: who asked a colleague gave them the customer.
-		if !r.Withheld && r.Raw != c.extension {
-			c.remote = r
+		if r.Withheld || r.Raw != c.extension {
+			c.remote, c.hidden = r, with.hidden
 		}
 		return []told{i.tell(c, w, cti.Event{Type: cti.Transferred, Transfer: &cti.Transfer{Kind: cti.Consult, Role: cti.Target}})}
 	}

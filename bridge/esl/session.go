@@ -124,7 +124,7 @@ func (s *session) list(ctx context.Context, l *link) (time.Time, error) {
 	x.mu.Unlock()
 	x.log.Info("exchange connected", "channels", len(rows))
 	for _, id := range strangers[:min(len(strangers), maxStrangers)] {
-		for _, variable := range []string{"sip_call_id", clickVariable, "cc_member_session_uuid"} {
+		for _, variable := range []string{"sip_call_id", clickVariable, privacyVariable, "cc_member_session_uuid"} {
 			value, err := l.api(ctx, "uuid_getvar "+id+" "+variable)
 			switch {
 			case cti.KindOf(err) == cti.Offline:

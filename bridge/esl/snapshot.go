@@ -125,6 +125,9 @@ func (c *channel) joins(with *channel) {
 	c.meets(with)
 }
 
+// privacyVariable is the field of a caller's profile that tells whether they withhold the number (switch_caller.c), which a leg that is dialled for them takes over.
+const privacyVariable = "privacy_hide_number"
+
 // variable takes a variable of a channel that began before this connection.
 func (i *interpreter) variable(id, name, value string) {
 	c := i.channels[id]
@@ -140,6 +143,10 @@ func (i *interpreter) variable(id, name, value string) {
 			if c.stage == ringing {
 				c.stage = begun
 			}
+		}
+	case privacyVariable:
+		if value == "true" {
+			c.hides()
 		}
 	case "cc_member_session_uuid":
 		if properID(value) {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -362,6 +363,9 @@ func (p *PBX) api(name, arguments string) string {
 		c := p.channels[id]
 		if c == nil {
 			return "-ERR No such channel!\n"
+		}
+		if variable == "privacy_hide_number" {
+			return strconv.FormatBool(c.hides())
 		}
 		if value, known := c.variables[variable]; known {
 			return value
