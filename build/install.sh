@@ -74,18 +74,31 @@ if [ ${#missing[@]} -gt 0 ]; then
 	done
 fi
 
-# asterisk unpacks Asterisk and all it needs, the C library too, out of Ubuntu 24.04, which Ubuntu has signed: nothing is installed.
+# asterisk unpacks an Asterisk and all it needs, the C library too, into build/bin: nothing is installed. It is Ubuntu 24.04's, 20.6, else Debian
+# 11's, 16.28; either is signed by who made it.
 asterisk() {
 	folder=$(mktemp -d)
+	ubuntu_keys && unpacked noble "main universe" http://archive.ubuntu.com/ubuntu "$folder/keys/usr/share/keyrings/ubuntu-archive-keyring.gpg" ||
+		unpacked bullseye main http://deb.debian.org/debian /usr/share/keyrings/debian-archive-keyring.gpg || {
+		tail -n 30 "$folder/log" >&2
+		say "Asterisk could not be fetched; the whole output is in $folder/log"
+		exit 1
+	}
+	rm -rf build/bin/asterisk && mkdir -p build/bin && mv "$folder/root" build/bin/asterisk
+	rm -rf "$folder"
+}
+
+ubuntu_keys() {
+	/usr/lib/apt/apt-helper -o APT::Sandbox::User="" download-file \
+		http://archive.ubuntu.com/ubuntu/pool/main/u/ubuntu-keyring/ubuntu-keyring_2021.03.26_all.deb "$folder/keys.deb" \
+		SHA256:0d0e7ed6b112f5d03eabf3c7eb01ebdacf9c57714b279e90495cfc58c8c4520f >>"$folder/log" 2>&1 && dpkg-deb -x "$folder/keys.deb" "$folder/keys"
+}
+
+unpacked() { # release components address keys: into $folder/root
+	rm -rf "$folder"/{etc,lists,archives,root}
 	mkdir -p "$folder"/etc/{apt.conf.d,preferences.d} "$folder"/{lists,archives}/partial "$folder/root"
-	touch "$folder/status"
-	keyring=ubuntu-keyring_2021.03.26_all.deb
-	apt_helper=/usr/lib/apt/apt-helper
-	"$apt_helper" -o APT::Sandbox::User="" download-file "http://archive.ubuntu.com/ubuntu/pool/main/u/ubuntu-keyring/$keyring" "$folder/$keyring" \
-		SHA256:0d0e7ed6b112f5d03eabf3c7eb01ebdacf9c57714b279e90495cfc58c8c4520f >/dev/null
-	dpkg-deb -x "$folder/$keyring" "$folder/keys"
-	echo "deb [arch=amd64 signed-by=$folder/keys/usr/share/keyrings/ubuntu-archive-keyring.gpg] http://archive.ubuntu.com/ubuntu noble main universe" \
-		>"$folder/etc/sources.list"
+	: >"$folder/status"
+	echo "deb [arch=amd64 signed-by=$4] $3 $1 $2" >"$folder/etc/sources.list"
 	cat >"$folder/apt.conf" <<-EOF
 		Dir::Etc "$folder/etc";
 		Dir::Etc::sourcelist "$folder/etc/sources.list";
@@ -96,18 +109,16 @@ asterisk() {
 		APT::Architectures { "amd64"; };
 		APT::Install-Recommends "false";
 		APT::Sandbox::User "";
+		APT::Update::Error-Mode "any";
 		Acquire::Languages "none";
 	EOF
-	export APT_CONFIG="$folder/apt.conf"
-	if ! { apt-get update && apt-get install --download-only --yes -o Debug::NoLocking=1 asterisk; } >"$folder/log" 2>&1; then
-		tail -n 30 "$folder/log" >&2
-		say "Asterisk could not be fetched; the whole output is in $folder/log"
-		exit 1
-	fi
-	unset APT_CONFIG
-	for package in "$folder"/archives/*.deb; do dpkg-deb -x "$package" "$folder/root"; done
-	rm -rf build/bin/asterisk && mkdir -p build/bin && mv "$folder/root" build/bin/asterisk
-	rm -rf "$folder"
+	APT_CONFIG="$folder/apt.conf" apt-get update >>"$folder/log" 2>&1 || return 1
+	APT_CONFIG="$folder/apt.conf" apt-get install --download-only --yes -o Debug::NoLocking=1 asterisk >>"$folder/log" 2>&1 || return 1
+	for package in "$folder"/archives/*.deb; do dpkg-deb -x "$package" "$folder/root" || return 1; done
+	# Debian 11 has libraries beside /usr, too, and Asterisk's own above those of the architecture.
+	local libraries=$folder/root/usr/lib/x86_64-linux-gnu
+	[ -L "$folder/root/lib" ] || [ ! -d "$folder/root/lib" ] || cp -rn "$folder/root/lib/." "$folder/root/usr/lib/"
+	[ -e "$libraries/asterisk" ] || { ln -s ../asterisk "$libraries/asterisk" && cp -P "$folder"/root/usr/lib/libasterisk* "$libraries/"; }
 }
 
 for part in "$@"; do
