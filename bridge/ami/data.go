@@ -139,7 +139,7 @@ func (m *machine) askWithheld(l *leg) {
 
 // withhold takes the caller's number and name out of what a leg has not told yet, and out of what it tells from now on.
 func (m *machine) withhold(l *leg) {
-	l.remote = cti.Remote{Number: cti.Number{Withheld: true}}
+	l.remote = nobody
 	for i := range l.waiting {
 		if e := &l.waiting[i]; e.Type != cti.Conferenced {
 			e.Remote = l.remote

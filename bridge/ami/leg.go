@@ -171,7 +171,7 @@ func (m *machine) nameCaller(l *leg) {
 	}
 	for _, id := range []string{c.by, c.journey} {
 		if from := m.channels[id]; from != nil && from.withheld {
-			l.remote = cti.Remote{Number: cti.Number{Withheld: true}}
+			l.remote = nobody
 		}
 	}
 	if root := m.channels[c.journey]; root != nil && (m.dialledBy(c, root) || !dialable(l.dialled)) { // a member of a queue is not what the customer dialled
@@ -219,7 +219,7 @@ func (m *machine) nameFar(l *leg) bool {
 		if p.number != "" && p.number != l.extension && !p.dialled {
 			l.remote = remote(p.number, p.caller)
 			if p.withheld {
-				l.remote = cti.Remote{Number: cti.Number{Withheld: true}}
+				l.remote = nobody
 			}
 			return true
 		}
@@ -268,7 +268,7 @@ func (m *machine) shown(l *leg) {
 		return
 	}
 	if l.remote = remote(c.connected, c.connNamed); m.hides(c.connected) {
-		l.remote = cti.Remote{Number: cti.Number{Withheld: true}}
+		l.remote = nobody
 	}
 	m.out(l, cti.Event{Type: cti.Info})
 }
@@ -282,6 +282,9 @@ func (m *machine) hides(number string) bool {
 	}
 	return false
 }
+
+// nobody is a far end that does not want to be known.
+var nobody = cti.Remote{Number: cti.Number{Withheld: true}}
 
 func remote(number, name string) cti.Remote {
 	r := cti.Remote{Name: name}
@@ -353,7 +356,7 @@ func (m *machine) joined(c *channel) {
 		l.parties[c.number] = true
 		third := remote(c.number, c.caller)
 		if c.withheld {
-			third = cti.Remote{Number: cti.Number{Withheld: true}}
+			third = nobody
 		}
 		m.about(l, cti.Event{Type: cti.Conferenced, Remote: third})
 	}
